@@ -1,0 +1,143 @@
+"""The life of an order: terms, states on a lattice that only goes up, and fills counted once."""
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from domain.market import Instant
+from domain.money import ZERO, Money
+
+Side = Literal["buy", "sell"]
+OrderType = Literal["market", "limit", "stop"]
+"""`stop` is a stop-market order: it becomes a market order when a trade reaches its stop price."""
+Leg = Literal["entry", "stop", "exit"]
+OrderState = Literal[
+    "intended", "unresolved", "accepted", "filled", "canceled", "expired", "rejected", "absent"
+]
+"""`intended`: on disk, outcome not yet known. `unresolved`: the venue's answer proves nothing.
+`accepted`: the venue has it (perhaps partly filled).  The rest are final."""
+
+FINAL: frozenset[str] = frozenset({"filled", "canceled", "expired", "rejected", "absent"})
+RANK: dict[str, int] = {
+    "intended": 0,
+    "unresolved": 1,
+    "accepted": 2,
+    "canceled": 3,
+    "expired": 3,
+    "rejected": 3,
+    "absent": 3,
+    "filled": 4,
+}
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What an order asks of the venue.  `quantity` in base currency, prices in quote currency."""
+
+    client_id: str
+    strategy: str
+    symbol: str
+    side: Side
+    type: OrderType
+    quantity: Decimal
+    leg: Leg
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    valid_until: Instant = 0
+    """The venue refuses to take the order after this instant of market time."""
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """One trade of one order, as the venue reports it.  `trade_id` is unique for ever at the venue."""
+
+    trade_id: str
+    client_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    fee: Money
+    liquidity: Literal["maker", "taker"]
+    at: Instant
+
+
+class Order(msgspec.Struct):
+    """An order as far as evidence goes."""
+
+    terms: Terms
+    state: OrderState = "intended"
+    venue_id: str = ""
+    filled: Decimal = ZERO
+    trades: list[str] = msgspec.field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether the venue may still fill it."""
+        return self.state not in FINAL
+
+    @property
+    def remaining(self) -> Decimal:
+        """Return what is not filled yet, in base currency."""
+        return self.terms.quantity - self.filled
+
+    def move_to(self, state: OrderState) -> bool:
+        """Go up the lattice; say whether that changed anything.  Never goes down."""
+        if RANK[state] <= RANK[self.state]:
+            return False
+        self.state = state
+        return True
+
+    def take(self, fill: Fill) -> bool:
+        """Count a fill once, by its trade id; say whether it was new.
+
+        Raises:
+            ValueError: the fills would add up to more than the order's quantity.
+        """
+        if fill.trade_id in self.trades:
+            return False
+        if self.filled + fill.quantity > self.terms.quantity:
+            raise ValueError(
+                f"fills of {self.terms.client_id} must add up to at most {self.terms.quantity}, "
+                f"were {self.filled + fill.quantity}"
+            )
+        self.trades.append(fill.trade_id)
+        self.filled += fill.quantity
+        if self.filled == self.terms.quantity:
+            self.state = "filled"
+        else:
+            self.move_to("accepted")
+        return True
+
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_LEGS: dict[Leg, str] = {"entry": "e", "stop": "s", "exit": "x"}
+GENERATIONS_MAX = 36**2
+SEQUENCES_MAX = 36**8
+ATTEMPTS_MAX = 36
+
+
+def client_order_id(*, generation: int, sequence: int, leg: Leg, index: int, attempt: int) -> str:
+    """Return the client order id of an intent: unique for ever, the same whenever it is derived again.
+
+    Fourteen characters of `[a-z0-9]` and never a leading `t`, which fits every venue's rules.
+    """
+    parts = ((generation, 2), (sequence, 8), (index, 1), (attempt, 1))
+    for number, width in parts:
+        if not 0 <= number < 36**width:
+            raise ValueError(f"a part of a client order id must be below {36**width}, was {number}")
+    return (
+        "h"
+        + _base36(generation, 2)
+        + _base36(sequence, 8)
+        + _LEGS[leg]
+        + _base36(index, 1)
+        + _base36(attempt, 1)
+    )
+
+
+def _base36(number: int, width: int) -> str:
+    digits = []
+    for _ in range(width):
+        number, digit = divmod(number, 36)
+        digits.append(_DIGITS[digit])
+    return "".join(reversed(digits))

@@ -1,0 +1,76 @@
+"""Ports to what is read from outside: recorded or generated markets, and headlines."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from domain.market import Bar, Instant
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """A row as the source has it: not judged yet.  Text, so that a bad number is a finding and not a crash."""
+
+    symbol: str
+    timeframe: str
+    opened_at: Instant
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
+
+
+class Step(msgspec.Struct, frozen=True):
+    """All rows that close at one instant, in the configured order of symbols."""
+
+    at: Instant
+    rows: tuple[Row, ...]
+
+
+class MarketSource(Protocol):
+    """A market that can be read from any point on, again and again, with the same outcome."""
+
+    def describe(self) -> str:
+        """Name the source for the journal: kind, files with their hashes, or the seed of a generated market."""
+
+    def symbols(self) -> Sequence[str]:
+        """Return its symbols in configured order."""
+
+    def base_timeframe(self, symbol: str) -> str:
+        """Return the time frame of a symbol's rows."""
+
+    def starts_at(self) -> Instant:
+        """Return the first instant that may be traded; what closes up to it is history."""
+
+    def history(self, symbol: str, timeframe: str) -> Sequence[Bar]:
+        """Return a symbol's closed bars of a time frame up to `starts_at`, oldest first."""
+
+    def steps(self, after: Instant) -> Iterator[Step]:
+        """Read the steps that close after an instant, in market time.  Rows out of order come in a step of their own."""
+
+    def steps_total(self) -> int | None:
+        """Return how many steps there are from `starts_at` on, where that is known, for progress."""
+
+
+class Headline(msgspec.Struct, frozen=True):
+    """A dated headline."""
+
+    source: str
+    title: str
+    published_at: Instant
+    subject: str = ""
+
+
+class HeadlineSource(Protocol):
+    """Where headlines come from."""
+
+    def describe(self) -> str:
+        """Name the source for the journal."""
+
+    def load(self) -> Sequence[Headline]:
+        """Return all headlines, oldest first.
+
+        Raises:
+            OSError, ValueError: the source cannot be read; the sentence says where.
+        """

@@ -1,0 +1,75 @@
+"""The port to a venue: what is asked of it, and the kinds of proof it may give.
+
+A venue speaks in evidence.  Every answer is one of four: it *has seen* the order (with all it knows of it), it has
+*not found* it, it *refused* the request with a code of its own, or the answer is *unproven* and says nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Literal, Protocol
+
+import msgspec
+
+from domain.market import Bar, Instant
+from domain.order import Fill, Terms
+
+
+class OrderSeen(msgspec.Struct, frozen=True, tag="seen"):
+    """The venue has this order.  `fills` are all of its trades up to now, not only the new ones."""
+
+    client_id: str
+    venue_id: str
+    state: Literal["accepted", "filled", "canceled", "expired", "rejected"]
+    fills: tuple[Fill, ...] = ()
+    code: str = ""
+    message: str = ""
+
+
+class OrderNotFound(msgspec.Struct, frozen=True, tag="not_found"):
+    """The venue looked, and has no order of this client id."""
+
+    client_id: str
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """The venue refused the request itself, provably and for good.  A refused submit is a rejected order."""
+
+    client_id: str
+    code: str
+    message: str
+
+
+class Unproven(msgspec.Struct, frozen=True, tag="unproven"):
+    """Nothing is proven: a time-out, a reset, a 5xx, an answer that cannot be read."""
+
+    client_id: str
+    detail: str
+
+
+Answer = OrderSeen | OrderNotFound | Refused | Unproven
+Reply = Callable[[Answer], None]
+
+
+class Venue(Protocol):
+    """Where orders go.  A call returns at once; its answer comes by `reply`, once, perhaps from another thread."""
+
+    def watch(self, report: Callable[[OrderSeen], None]) -> None:
+        """Give the callable that hears of changes nobody asked for: fills, expiries, cancels by the venue."""
+
+    def submit(self, terms: Terms, reply: Reply) -> None:
+        """Place an order.  A client id seen before is answered with the order that has it, never placed again."""
+
+    def cancel(self, client_id: str, symbol: str, reply: Reply) -> None:
+        """Cancel an order; the answer says what became of it, fills that came first included."""
+
+    def look_up(self, client_id: str, symbol: str, reply: Reply) -> None:
+        """Tell what is known of an order."""
+
+    def show(self, at: Instant, bars: Sequence[Bar]) -> None:
+        """Hand a simulated venue the bars that closed at `at`; a real one has a market of its own and ignores it."""
+
+    def balances(self) -> dict[str, Decimal]:
+        """Return the account's totals, free and locked together, by asset, as last known."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""

@@ -1,0 +1,101 @@
+"""The node's own life: starts and stops, operators, markers, parts that gave up."""
+
+from typing import Any, Literal
+
+from messages.base import Event, Message
+
+Command = Literal[
+    "pause",
+    "resume",
+    "halt",
+    "flatten",
+    "cancel-all",
+    "restart",
+    "reload",
+    "loglevel",
+    "stop",
+    "crash",
+    "snapshot",
+]
+
+
+class NodeStarted(Event, frozen=True):
+    """A process took over the journal.  Secrets are no part of `configuration`."""
+
+    boot: int
+    version: str
+    configuration: dict[str, Any]
+    platform: str
+
+
+class NodeStopped(Event, frozen=True):
+    """The process ended on purpose."""
+
+    reason: str
+
+
+class NodeFailed(Event, frozen=True):
+    """The process gave itself up."""
+
+    reason: str
+    exit_code: int
+
+
+class ConfigurationChanged(Event, frozen=True):
+    """A changed configuration was applied while running, or refused as a whole."""
+
+    applied: bool
+    changes: dict[str, Any]
+    problems: tuple[str, ...] = ()
+
+
+class OperatorCommanded(Event, frozen=True):
+    """An operator told the node to change something: who, what and why.  Durable before it acts."""
+
+    request_id: str
+    command: Command
+    user: str
+    """Name or uid of the peer, as the kernel gave it."""
+    process: int
+    wall_ms: int
+    reason: str = ""
+    target: str = ""
+    """The actor, log level or symbol the command is about."""
+
+
+class CommandDone(Event, frozen=True):
+    """What came of an operator's command."""
+
+    request_id: str
+    ok: bool
+    detail: str = ""
+
+
+class StateMarked(Event, frozen=True):
+    """A marker: every actor that folds answers with its state as of this sequence."""
+
+    why: str
+
+
+class StateHashed(Event, frozen=True):
+    """All states as of the marker at `sequence` were hashed."""
+
+    sequence: int
+    state_hash: str
+    parts: dict[str, str]
+
+
+class PartGaveUp(Event, frozen=True):
+    """A supervisor stopped trying: a part is down until an operator restarts it."""
+
+    part: str
+    reason: str
+
+
+class StateAt(Message, frozen=True):
+    """An actor's state as of a marker, encoded."""
+
+    sequence: int
+    actor: str
+    version: int
+    state: bytes

@@ -1,0 +1,127 @@
+"""The life of an order: intent, evidence, fills; and what is asked of the venue."""
+
+from typing import Literal
+
+from domain.order import Fill, Terms
+from domain.venue import Answer, OrderSeen
+from messages.base import Event, Message
+
+Evidence = Literal["answer", "lookup", "report"]
+"""`answer`: the venue's answer to the request itself. `lookup`: asked by client id. `report`: told unasked."""
+
+
+class OrderIntended(Event, frozen=True):
+    """An order is about to be sent.  On disk before the first byte leaves."""
+
+    terms: Terms
+    ordered_by: int
+    """Sequence of the record that ordered it."""
+    attempt: int
+    proposal_id: str = ""
+    """The proposal behind an entry; empty for stops and exits."""
+    why: str = ""
+
+
+class OrderAccepted(Event, frozen=True):
+    """The venue has the order."""
+
+    client_id: str
+    venue_id: str
+    evidence: Evidence
+
+
+class OrderRejected(Event, frozen=True):
+    """The venue refused the order, provably."""
+
+    client_id: str
+    code: str
+    message: str
+    evidence: Evidence
+
+
+class OrderUnresolved(Event, frozen=True):
+    """The order's fate is unknown; it is looked up until it is proven, and never sent again."""
+
+    client_id: str
+    detail: str
+
+
+class OrderFilled(Event, frozen=True):
+    """A trade of ours, counted once by its trade id."""
+
+    fill: Fill
+    strategy: str
+    evidence: Evidence
+
+
+class OrderCanceled(Event, frozen=True):
+    """The venue took the order out of its book."""
+
+    client_id: str
+    evidence: Evidence
+
+
+class OrderExpired(Event, frozen=True):
+    """The order's time ran out at the venue."""
+
+    client_id: str
+    evidence: Evidence
+
+
+class OrderAbsent(Event, frozen=True):
+    """The venue provably never got the order.  What it was for is decided anew."""
+
+    client_id: str
+    detail: str
+    proposal_id: str = ""
+
+
+class CancelIntended(Event, frozen=True):
+    """An order is about to be cancelled."""
+
+    client_id: str
+    why: str
+
+
+class ExitOrdered(Event, frozen=True):
+    """The executor was told, or decided, to leave a position; it stays ordered until nothing is left."""
+
+    strategy: str
+    symbol: str
+    why: str
+
+
+class SubmitOrder(Message, frozen=True):
+    """Place this order.  Delivered only once its intent is durable."""
+
+    request_id: int
+    terms: Terms
+
+
+class CancelOrder(Message, frozen=True):
+    """Cancel this order.  Delivered only once that intent is durable."""
+
+    request_id: int
+    client_id: str
+    symbol: str
+
+
+class LookUpOrder(Message, frozen=True):
+    """Tell what is known of this order."""
+
+    request_id: int
+    client_id: str
+    symbol: str
+
+
+class VenueAnswered(Message, frozen=True):
+    """The venue's answer to one request."""
+
+    request_id: int
+    answer: Answer
+
+
+class VenueReported(Message, frozen=True):
+    """The venue told something nobody had asked."""
+
+    seen: OrderSeen

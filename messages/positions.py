@@ -1,0 +1,38 @@
+"""What is held, and what it is worth."""
+
+from decimal import Decimal
+
+from domain.market import Instant
+from messages.base import Event
+
+
+class AccountOpened(Event, frozen=True):
+    """The account's assets when the journal began."""
+
+    cash: dict[str, Decimal]
+    quote: str
+    """The asset that worth is counted in."""
+
+
+class PositionChanged(Event, frozen=True):
+    """A fill changed what a strategy holds of a symbol.  Prices and realised profit in quote currency."""
+
+    strategy: str
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal
+    realised: Decimal
+    cash: dict[str, Decimal]
+    """The account's totals after the fill, by asset."""
+    entered_at: Instant | None
+
+
+class EquityMarked(Event, frozen=True):
+    """What the account was worth at the end of an hour of market time, in quote currency."""
+
+    at: Instant
+    equity: Decimal
+    unrealised: Decimal
+    realised: Decimal
+    drawdown: Decimal
+    """Fall from the highest equity yet, as a fraction of it."""
