@@ -1,0 +1,63 @@
+"""Supervised actors on pykka: mailboxes, a switchboard that numbers what is remembered, supervisors, two runtimes.
+
+Generic: no word of trading, and nothing of ours is imported.  The words are Erlang/OTP's.
+"""
+
+from supervision.actor import Actor
+from supervision.clock import Clock, MarketClock
+from supervision.errors import ActorDown, Crashed, Fenced, SpecError, SupervisionError
+from supervision.journaled import JournaledActor, Recovered, Recovery
+from supervision.recorder import Recorder
+from supervision.signals import (
+    CrashReport,
+    Exit,
+    GaveUp,
+    Lane,
+    Progress,
+    Recorded,
+    RestartChild,
+    Settled,
+    Stop,
+    Terminated,
+)
+from supervision.spec import Backoff, ChildSpec, SupervisorSpec, check_specs
+from supervision.stage import Stage
+from supervision.supervisor import Supervisor
+from supervision.switchboard import Switchboard, Vitals
+from supervision.system import System
+from supervision.threads import Threads
+
+__all__ = [
+    "Actor",
+    "ActorDown",
+    "Backoff",
+    "ChildSpec",
+    "Clock",
+    "CrashReport",
+    "Crashed",
+    "Exit",
+    "Fenced",
+    "GaveUp",
+    "JournaledActor",
+    "Lane",
+    "MarketClock",
+    "Progress",
+    "Recorded",
+    "Recorder",
+    "Recovered",
+    "Recovery",
+    "RestartChild",
+    "Settled",
+    "SpecError",
+    "Stage",
+    "Stop",
+    "SupervisionError",
+    "Supervisor",
+    "SupervisorSpec",
+    "Switchboard",
+    "System",
+    "Terminated",
+    "Threads",
+    "Vitals",
+    "check_specs",
+]

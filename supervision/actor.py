@@ -1,0 +1,202 @@
+"""The base of every actor: pykka's loop with its traps closed.
+
+A failure in start, in a handler or in an answer to a question ends the incarnation, is reported once and reaches the
+supervisor; nothing that is not an ordinary exception can stop other actors; what a handler says is released as a
+whole when it returns.
+"""
+
+import traceback
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import pykka
+from pykka._envelope import Envelope
+
+from supervision.errors import ActorDown, Crashed, Fenced
+from supervision.mailbox import Mailbox
+from supervision.signals import CrashReport, Exit, Lane, Started, Stop, Wake
+from supervision.switchboard import Outbox, Seat
+
+if TYPE_CHECKING:
+    from supervision.system import System
+
+REPORT_CHARS_MAX = 8_000
+
+
+class Actor(pykka.Actor):
+    """An actor with a name that outlives it.  Subclasses write `receive`, and may write `started` and `stopped`."""
+
+    hears_itself = False
+
+    def __init__(self, system: "System", seat: Seat) -> None:
+        self._system = system
+        self._cell, self._epoch, self._mailbox, self._joined = seat
+        self._outbox: Outbox | None = None
+        self._exit = Exit("normal")
+        self._in_hand: Any = None
+        super().__init__()
+
+    # -- for subclasses ------------------------------------------------------------------------------------------
+
+    def started(self) -> None:
+        """Prepare what this incarnation needs; an error here is a failed start."""
+
+    def receive(self, message: Any) -> Any:
+        """Handle a message; what is returned answers a question."""
+        raise Crashed(f"{self.name} knows no message such as {message!r:.200}")
+
+    def stopped(self) -> None:
+        """Let go of what this incarnation held; called at every end but a fenced one."""
+
+    def has_open_work(self) -> bool:
+        """Say whether something asked for is still to come; the market waits for it."""
+        return False
+
+    @property
+    def name(self) -> str:
+        """Return the name that outlives this incarnation."""
+        return self._cell.name
+
+    @property
+    def epoch(self) -> int:
+        """Return the number of this incarnation; later ones are greater."""
+        return self._epoch
+
+    def tell(self, to: str, message: Any) -> None:
+        """Say something to a name, once this handler has returned."""
+        self._saying().messages.append((to, message))
+
+    def record(self, event: object, *, at: int | None = None) -> None:
+        """Have an event numbered, remembered and heard, once this handler has returned.
+
+        `at` moves market time on recorded data; only its source gives it.
+        """
+        kind, version, payload = self._system.encode(event)
+        causation, correlation = self._cause()
+        self._saying().events.append((kind, version, payload, event, at, causation, correlation))
+
+    def await_settled(self) -> None:
+        """Ask for a `Settled` once all that was caused by what has been said is done."""
+        self._saying().wants_settled = True
+
+    def after(self, delay_s: float, message: Any) -> None:
+        """Say something to this incarnation later, in monotonic time."""
+        self._system.after(delay_s, self.name, message, self._epoch)
+
+    def market_ms(self) -> int:
+        """Return market time in milliseconds since the epoch."""
+        return self._system.clock.market_ms()
+
+    # -- one message ---------------------------------------------------------------------------------------------
+
+    def _take(self, message: Any) -> Any:
+        return None if type(message) is Wake else self.receive(message)
+
+    def _cause(self) -> tuple[int, int]:
+        return 0, 0
+
+    def _seen(self) -> int:
+        return 0
+
+    def _said(self, last_seq: int) -> None:
+        """Hear the highest sequence that was just given to this actor's events."""
+
+    def _saying(self) -> Outbox:
+        if self._outbox is None:
+            self._outbox = Outbox()
+        return self._outbox
+
+    def _release(self) -> None:
+        outbox, self._outbox = self._outbox, None
+        if outbox is not None:
+            outbox.seen = self._seen()
+        last = self._system.switchboard.finish(self._cell, self._epoch, outbox, open_work=self.has_open_work())
+        if last:
+            self._said(last)
+
+    # -- pykka's seams -------------------------------------------------------------------------------------------
+
+    def _create_actor_inbox(self) -> Mailbox:  # type: ignore[override]  # called on the instance
+        return self._mailbox
+
+    @staticmethod
+    def _create_future() -> pykka.Future[Any]:
+        return pykka.ThreadingFuture()
+
+    def _start_actor_loop(self) -> None:
+        self._system.run(self)
+
+    def _actor_loop_setup(self) -> None:
+        try:
+            self._begin()
+        except BaseException as error:  # noqa: BLE001  the one place where a failed start is seen
+            self._fail(error, kind="init")
+            return
+        self._system.tell(self._cell.parent, Started(self.name, self._epoch), Lane.SYSTEM)
+
+    def _begin(self) -> None:
+        self.started()
+
+    def _handle_receive(self, message: Any) -> Any:
+        if type(message) is Stop:
+            self._exit = Exit(message.kind)
+            self.actor_stopped.set()
+            return None
+        cell = self._cell
+        cell.busy_with = type(message).__name__
+        cell.busy_since = self._system.clock.monotonic()
+        self._in_hand = message
+        try:
+            answer = self._take(message)
+            self._release()
+        except BaseException as error:
+            self._fail(error, kind="crash")
+            if isinstance(error, Exception):
+                raise
+            raise Crashed(f"{self.name} was ended by {error!r}") from error
+        self._in_hand = None
+        return answer
+
+    def _handle_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Say nothing: `_fail` has reported it already."""
+
+    def _fail(self, error: BaseException, *, kind: str) -> None:
+        self.actor_stopped.set()
+        self._outbox = None
+        if isinstance(error, Fenced):
+            self._exit = Exit("killed", "fenced")
+            return
+        self._exit = Exit("init" if kind == "init" else "crash", f"{type(error).__name__}: {error}"[:500])
+        self._system.report(
+            CrashReport(
+                name=self.name,
+                epoch=self._epoch,
+                reason=str(self._exit),
+                message=f"{self._in_hand!r:.1000}",
+                stack="".join(traceback.format_exception(error))[-REPORT_CHARS_MAX:],
+                mailbox_depth=self._mailbox.depth(),
+                uptime_s=self._system.clock.monotonic() - self._cell.started_at,
+            )
+        )
+
+    def _actor_loop_teardown(self) -> None:
+        try:
+            self.stopped()
+        except BaseException as error:  # noqa: BLE001  a failing clean-up must not keep the end from being known
+            self._fail(error, kind="crash")
+        self._system.ended(self, self._exit)
+        for envelope in self._mailbox.drain():
+            _refuse(envelope, self.name)
+
+    def __str__(self) -> str:
+        return f"{self._cell.name}/{self._epoch}"
+
+
+def _refuse(envelope: Envelope[Any], name: str) -> None:
+    if envelope.reply_to is not None:
+        envelope.reply_to.set_exception((ActorDown, ActorDown(f"{name} went down"), None))

@@ -1,0 +1,111 @@
+"""An actor whose state is a fold over remembered events.
+
+Start, restart and recovery are one path: newest snapshot, fold what was remembered since, then `react`.  `react`
+computes what to do from the folded state and what this incarnation has in hand; it is called after each message
+unless an own event is still on its way, so that no reaction depends on having seen an edge.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from supervision.actor import Actor
+from supervision.signals import Recorded
+from supervision.switchboard import Seat
+
+if TYPE_CHECKING:
+    from supervision.system import System
+
+
+class Recovered(NamedTuple):
+    """What the journal has for a starting actor."""
+
+    seq: int
+    """Sequence of the snapshot; 0 where there is none."""
+    state: bytes | None
+    records: Iterable[Recorded]
+    """What the actor hears, after the snapshot."""
+
+
+class Recovery(Protocol):
+    """Where a starting actor finds its past."""
+
+    def __call__(self, name: str, *, version: int, upto: int) -> Recovered:
+        """Return a snapshot of that version and the records up to a sequence; waits until that is durable."""
+
+
+class Marker(Protocol):
+    """What the wiring says of markers: events at which states are told."""
+
+    def __call__(self, event: object) -> bool: ...
+
+
+class JournaledActor(Actor):
+    """Subclasses write `fold`, `react`, `receive` for what is not remembered, and how their state is saved."""
+
+    hears_itself = True
+    state_version = 1
+    """Version of the fold: a snapshot of another version is not used."""
+
+    def __init__(self, system: "System", seat: Seat) -> None:
+        super().__init__(system, seat)
+        self.seq = 0
+        self._own_last = 0
+        self._record: Recorded | None = None
+
+    # -- for subclasses ------------------------------------------------------------------------------------------
+
+    def fold(self, record: Recorded) -> None:
+        """Take a remembered event into the state: no clock, no randomness, no I/O, nothing said."""
+        raise NotImplementedError
+
+    def react(self) -> None:
+        """Do what the state asks for and this incarnation has not begun."""
+
+    def save_state(self) -> bytes:
+        """Return the state, encoded so that equal states give equal bytes."""
+        raise NotImplementedError
+
+    def load_state(self, state: bytes) -> None:
+        """Take over an encoded state."""
+        raise NotImplementedError
+
+    def marked(self, record: Recorded) -> None:
+        """Tell the state as of a marker that was just folded."""
+
+    # -- the machinery -------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        past = self._system.recover(self.name, version=self.state_version, upto=self._joined)
+        if past.state is not None:
+            self.load_state(past.state)
+            self.seq = past.seq
+        for record in past.records:
+            self.fold(record)
+            self.seq = record.seq
+        self.seq = self._joined
+        self.started()
+
+    def _take(self, message: Any) -> Any:
+        if type(message) is Recorded:
+            if message.seq > self.seq:
+                self._record = message
+                self.fold(message)
+                self.seq = message.seq
+                if self._system.is_marker(message.event):
+                    self.marked(message)
+            answer = None
+        else:
+            answer = super()._take(message)
+        if self._own_last <= self.seq:
+            self.react()
+        self._record = None
+        return answer
+
+    def _cause(self) -> tuple[int, int]:
+        return (self._record.seq, self._record.correlation) if self._record is not None else (0, 0)
+
+    def _seen(self) -> int:
+        return self.seq
+
+    def _said(self, last_seq: int) -> None:
+        self._own_last = last_seq

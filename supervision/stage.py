@@ -1,0 +1,227 @@
+"""The other runtime: one thread, virtual time, a seeded order of delivery.
+
+pykka's own loop is stepped: a mailbox whose `get` ends the turn once its one message is spent turns the loop into
+`step`.  Which actor goes next is drawn from the seed; what one actor says to another arrives in the order it was
+said.  The same seed gives the same run.
+"""
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pykka
+from pykka._envelope import Envelope
+
+from supervision.clock import Clock, MarketClock
+from supervision.errors import SupervisionError
+from supervision.mailbox import Mailbox
+from supervision.signals import Lane, Recorded
+
+if TYPE_CHECKING:
+    from supervision.actor import Actor
+
+
+class _TurnOver(BaseException):
+    """Ends an actor's turn; raised outside of every handler."""
+
+
+class StageMailbox(Mailbox):
+    """A mailbox that gives one message a turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_turn = False
+
+    def put(self, envelope: Envelope[Any], lane: Lane = Lane.ORDINARY) -> bool:
+        """Queue a message; nobody sleeps on a stage, so nobody is woken."""
+        self._lanes[lane].append(envelope)
+        self.high_water = max(self.high_water, self.depth())
+        return True
+
+    def get(self) -> Envelope[Any]:
+        """Return the one message of this turn; end the turn when asked again."""
+        if not self.has_turn or (envelope := self._pop()) is None:
+            raise _TurnOver
+        self.has_turn = False
+        return envelope
+
+
+class StageClock(MarketClock):
+    """Virtual time, which moves only when nothing else can happen."""
+
+    def __init__(self, wall_ms: int, market_ms: int = 0) -> None:
+        super().__init__(market_ms)
+        self._began_ms = wall_ms
+        self.now_s = 0.0
+
+    def monotonic(self) -> float:
+        """Return virtual seconds since the stage was set."""
+        return self.now_s
+
+    def wall_ms(self) -> int:
+        """Return the virtual wall clock."""
+        return self._began_ms + int(self.now_s * 1000)
+
+
+class StageRecorder:
+    """Gathers records and commits them in a turn of its own, so that death can fall before or after."""
+
+    def __init__(self, append: Callable[[Sequence[Recorded]], None], durable_seq: int) -> None:
+        self._append = append
+        self._durable_seq = durable_seq
+        self._gathered: list[Recorded] = []
+        self._is_hurried = False
+        self.on_durable: Callable[[int], None] = lambda seq: None
+
+    @property
+    def durable_seq(self) -> int:
+        """Return the highest committed sequence."""
+        return self._durable_seq
+
+    def enqueue(self, records: Sequence[Recorded]) -> None:
+        """Gather records."""
+        self._gathered.extend(records)
+
+    def hurry(self, seq: int) -> None:
+        """Ask for a turn."""
+        self._is_hurried = True
+
+    def wait(self, seq: int, timeout_s: float) -> bool:
+        """Commit at once: on a stage nobody can wait for another."""
+        if seq > self._durable_seq:
+            self.commit()
+        return seq <= self._durable_seq
+
+    @property
+    def wants_turn(self) -> bool:
+        """Say whether somebody waits for a commit, or enough has gathered."""
+        return bool(self._gathered) and (self._is_hurried or len(self._gathered) >= 512)
+
+    def commit(self) -> None:
+        """Write what has gathered and tell who waits."""
+        gathered, self._gathered, self._is_hurried = self._gathered, [], False
+        if gathered:
+            self._append(gathered)
+            self._durable_seq = gathered[-1].seq
+            self.on_durable(self._durable_seq)
+
+
+class _Player:
+    __slots__ = ("actor", "has_begun", "mailbox")
+
+    def __init__(self, actor: "Actor") -> None:
+        self.actor = actor
+        self.mailbox: StageMailbox = actor.actor_inbox  # type: ignore[assignment]
+        self.has_begun = False
+
+    @property
+    def wants_turn(self) -> bool:
+        return not self.has_begun or self.actor.actor_stopped.is_set() or not self.mailbox.empty()
+
+    def take_turn(self) -> bool:
+        """Do one step of the actor's loop; say False after its last."""
+        actor = self.actor
+        if not self.has_begun:
+            self.has_begun = True
+            actor._actor_loop_setup()
+            return True
+        if not actor.actor_stopped.is_set():
+            self.mailbox.has_turn = True
+            try:
+                actor._actor_loop_running()
+            except _TurnOver:
+                return True
+        actor._actor_loop_teardown()
+        return False
+
+
+class Stage:
+    """Runs a whole system on one thread.  `steps` counts turns, `now` is virtual."""
+
+    def __init__(self, *, seed: int, recorder: StageRecorder, wall_ms: int, market_ms: int = 0) -> None:
+        self._clock = StageClock(wall_ms, market_ms)
+        self._random = random.Random(seed)
+        self._recorder = recorder
+        self._players: list[_Player] = []
+        self._timers: list[tuple[float, int, Callable[[], object]]] = []
+        self._count = itertools.count()
+        self._is_stepping = False
+        self.is_dead = False
+        self.steps = 0
+
+    @property
+    def clock(self) -> Clock:
+        """Return the virtual clock."""
+        return self._clock
+
+    def run(self, actor: "Actor") -> None:
+        """Let an actor take part; its start is a turn like any other."""
+        self._players.append(_Player(actor))
+
+    def after(self, delay_s: float, call: Callable[[], object]) -> None:
+        """Call at a later virtual time."""
+        heapq.heappush(self._timers, (self._clock.now_s + max(delay_s, 0.0), next(self._count), call))
+
+    def kill(self) -> None:
+        """Die: nothing takes a turn any more, what is not committed is lost."""
+        self.is_dead = True
+
+    def step(self) -> bool:
+        """Take one turn, or let time pass to the next timer; say False where nothing is left to happen."""
+        if self.is_dead:
+            return False
+        ready: list[_Player | StageRecorder] = [player for player in self._players if player.wants_turn]
+        if self._recorder.wants_turn:
+            ready.append(self._recorder)
+        if not ready:
+            return self._pass_time()
+        self.steps += 1
+        chosen = ready[self._random.randrange(len(ready))] if len(ready) > 1 else ready[0]
+        self._is_stepping = True
+        try:
+            if isinstance(chosen, StageRecorder):
+                chosen.commit()
+            elif not chosen.take_turn():
+                self._players.remove(chosen)
+        finally:
+            self._is_stepping = False
+        return True
+
+    def run_until(self, is_over: Callable[[], bool], *, steps_max: int = 10_000_000) -> None:
+        """Take turns until a condition holds, the stage is dead or nothing is left.
+
+        Raises:
+            SupervisionError: the condition does not hold after so many turns.
+        """
+        for _ in range(steps_max):
+            if is_over() or not self.step():
+                return
+        raise SupervisionError(f"a stage must come to its end within {steps_max} turns, did not")
+
+    def wait(self, future: pykka.Future[Any], timeout_s: float) -> Any:
+        """Let the stage run until a question is answered.
+
+        Raises:
+            SupervisionError: it was asked from inside an actor.
+            pykka.Timeout: no answer within that virtual time.
+        """
+        if self._is_stepping:
+            raise SupervisionError("an actor must not wait for an answer: tell, and take the answer as a message")
+        deadline = self._clock.now_s + timeout_s
+        while self._clock.now_s <= deadline:
+            try:
+                return future.get(timeout=0)
+            except pykka.Timeout:
+                if not self.step():
+                    break
+        return future.get(timeout=0)
+
+    def _pass_time(self) -> bool:
+        if not self._timers:
+            return False
+        due, _, call = heapq.heappop(self._timers)
+        self._clock.now_s = max(self._clock.now_s, due)
+        call()
+        return True

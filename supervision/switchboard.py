@@ -1,0 +1,433 @@
+"""Delivers messages to names, across restarts, and numbers what is to be remembered.
+
+One lock orders everything: an event gets its number and is put before all who hear it in one step, so that every
+mailbox sees events in sequence.  Messages of the types that leave the house are held back until everything their
+sender knew when it spoke is durable.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pykka import Future
+from pykka._envelope import Envelope
+
+from supervision.clock import Clock
+from supervision.errors import ActorDown, Fenced
+from supervision.mailbox import Mailbox
+from supervision.recorder import Encoder, Recorder
+from supervision.signals import Exit, Lane, Recorded, Settled, Stop, Wake
+
+Encoded = tuple[str, int, bytes, object, int | None, int, int]
+"""kind, version, payload, event, market time (None for the clock's), causation, correlation (0 for its own)."""
+
+
+class Outbox:
+    """What one handler said.  It is released as a whole when the handler returns, or not at all."""
+
+    __slots__ = ("events", "messages", "seen", "wants_settled")
+
+    def __init__(self) -> None:
+        self.events: list[Encoded] = []
+        self.messages: list[tuple[str, Any]] = []
+        self.wants_settled = False
+        self.seen = 0
+
+
+class Cell:
+    """What the switchboard keeps of one name over all of its incarnations."""
+
+    __slots__ = (
+        "busy_since",
+        "busy_with",
+        "epoch",
+        "handled",
+        "hears_itself",
+        "last_exit",
+        "load",
+        "mailbox",
+        "name",
+        "open_work",
+        "parent",
+        "restarts",
+        "retired",
+        "settles",
+        "started_at",
+        "up",
+    )
+
+    def __init__(self, name: str, mailbox: Mailbox, *, settles: bool, parent: str) -> None:
+        self.name = name
+        self.mailbox = mailbox
+        self.settles = settles
+        self.parent = parent
+        self.hears_itself = False
+        self.epoch = 0
+        self.up = False
+        self.retired = False
+        self.open_work = False
+        self.load = 0
+        self.busy_since: float | None = None
+        self.busy_with = ""
+        self.started_at = 0.0
+        self.handled = 0
+        self.restarts = -1
+        self.last_exit: Exit | None = None
+
+
+class Seat(NamedTuple):
+    """What an incarnation is given to live on."""
+
+    cell: Cell
+    epoch: int
+    mailbox: Mailbox
+    joined: int
+    """The highest sequence given before this mailbox began to hear."""
+
+
+class Vitals(NamedTuple):
+    """How one name is doing.  Ages in seconds."""
+
+    name: str
+    parent: str
+    up: bool
+    retired: bool
+    epoch: int
+    restarts: int
+    handled: int
+    mailbox_depth: int
+    high_water: int
+    busy_s: float
+    busy_with: str
+    uptime_s: float
+    last_exit: str
+
+
+class _Held(NamedTuple):
+    gate: int
+    sender: str
+    epoch: int
+    to: str
+    message: Any
+
+
+class Switchboard:
+    """The one place through which everything said inside passes."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        recorder: Recorder,
+        encode: Encoder,
+        routes: Mapping[type, Sequence[str]],
+        leaves_house: frozenset[type] = frozenset(),
+        last_seq: int = 0,
+        last_epoch: int = 0,
+        new_mailbox: type[Mailbox] = Mailbox,
+    ) -> None:
+        self._clock = clock
+        self._recorder = recorder
+        self.encode = encode
+        self._routes = {kind: tuple(names) for kind, names in routes.items()}
+        self._leaves_house = leaves_house
+        self._seq = last_seq
+        self._epoch = last_epoch
+        self._new_mailbox = new_mailbox
+        self._lock = threading.RLock()
+        self._cells: dict[str, Cell] = {}
+        self._hearers: dict[tuple[type, str], tuple[Cell, ...]] = {}
+        self._held: list[_Held] = []
+        self._load = 0
+        self._unready = 0
+        self._open_work = 0
+        self._settle_waiter: Cell | None = None
+        self.dead_letters: Counter[tuple[str, str]] = Counter()
+
+    # -- names ---------------------------------------------------------------------------------------------------
+
+    def declare(self, name: str, *, settles: bool = False, parent: str = "") -> None:
+        """Make a name known before anything of it lives; one that settles is waited for from now on."""
+        with self._lock:
+            if name in self._cells:
+                return
+            cell = Cell(name, self._new_mailbox(), settles=settles, parent=parent)
+            self._cells[name] = cell
+            self._hearers.clear()
+            if settles:
+                self._unready += 1
+
+    def open(self, name: str) -> Seat:
+        """Begin a new incarnation: a new epoch and a new mailbox that hears all that is numbered from now on."""
+        with self._lock:
+            cell = self._cells[name]
+            self._empty(cell)
+            self._epoch += 1
+            cell.epoch = self._epoch
+            cell.mailbox = self._new_mailbox()
+            cell.started_at = self._clock.monotonic()
+            cell.restarts += 1
+            self._set_up(cell, up=True, retired=False)
+            self._hearers.clear()
+            self._put(cell, Envelope(Wake()), Lane.SYSTEM)
+            return Seat(cell, cell.epoch, cell.mailbox, self._seq)
+
+    def close(self, name: str, epoch: int, reason: Exit) -> bool:
+        """End an incarnation: what it had not yet sent is revoked; say False where it had been replaced before."""
+        with self._lock:
+            cell = self._cells[name]
+            if cell.epoch != epoch:
+                return False
+            cell.last_exit = reason
+            self._set_up(cell, up=False, retired=cell.retired)
+            self._empty(cell)
+            self._held = [held for held in self._held if not (held.sender == name and held.epoch == epoch)]
+            self._settle_if_so()
+            return True
+
+    def fence(self, name: str, epoch: int) -> bool:
+        """Shut an incarnation out for good: from now on nothing it says is delivered."""
+        with self._lock:
+            cell = self._cells[name]
+            if not self.close(name, epoch, Exit("killed", "it did not end in time and was fenced")):
+                return False
+            self._epoch += 1
+            cell.epoch = self._epoch
+            cell.mailbox.put(Envelope(Stop("killed")), Lane.SYSTEM)
+            return True
+
+    def retire(self, name: str) -> None:
+        """Tell that a name will not be started again by itself: settling no longer waits for it."""
+        with self._lock:
+            cell = self._cells[name]
+            self._set_up(cell, up=cell.up, retired=True)
+            self._settle_if_so()
+
+    # -- speaking ------------------------------------------------------------------------------------------------
+
+    def finish(self, cell: Cell, epoch: int, outbox: Outbox | None, *, open_work: bool) -> int:
+        """Release what a handler said and count its message as done; return the highest sequence it was given.
+
+        Raises:
+            Fenced: the incarnation was replaced; nothing was released.
+        """
+        with self._lock:
+            if cell.epoch != epoch:
+                raise Fenced(f"epoch of {cell.name} is {cell.epoch}, an incarnation of epoch {epoch} spoke")
+            last = self._release(cell, outbox) if outbox is not None else 0
+            cell.handled += 1
+            cell.busy_since = None
+            cell.load -= 1
+            if cell.settles:
+                self._load -= 1
+                if open_work is not cell.open_work:
+                    cell.open_work = open_work
+                    self._open_work += 1 if open_work else -1
+                self._settle_if_so()
+            return last
+
+    def record(self, sender: str, events: Sequence[object]) -> int:
+        """Number events that come from the edge of the house; return the highest sequence given."""
+        outbox = Outbox()
+        outbox.events = [(*self.encode(event), event, None, 0, 0) for event in events]
+        with self._lock:
+            cell = self._cells.get(sender) or Cell(sender, self._new_mailbox(), settles=False, parent="")
+            return self._release(cell, outbox)
+
+    def tell(self, to: str, message: Any, lane: Lane = Lane.ORDINARY, *, epoch: int | None = None) -> bool:
+        """Deliver a message; say False where nobody is there (or no longer that incarnation): a dead letter."""
+        with self._lock:
+            cell = self._cells.get(to)
+            if cell is None or not cell.up or (epoch is not None and cell.epoch != epoch):
+                self._bury(to, message)
+                return False
+            return self._put(cell, Envelope(message), lane)
+
+    def ask(self, to: str, message: Any, future: Future[Any]) -> None:
+        """Deliver a question from the edge of the house; its future always gets an answer or an error."""
+        with self._lock:
+            cell = self._cells.get(to)
+            if cell is None or not cell.up:
+                future.set_exception((ActorDown, ActorDown(f"{to} is down"), None))
+            else:
+                self._put(cell, Envelope(message, reply_to=future), Lane.CONTROL)
+
+    def on_durable(self, seq: int) -> None:
+        """Let go of what waited for this sequence."""
+        with self._lock:
+            if not self._held:
+                return
+            still_held = []
+            for held in self._held:
+                if held.gate > seq:
+                    still_held.append(held)
+                else:
+                    self._deliver(held.to, held.message)
+            self._held = still_held
+            self._settle_if_so()
+
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    @property
+    def last_seq(self) -> int:
+        """Return the highest sequence given."""
+        return self._seq
+
+    def is_up(self, name: str) -> bool:
+        """Say whether a name has a living incarnation."""
+        cell = self._cells.get(name)
+        return cell is not None and cell.up
+
+    def epoch_of(self, name: str) -> int:
+        """Return the number of a name's incarnation; raise KeyError for a name that is not known."""
+        return self._cells[name].epoch
+
+    def parent_of(self, name: str) -> str:
+        """Return the supervisor of a name; raise KeyError for a name that is not known."""
+        return self._cells[name].parent
+
+    def unsettled(self) -> tuple[str, ...]:
+        """Name what settling waits for."""
+        with self._lock:
+            parts = [
+                f"{cell.name}: {self._why_unsettled(cell)}"
+                for cell in self._cells.values()
+                if cell.settles and self._why_unsettled(cell)
+            ]
+            return (*parts, *(f"{held.sender}: a send waits for sequence {held.gate}" for held in self._held))
+
+    def vitals(self) -> list[Vitals]:
+        """Return how every name is doing, in the order they were declared."""
+        now = self._clock.monotonic()
+        with self._lock:
+            return [self._vitals_of(cell, now) for cell in self._cells.values()]
+
+    # -- helpers, all called with the lock held ------------------------------------------------------------------
+
+    def _release(self, cell: Cell, outbox: Outbox) -> int:
+        last = 0
+        if outbox.events:
+            records = []
+            for kind, version, payload, event, at, causation, correlation in outbox.events:
+                self._seq = last = self._seq + 1
+                if at is not None:
+                    self._clock.advance_market(at)
+                record = Recorded(
+                    last,
+                    self._clock.market_ms(),
+                    self._clock.wall_ms(),
+                    kind,
+                    version,
+                    cell.name,
+                    cell.epoch,
+                    outbox.seen,
+                    correlation or last,
+                    causation,
+                    payload,
+                    event,
+                )
+                records.append(record)
+                envelope = Envelope(record)
+                for hearer in self._hearers_of(type(event), cell):
+                    if hearer.up:
+                        self._put(hearer, envelope, Lane.EVENTS)
+            self._recorder.enqueue(records)
+        for to, message in outbox.messages:
+            if type(message) in self._leaves_house:
+                self._hold(cell, to, message, gate=max(last, outbox.seen))
+            else:
+                self._deliver(to, message)
+        if outbox.wants_settled:
+            self._settle_waiter = cell
+        return last
+
+    def _hearers_of(self, kind: type, sender: Cell) -> tuple[Cell, ...]:
+        key = (kind, sender.name)
+        if (hearers := self._hearers.get(key)) is None:
+            names = self._routes.get(kind, ())
+            if sender.hears_itself and sender.name not in names:
+                names = (*names, sender.name)
+            hearers = tuple(self._cells[name] for name in names if name in self._cells)
+            self._hearers[key] = hearers
+        return hearers
+
+    def _hold(self, sender: Cell, to: str, message: Any, *, gate: int) -> None:
+        if self._recorder.durable_seq >= gate:
+            self._deliver(to, message)
+            return
+        self._held.append(_Held(gate, sender.name, sender.epoch, to, message))
+        self._recorder.hurry(gate)
+
+    def _deliver(self, to: str, message: Any) -> None:
+        cell = self._cells.get(to)
+        if cell is None or not cell.up:
+            self._bury(to, message)
+        else:
+            self._put(cell, Envelope(message), Lane.ORDINARY)
+
+    def _put(self, cell: Cell, envelope: Envelope[Any], lane: Lane) -> bool:
+        if not cell.mailbox.put(envelope, lane):
+            self._bury(cell.name, envelope.message)
+            return False
+        cell.load += 1
+        if cell.settles:
+            self._load += 1
+        return True
+
+    def _bury(self, to: str, message: Any) -> None:
+        self.dead_letters[(to, type(message).__name__)] += 1
+
+    def _empty(self, cell: Cell) -> None:
+        for envelope in cell.mailbox.drain():
+            self._bury(cell.name, envelope.message)
+            if envelope.reply_to is not None:
+                envelope.reply_to.set_exception((ActorDown, ActorDown(f"{cell.name} went down"), None))
+        if cell.settles:
+            self._load -= cell.load
+            self._open_work -= cell.open_work
+        cell.load = 0
+        cell.open_work = False
+        cell.busy_since = None
+        if self._settle_waiter is cell:
+            self._settle_waiter = None
+
+    def _set_up(self, cell: Cell, *, up: bool, retired: bool) -> None:
+        if cell.settles:
+            was_missing = not cell.up and not cell.retired
+            is_missing = not up and not retired
+            self._unready += is_missing - was_missing
+        cell.up = up
+        cell.retired = retired
+
+    def _settle_if_so(self) -> None:
+        waiter = self._settle_waiter
+        if waiter is None or self._load or self._unready or self._open_work or self._held:
+            return
+        self._settle_waiter = None
+        self._put(waiter, Envelope(Settled(self._seq)), Lane.ORDINARY)
+
+    def _why_unsettled(self, cell: Cell) -> str:
+        if not cell.up:
+            return "" if cell.retired else f"down after {cell.last_exit}"
+        if cell.load:
+            return f"{cell.load} messages, busy with {cell.busy_with or 'nothing'}"
+        return "waits for an answer" if cell.open_work else ""
+
+    def _vitals_of(self, cell: Cell, now: float) -> Vitals:
+        busy_since = cell.busy_since
+        return Vitals(
+            name=cell.name,
+            parent=cell.parent,
+            up=cell.up,
+            retired=cell.retired,
+            epoch=cell.epoch,
+            restarts=max(cell.restarts, 0),
+            handled=cell.handled,
+            mailbox_depth=cell.mailbox.depth(),
+            high_water=cell.mailbox.high_water,
+            busy_s=now - busy_since if busy_since is not None else 0.0,
+            busy_with=cell.busy_with if busy_since is not None else "",
+            uptime_s=now - cell.started_at if cell.up else 0.0,
+            last_exit=str(cell.last_exit) if cell.last_exit else "",
+        )

@@ -1,0 +1,182 @@
+"""What every actor stands on: one runtime, one switchboard, the journal's two ports, and the root of the tree."""
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pykka
+
+from supervision.clock import Clock
+from supervision.errors import SupervisionError
+from supervision.recorder import Encoder
+from supervision.signals import CrashReport, Exit, Exited, GaveUp, Lane, Progress, RestartChild, Stop, Terminated
+from supervision.spec import ChildSpec, check_specs
+from supervision.switchboard import Switchboard
+
+if TYPE_CHECKING:
+    from supervision.actor import Actor
+    from supervision.journaled import Marker, Recovered, Recovery
+
+Report = CrashReport | Progress | Terminated | GaveUp
+
+
+class Runtime(Protocol):
+    """How actors come to run, and how time passes."""
+
+    @property
+    def clock(self) -> Clock:
+        """Return the clock that goes with this runtime."""
+
+    def run(self, actor: "Actor") -> None:
+        """Let an actor's loop run from now on."""
+
+    def after(self, delay_s: float, call: Callable[[], object]) -> None:
+        """Call later, in monotonic time."""
+
+    def wait(self, future: pykka.Future[Any], timeout_s: float) -> Any:
+        """Return an answer to the edge of the house; raise where an actor asks."""
+
+
+class System:
+    """The ground under a tree of actors."""
+
+    def __init__(
+        self,
+        *,
+        runtime: Runtime,
+        switchboard: Switchboard,
+        recover: "Recovery | None" = None,
+        is_marker: "Marker | None" = None,
+        on_report: Callable[[Report], None] = lambda report: None,
+        on_root_end: Callable[[Exit], None] = lambda reason: None,
+        seed: int = 0,
+    ) -> None:
+        self.runtime = runtime
+        self.clock = runtime.clock
+        self.switchboard = switchboard
+        self.encode: Encoder = switchboard.encode
+        self.run = runtime.run
+        self.is_marker: Marker = is_marker or (lambda event: False)
+        self.abandoned = 0
+        self._recover = recover
+        self._on_report = on_report
+        self._on_root_end = on_root_end
+        self._random = random.Random(seed)
+        self._specs: dict[str, tuple[ChildSpec, str]] = {}
+        self._root = ""
+
+    # -- the tree ------------------------------------------------------------------------------------------------
+
+    def start(self, root: ChildSpec) -> None:
+        """Check a whole tree and start its root; returns before the tree is up.
+
+        Raises:
+            SpecError: the tree cannot be; nothing was started.
+        """
+        check_specs(root)
+        self._root = root.name
+        for spec, parent in root.walk():
+            self._specs[spec.name] = (spec, parent)
+            self.switchboard.declare(spec.name, settles=spec.settles, parent=parent)
+        self.spawn(root)
+
+    def stop(self) -> None:
+        """Ask the root to end: children in reverse order, each with its deadline."""
+        self.tell(self._root, Stop(), Lane.SYSTEM)
+
+    def restart(self, name: str, reason: str) -> None:
+        """Have a part started anew, or the lowest living supervisor's child above it.
+
+        Raises:
+            SupervisionError: there is no such part, or nothing above it lives.
+        """
+        if name not in self._specs:
+            raise SupervisionError(f"a part must be one of {', '.join(self._specs)}, was {name!r}")
+        while parent := self._specs[name][1]:
+            if self.tell(parent, RestartChild(name, reason), Lane.SYSTEM):
+                return
+            name = parent
+        raise SupervisionError("the root cannot be restarted from inside; stop the node instead")
+
+    def spawn(self, spec: ChildSpec) -> int:
+        """Begin a new incarnation and return its epoch; how it fares is told to its supervisor."""
+        seat = self.switchboard.open(spec.name)
+        try:
+            actor = spec.start(self, seat)
+        except Exception as error:  # noqa: BLE001  a constructor that raises is a failed start
+            reason = Exit("init", f"{type(error).__name__}: {error}"[:500])
+            self.switchboard.close(spec.name, seat.epoch, reason)
+            self.tell(self._specs[spec.name][1], Exited(spec.name, seat.epoch, reason), Lane.SYSTEM)
+            return seat.epoch
+        seat.cell.hears_itself = actor.hears_itself
+        self.run(actor)
+        return seat.epoch
+
+    def ended(self, actor: "Actor", reason: Exit) -> None:
+        """Hear the last word of an incarnation and tell its supervisor."""
+        name = actor.name
+        if self._specs[name][0].supervises is not None:
+            self._shut_out_orphans(name)
+        if not self.switchboard.close(name, actor.epoch, reason):
+            return
+        if name == self._root:
+            self._on_root_end(reason)
+        else:
+            self.tell(self._specs[name][1], Exited(name, actor.epoch, reason), Lane.SYSTEM)
+
+    def abandon(self, name: str, epoch: int) -> None:
+        """Fence an incarnation that does not end; its thread is left behind and counted."""
+        if self.switchboard.fence(name, epoch):
+            self.abandoned += 1
+
+    def retire(self, name: str) -> None:
+        """Tell that a part and all below it will not be started again by itself."""
+        for spec, _parent in self._specs[name][0].walk():
+            self.switchboard.retire(spec.name)
+
+    # -- for actors ----------------------------------------------------------------------------------------------
+
+    def tell(self, to: str, message: Any, lane: Lane = Lane.ORDINARY) -> bool:
+        """Say something to a name at once; say False where nobody is there."""
+        return self.switchboard.tell(to, message, lane)
+
+    def after(self, delay_s: float, to: str, message: Any, epoch: int) -> None:
+        """Say something to an incarnation later."""
+        lane = Lane.SYSTEM if self._is_supervisor(to) else Lane.ORDINARY
+        self.runtime.after(delay_s, lambda: self.switchboard.tell(to, message, lane, epoch=epoch))
+
+    def ask(self, name: str, message: Any, timeout_s: float) -> Any:
+        """Ask from the edge of the house.
+
+        Raises:
+            ActorDown: nobody of that name lives, or it went down before it answered.
+            pykka.Timeout: no answer in time; what was asked may still be done.
+            SupervisionError: an actor asked.
+        """
+        future: pykka.Future[Any] = pykka.ThreadingFuture()
+        self.switchboard.ask(name, message, future)
+        return self.runtime.wait(future, timeout_s)
+
+    def report(self, report: Report) -> None:
+        """Pass on what supervisors and dying actors report."""
+        self._on_report(report)
+
+    def recover(self, name: str, *, version: int, upto: int) -> "Recovered":
+        """Find the past of a starting actor."""
+        if self._recover is None:
+            raise SupervisionError("an actor that remembers needs a journal to recover from")
+        return self._recover(name, version=version, upto=upto)
+
+    def draw(self) -> float:
+        """Return a random number in 0..1 from the system's own seed."""
+        return self._random.random()
+
+    # -- helpers -------------------------------------------------------------------------------------------------
+
+    def _is_supervisor(self, name: str) -> bool:
+        return name in self._specs and self._specs[name][0].supervises is not None
+
+    def _shut_out_orphans(self, name: str) -> None:
+        for spec, _parent in reversed(list(self._specs[name][0].walk())[1:]):
+            if self.switchboard.is_up(spec.name):
+                self.abandon(spec.name, self.switchboard.epoch_of(spec.name))
