@@ -45,6 +45,8 @@ class Terms(msgspec.Struct, frozen=True):
     stop_price: Decimal | None = None
     valid_until: Instant = 0
     """The venue refuses to take the order after this instant of market time."""
+    base: str = ""
+    """The asset that is bought or sold, for fees that are taken in it."""
 
 
 class Fill(msgspec.Struct, frozen=True):

@@ -64,3 +64,10 @@ Proposal = Entry | Exit
 def proposal_id(*, strategy: str, at: Instant, attempt: int, index: int) -> str:
     """Name the proposal with this place in a strategy's answer to an offer."""
     return f"{strategy}@{at}#{attempt}.{index}"
+
+
+def offer_of(proposal: str) -> tuple[str, Instant, int]:
+    """Return strategy, instant and attempt of the offer a proposal answered."""
+    strategy, _, place = proposal.rpartition("@")
+    at, _, numbers = place.partition("#")
+    return strategy, int(at), int(numbers.partition(".")[0])

@@ -73,3 +73,31 @@ class Venue(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+class VenueProfile(msgspec.Struct, frozen=True):
+    """What is known of a venue's manners.  It decides when "not found" proves that an order never came to be."""
+
+    enforces_deadline: bool
+    """It refuses an order that arrives after its `valid_until`."""
+    in_flight_outlives_us: bool
+    """A request may still arrive after the process that sent it has died."""
+    visibility_lag_ms: int
+    """How long an accepted order may be missing from its answers."""
+    skew_ms: int
+    """How far its clock may be from ours."""
+    negatives_needed: int
+    """Clean "not found" answers, from different questions, that absence takes."""
+    answer_within_s: float
+    """Silence for this long leaves a request unproven."""
+    look_again_s: float
+    """Pause between two questions about the same order."""
+
+
+def absence_is_proven(terms: Terms, *, negatives: int, now: Instant, profile: VenueProfile) -> bool:
+    """Say whether an order that was not found so many times can no longer turn up."""
+    if negatives < profile.negatives_needed:
+        return False
+    if not profile.in_flight_outlives_us:
+        return True
+    return profile.enforces_deadline and now > terms.valid_until + profile.skew_ms + profile.visibility_lag_ms

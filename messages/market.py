@@ -80,8 +80,21 @@ class MarketEnded(Event, frozen=True):
     at: Instant
 
 
-class SettledAt(Message, frozen=True):
-    """All that was caused by what was recorded so far has been done."""
+class HistoryRead(Message, frozen=True):
+    """The source's history of one symbol and time frame, or why there is none."""
+
+    symbol: str
+    timeframe: str
+    bars: tuple[Bar, ...]
+    problem: str = ""
+
+
+class GoOn(Message, frozen=True):
+    """The pause between two instants of recorded data is over."""
+
+
+class CheckPatience(Message, frozen=True):
+    """Time to see whether settling takes too long."""
 
 
 class Unsettled(Message, frozen=True):

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from domain.performance import Summary
 from messages.base import Event, Message
 
 Command = Literal[
@@ -99,3 +100,76 @@ class StateAt(Message, frozen=True):
     actor: str
     version: int
     state: bytes
+
+
+class HoldingsAsked(Message, frozen=True):
+    """What is held, and what is it worth?"""
+
+
+class PerformanceAsked(Message, frozen=True):
+    """How has it done?"""
+
+
+class OrdersAsked(Message, frozen=True):
+    """Which orders are known?"""
+
+
+class BreakerAsked(Message, frozen=True):
+    """May entries be made, and how far are the limits?"""
+
+
+class HealthAsked(Message, frozen=True):
+    """How are the machine and the actors?"""
+
+
+class SummaryWanted(Message, frozen=True):
+    """Tell how trading has gone, to this name."""
+
+    reply_to: str
+
+
+class SummaryTold(Message, frozen=True):
+    """How trading has gone."""
+
+    summary: Summary
+
+
+class Mark(Message, frozen=True):
+    """Have all states told as of a marker, and hashed; say so to `reply_to`, if anyone wants to know."""
+
+    why: str
+    reply_to: str = ""
+    request_id: str = ""
+
+
+class Marked(Message, frozen=True):
+    """All states as of the marker at `sequence` were hashed and kept."""
+
+    request_id: str
+    sequence: int
+    state_hash: str
+
+
+class Beat(Message, frozen=True):
+    """A timer of the actor that gets it went off."""
+
+
+class Perform(Message, frozen=True):
+    """Do what this command orders.  Delivered only once the command is durable."""
+
+    request_id: str
+
+
+class AnswerOperator(Message, frozen=True):
+    """Tell the operator what came of a command.  Delivered only once that is durable."""
+
+    request_id: str
+    ok: bool
+    detail: str
+
+
+class CommandReceived(Message, frozen=True):
+    """An operator's command, with the callable that takes the answer: `(ok, detail)`."""
+
+    command: OperatorCommanded
+    respond: Any

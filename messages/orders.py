@@ -1,5 +1,6 @@
 """The life of an order: intent, evidence, fills; and what is asked of the venue."""
 
+from decimal import Decimal
 from typing import Literal
 
 from domain.order import Fill, Terms
@@ -89,6 +90,17 @@ class ExitOrdered(Event, frozen=True):
     strategy: str
     symbol: str
     why: str
+    quantity: Decimal | None = None
+    """All that is held where None."""
+
+
+class ExitEnded(Event, frozen=True):
+    """Nothing more can, or need, be sold of a position that was to be left."""
+
+    strategy: str
+    symbol: str
+    left: Decimal
+    """What stays: less than the venue's minimum."""
 
 
 class SubmitOrder(Message, frozen=True):
@@ -125,3 +137,22 @@ class VenueReported(Message, frozen=True):
     """The venue told something nobody had asked."""
 
     seen: OrderSeen
+
+
+class RequestOverdue(Message, frozen=True):
+    """A request has waited for its answer as long as it may."""
+
+    request_id: int
+
+
+class LookAgain(Message, frozen=True):
+    """It is time to ask about this order once more."""
+
+    client_id: str
+
+
+class ForeignOrderSeen(Message, frozen=True):
+    """The venue shows an order that is not in the journal, or was finished long ago."""
+
+    client_id: str
+    state: str

@@ -28,10 +28,12 @@ class PositionChanged(Event, frozen=True):
 
 
 class EquityMarked(Event, frozen=True):
-    """What the account was worth at the end of an hour of market time, in quote currency."""
+    """What the account was worth when the bars that strategies decide on had closed, in quote currency."""
 
     at: Instant
     equity: Decimal
+    cash: Decimal
+    """Quote currency on the account, free and locked together."""
     unrealised: Decimal
     realised: Decimal
     drawdown: Decimal

@@ -1,7 +1,8 @@
 """What the news said, as a number."""
 
+from domain.sources import Headline
 from domain.strategies.base import Score
-from messages.base import Event
+from messages.base import Event, Message
 
 
 class HeadlineScored(Event, frozen=True):
@@ -15,3 +16,10 @@ class HeadlinesUnavailable(Event, frozen=True):
 
     source: str
     detail: str
+
+
+class HeadlinesRead(Message, frozen=True):
+    """All headlines of the source, or why there are none."""
+
+    headlines: tuple[Headline, ...]
+    problem: str = ""

@@ -6,9 +6,10 @@ Generic: no word of trading, and nothing of ours is imported.  The words are Erl
 from supervision.actor import Actor
 from supervision.clock import Clock, MarketClock
 from supervision.errors import ActorDown, Crashed, Fenced, SpecError, SupervisionError
-from supervision.journaled import JournaledActor, Recovered, Recovery
+from supervision.journaled import JournaledActor, Memory, Recovered, Recovery
 from supervision.recorder import Recorder
 from supervision.signals import (
+    Break,
     CrashReport,
     Exit,
     GaveUp,
@@ -23,14 +24,15 @@ from supervision.signals import (
 from supervision.spec import Backoff, ChildSpec, SupervisorSpec, check_specs
 from supervision.stage import Stage
 from supervision.supervisor import Supervisor
-from supervision.switchboard import Switchboard, Vitals
+from supervision.switchboard import Seat, Switchboard, Vitals
 from supervision.system import System
-from supervision.threads import Threads
+from supervision.threads import RecordedClock, Threads, WallClock
 
 __all__ = [
     "Actor",
     "ActorDown",
     "Backoff",
+    "Break",
     "ChildSpec",
     "Clock",
     "CrashReport",
@@ -41,12 +43,15 @@ __all__ = [
     "JournaledActor",
     "Lane",
     "MarketClock",
+    "Memory",
     "Progress",
     "Recorded",
+    "RecordedClock",
     "Recorder",
     "Recovered",
     "Recovery",
     "RestartChild",
+    "Seat",
     "Settled",
     "SpecError",
     "Stage",
@@ -59,5 +64,6 @@ __all__ = [
     "Terminated",
     "Threads",
     "Vitals",
+    "WallClock",
     "check_specs",
 ]

@@ -14,7 +14,7 @@ from pykka._envelope import Envelope
 
 from supervision.errors import ActorDown, Crashed, Fenced
 from supervision.mailbox import Mailbox
-from supervision.signals import CrashReport, Exit, Lane, Started, Stop, Wake
+from supervision.signals import Break, CrashReport, Exit, Lane, Started, Stop, Wake
 from supervision.switchboard import Outbox, Seat
 
 if TYPE_CHECKING:
@@ -75,6 +75,10 @@ class Actor(pykka.Actor):
         causation, correlation = self._cause()
         self._saying().events.append((kind, version, payload, event, at, causation, correlation))
 
+    def has_recorded(self) -> bool:
+        """Say whether this handler has recorded an event so far."""
+        return self._outbox is not None and bool(self._outbox.events)
+
     def await_settled(self) -> None:
         """Ask for a `Settled` once all that was caused by what has been said is done."""
         self._saying().wants_settled = True
@@ -90,7 +94,11 @@ class Actor(pykka.Actor):
     # -- one message ---------------------------------------------------------------------------------------------
 
     def _take(self, message: Any) -> Any:
-        return None if type(message) is Wake else self.receive(message)
+        if type(message) is Wake:
+            return None
+        if type(message) is Break:
+            raise Crashed(f"{self.name} was broken on purpose: {message.reason}")
+        return self.receive(message)
 
     def _cause(self) -> tuple[int, int]:
         return 0, 0

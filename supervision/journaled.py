@@ -1,7 +1,7 @@
-"""An actor whose state is a fold over remembered events.
+"""An actor whose memory is a fold over remembered events.
 
 Start, restart and recovery are one path: newest snapshot, fold what was remembered since, then `react`.  `react`
-computes what to do from the folded state and what this incarnation has in hand; it is called after each message
+computes what to do from the folded memory and what this incarnation has in hand; it is called after each message
 unless an own event is still on its way, so that no reaction depends on having seen an edge.
 """
 
@@ -33,6 +33,23 @@ class Recovery(Protocol):
         """Return a snapshot of that version and the records up to a sequence; waits until that is durable."""
 
 
+class Memory(Protocol):
+    """What an actor remembers: nothing but a fold over events, so that it can be rebuilt without the actor."""
+
+    @property
+    def version(self) -> int:
+        """Return the version of the fold: a snapshot of another version is not used."""
+
+    def fold(self, record: Recorded) -> None:
+        """Take a remembered event in: no clock, no randomness, no I/O, nothing said."""
+
+    def save(self) -> bytes:
+        """Return what is remembered, encoded so that equal memories give equal bytes."""
+
+    def load(self, saved: bytes) -> None:
+        """Take over what `save` returned."""
+
+
 class Marker(Protocol):
     """What the wiring says of markers: events at which states are told."""
 
@@ -40,48 +57,34 @@ class Marker(Protocol):
 
 
 class JournaledActor(Actor):
-    """Subclasses write `fold`, `react`, `receive` for what is not remembered, and how their state is saved."""
+    """Subclasses write `react`, and `receive` for what is not remembered."""
 
     hears_itself = True
-    state_version = 1
-    """Version of the fold: a snapshot of another version is not used."""
 
-    def __init__(self, system: "System", seat: Seat) -> None:
+    def __init__(self, system: "System", seat: Seat, *, memory: Memory) -> None:
         super().__init__(system, seat)
         self.seq = 0
+        self._memory = memory
         self._own_last = 0
         self._record: Recorded | None = None
 
     # -- for subclasses ------------------------------------------------------------------------------------------
 
-    def fold(self, record: Recorded) -> None:
-        """Take a remembered event into the state: no clock, no randomness, no I/O, nothing said."""
-        raise NotImplementedError
-
     def react(self) -> None:
-        """Do what the state asks for and this incarnation has not begun."""
+        """Do what the memory asks for and this incarnation has not begun."""
 
-    def save_state(self) -> bytes:
-        """Return the state, encoded so that equal states give equal bytes."""
-        raise NotImplementedError
-
-    def load_state(self, state: bytes) -> None:
-        """Take over an encoded state."""
-        raise NotImplementedError
-
-    def marked(self, record: Recorded) -> None:
-        """Tell the state as of a marker that was just folded."""
+    def marked(self, record: Recorded, version: int, saved: bytes) -> None:
+        """Tell the memory as of a marker that was just folded."""
 
     # -- the machinery -------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        past = self._system.recover(self.name, version=self.state_version, upto=self._joined)
+        past = self._system.recover(self.name, version=self._memory.version, upto=self._joined)
         if past.state is not None:
-            self.load_state(past.state)
+            self._memory.load(past.state)
             self.seq = past.seq
         for record in past.records:
-            self.fold(record)
-            self.seq = record.seq
+            self._memory.fold(record)
         self.seq = self._joined
         self.started()
 
@@ -89,10 +92,10 @@ class JournaledActor(Actor):
         if type(message) is Recorded:
             if message.seq > self.seq:
                 self._record = message
-                self.fold(message)
+                self._memory.fold(message)
                 self.seq = message.seq
                 if self._system.is_marker(message.event):
-                    self.marked(message)
+                    self.marked(message, self._memory.version, self._memory.save())
             answer = None
         else:
             answer = super()._take(message)

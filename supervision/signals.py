@@ -61,6 +61,12 @@ class Stop(NamedTuple):
     kind: ExitKind = "shutdown"
 
 
+class Break(NamedTuple):
+    """Crash on purpose, so that people can watch it heal."""
+
+    reason: str
+
+
 class Started(NamedTuple):
     """A child acknowledged its start."""
 

@@ -1,0 +1,78 @@
+"""The archivist: has all states told at a marker, hashes them, and keeps them as snapshots."""
+
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from messages.node import Beat, Mark, Marked, StateAt, StateHashed, StateMarked
+from supervision import Actor, Recorded, Seat, System
+
+Keep = Callable[[int, Mapping[str, tuple[int, bytes]]], None]
+"""Keeps states, as version and bytes by actor, as of a sequence."""
+
+
+class Archivist(Actor):
+    """Marks the journal every so many events."""
+
+    def __init__(
+        self, system: System, seat: Seat, *, names: Sequence[str], keep: Keep, every: int, beat_s: float = 1.0
+    ) -> None:
+        super().__init__(system, seat)
+        self._names = tuple(names)
+        self._keep = keep
+        self._every = every
+        self._beat_s = beat_s
+        self._marked_at = self._joined
+        self._why: Mark | None = None
+        self._is_marking = False
+        self._sequence = 0
+        self._states: dict[str, tuple[int, bytes]] = {}
+
+    def started(self) -> None:
+        """Begin to look how much was remembered."""
+        self.after(self._beat_s, Beat())
+
+    def receive(self, message: Any) -> None:
+        """Take a state, or look whether it is time for a marker."""
+        match message:
+            case Recorded(event=StateMarked(), seq=seq):
+                self._sequence, self._states = seq, {}
+            case StateAt(sequence=sequence, actor=actor, version=version, state=state):
+                if sequence == self._sequence:
+                    self._states[actor] = (version, state)
+                    self._finish_if_complete()
+            case Mark():
+                self._why = message
+                self._mark(message.why)
+            case Beat():
+                self.after(self._beat_s, Beat())
+                if self._system.switchboard.last_seq - self._marked_at >= self._every:
+                    self._mark("so many events since the last one")
+            case _:
+                super().receive(message)
+
+    def _mark(self, why: str) -> None:
+        self._marked_at = self._system.switchboard.last_seq
+        self.record(StateMarked(why))
+
+    def _finish_if_complete(self) -> None:
+        if set(self._states) != set(self._names):
+            return
+        parts = hash_states({name: state for name, (_, state) in self._states.items()})
+        state_hash = hash_parts(parts)
+        self._keep(self._sequence, dict(self._states))
+        self.record(StateHashed(sequence=self._sequence, state_hash=state_hash, parts=parts))
+        if self._why is not None and self._why.reply_to:
+            self.tell(self._why.reply_to, Marked(self._why.request_id, self._sequence, state_hash))
+        self._why, self._states = None, {}
+
+
+def hash_states(states: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the hash of each actor's encoded state, by name in order."""
+    return {name: blake2b(states[name], digest_size=16).hexdigest() for name in sorted(states)}
+
+
+def hash_parts(parts: Mapping[str, str]) -> str:
+    """Return one hash over the hashes of all states."""
+    text = "\n".join(f"{name} {parts[name]}" for name in sorted(parts))
+    return blake2b(text.encode(), digest_size=16).hexdigest()

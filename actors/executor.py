@@ -1,0 +1,236 @@
+"""The executor: intent on disk, then the send, then evidence.  It never guesses and never sends twice."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from actors.base import RememberingActor
+from actors.evidence import events_of
+from actors.executor_memory import ExecutorMemory
+from domain.execution import Cancel, Deny, EndLeaving, Leave, Place, Situation, Step, next_steps
+from domain.market import Instrument
+from domain.order import Order
+from domain.venue import Answer, OrderSeen, Refused, Unproven, VenueProfile, absence_is_proven
+from messages.node import OrdersAsked
+from messages.orders import (
+    CancelIntended,
+    CancelOrder,
+    ExitEnded,
+    ExitOrdered,
+    ForeignOrderSeen,
+    LookAgain,
+    LookUpOrder,
+    OrderAbsent,
+    OrderIntended,
+    OrderRejected,
+    OrderUnresolved,
+    RequestOverdue,
+    SubmitOrder,
+    VenueAnswered,
+    VenueReported,
+)
+from messages.risk import OrderDenied
+from supervision import Seat, System
+
+VENUE = "venue"
+REQUESTS_PER_LIFE = 1_000_000_000
+
+
+class _Request(NamedTuple):
+    kind: Literal["submit", "cancel", "lookup", "report"]
+    client_id: str
+
+
+class Executor(RememberingActor):
+    """Asks the venue about every unfinished order of earlier lives before it begins anything new."""
+
+    def __init__(
+        self,
+        system: System,
+        seat: Seat,
+        *,
+        memory: ExecutorMemory,
+        instruments: Mapping[str, Instrument],
+        generation: int,
+        profile: VenueProfile,
+        deadline_ms: int,
+    ) -> None:
+        super().__init__(system, seat, memory=memory)
+        self._known = memory
+        self._instruments = instruments
+        self._generation = generation
+        self._profile = profile
+        self._deadline_ms = deadline_ms
+        self._last_request = self.epoch * REQUESTS_PER_LIFE
+        self._requests: dict[int, _Request] = {}
+        self._answers: list[tuple[_Request, Answer]] = []
+        self._certain: set[str] = set()
+        """Orders whose state this incarnation has from the venue, or which it has sent itself."""
+        self._inherited: set[str] = set()
+        """Unfinished orders of earlier lives that the venue was not heard of yet."""
+        self._resting: set[str] = set()
+        """Orders that are asked about again only after a while."""
+        self._negatives: dict[str, int] = {}
+
+    def started(self) -> None:
+        """Take over the unfinished orders of earlier lives: whatever was sent then is uncertain now."""
+        self._inherited = {order.terms.client_id for order in self._known.state.open_orders()}
+
+    def has_open_work(self) -> bool:
+        """Say whether the venue owes an answer, or an order's fate is still to be asked for."""
+        return bool(self._requests or self._answers or self._resting)
+
+    def receive(self, message: Any) -> Any:
+        """Take an answer, a report, or notice that none came."""
+        match message:
+            case VenueAnswered(request_id=request_id, answer=answer):
+                request = self._requests.pop(request_id, _Request("report", answer.client_id))
+                self._answers.append((request, answer))
+            case VenueReported(seen=seen):
+                self._answers.append((_Request("report", seen.client_id), seen))
+            case RequestOverdue(request_id=request_id):
+                self._give_up_waiting(request_id)
+            case LookAgain(client_id=client_id):
+                self._resting.discard(client_id)
+            case OrdersAsked():
+                return self._known.state
+            case _:
+                super().receive(message)
+        return None
+
+    def react(self) -> None:
+        """Take answers in, one at a time; make certain of what is open; only then begin something new."""
+        while self._answers and not self.has_recorded():
+            self._take_in(*self._answers.pop(0))
+        if self.has_recorded():
+            return
+        self._make_certain()
+        if self._inherited:
+            return
+        self._cancel_again()
+        here = Situation(
+            now=self.market_ms(),
+            instruments=self._instruments,
+            generation=self._generation,
+            deadline_ms=self._deadline_ms,
+        )
+        for step in next_steps(self._known.state, here):
+            self._do(step)
+
+    # -- evidence ------------------------------------------------------------------------------------------------
+
+    def _take_in(self, request: _Request, answer: Answer) -> None:
+        order = self._known.state.orders.get(answer.client_id)
+        if order is None:
+            state = answer.state if isinstance(answer, OrderSeen) else "not seen"
+            self.tell("health", ForeignOrderSeen(answer.client_id, state))
+        elif isinstance(answer, OrderSeen):
+            self._see(request, order, answer)
+        elif request.kind == "submit" and isinstance(answer, Refused):
+            self.record(OrderRejected(answer.client_id, answer.code, answer.message, evidence="answer"))
+        else:
+            self._doubt(request, order, answer)
+
+    def _see(self, request: _Request, order: Order, seen: OrderSeen) -> None:
+        evidence = {"lookup": "lookup", "report": "report"}.get(request.kind, "answer")
+        for event in events_of(order, seen, evidence):  # type: ignore[arg-type]
+            self.record(event)
+        if request.kind == "cancel" and seen.state == "accepted":
+            self._ask_again_later(seen.client_id)
+        elif request.kind != "report":
+            self._make_sure_of(seen.client_id)
+
+    def _doubt(self, request: _Request, order: Order, answer: Answer) -> None:
+        client_id = order.terms.client_id
+        detail = answer.detail if isinstance(answer, Unproven) else type(answer).__name__
+        self._certain.discard(client_id)
+        if not order.is_open:
+            self._inherited.discard(client_id)
+        elif request.kind == "lookup" and not isinstance(answer, Unproven):
+            self._count_negative(order)
+        else:
+            if order.state == "intended":
+                self.record(OrderUnresolved(client_id, detail))
+            self._ask_again_later(client_id)
+
+    def _count_negative(self, order: Order) -> None:
+        client_id = order.terms.client_id
+        negatives = self._negatives[client_id] = self._negatives.get(client_id, 0) + 1
+        is_proven = absence_is_proven(order.terms, negatives=negatives, now=self.market_ms(), profile=self._profile)
+        if order.state != "accepted" and is_proven:
+            proposal_id = self._known.state.proposals.get(client_id, "")
+            detail = f"not found {negatives} times, and it can no longer arrive"
+            self.record(OrderAbsent(client_id, detail, proposal_id))
+            self._make_sure_of(client_id)
+            return
+        if order.state == "intended":
+            self.record(OrderUnresolved(client_id, "not found, which proves nothing yet"))
+        self._ask_again_later(client_id)
+
+    def _make_sure_of(self, client_id: str) -> None:
+        self._certain.add(client_id)
+        self._inherited.discard(client_id)
+
+    def _ask_again_later(self, client_id: str) -> None:
+        self._certain.discard(client_id)
+        if client_id not in self._resting:
+            self._resting.add(client_id)
+            self.after(self._profile.look_again_s, LookAgain(client_id))
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    def _make_certain(self) -> None:
+        asked = {request.client_id for request in self._requests.values()}
+        orders = self._known.state.open_orders()
+        self._certain.intersection_update(order.terms.client_id for order in orders)
+        for order in orders:
+            client_id = order.terms.client_id
+            if client_id not in self._certain and client_id not in asked and client_id not in self._resting:
+                number = self._number("lookup", client_id)
+                self.tell(VENUE, LookUpOrder(number, client_id, order.terms.symbol))
+
+    def _cancel_again(self) -> None:
+        known = self._known.state
+        asked = {request.client_id for request in self._requests.values()}
+        for client_id in known.canceling:
+            if client_id in self._certain and client_id not in asked:
+                number = self._number("cancel", client_id)
+                self.tell(VENUE, CancelOrder(number, client_id, known.orders[client_id].terms.symbol))
+
+    def _do(self, step: Step) -> None:
+        match step:
+            case Place():
+                self._place(step)
+            case Cancel(client_id=client_id, symbol=symbol, why=why):
+                self.record(CancelIntended(client_id, why))
+                self.tell(VENUE, CancelOrder(self._number("cancel", client_id), client_id, symbol))
+            case Leave(strategy=strategy, symbol=symbol, why=why, quantity=quantity):
+                self.record(ExitOrdered(strategy, symbol, why, quantity))
+            case EndLeaving(strategy=strategy, symbol=symbol, left=left):
+                self.record(ExitEnded(strategy, symbol, left))
+            case Deny(proposal_id=proposal_id, strategy=strategy, symbol=symbol, reason=reason, detail=detail):
+                self.record(OrderDenied(proposal_id, strategy, symbol, reason, detail))
+
+    def _place(self, step: Place) -> None:
+        terms = step.terms
+        self.record(
+            OrderIntended(
+                terms=terms,
+                ordered_by=step.ordered_by,
+                attempt=step.attempt,
+                proposal_id=step.proposal_id,
+                why=step.why,
+            )
+        )
+        self._certain.add(terms.client_id)
+        self.tell(VENUE, SubmitOrder(self._number("submit", terms.client_id), terms))
+
+    def _number(self, kind: Literal["submit", "cancel", "lookup"], client_id: str) -> int:
+        self._last_request += 1
+        self._requests[self._last_request] = _Request(kind, client_id)
+        self.after(self._profile.answer_within_s, RequestOverdue(self._last_request))
+        return self._last_request
+
+    def _give_up_waiting(self, request_id: int) -> None:
+        if (request := self._requests.pop(request_id, None)) is not None:
+            detail = f"no answer within {self._profile.answer_within_s} s"
+            self._answers.append((request, Unproven(request.client_id, detail)))

@@ -1,0 +1,93 @@
+"""What the executor remembers: wishes, approvals, intents and evidence."""
+
+from actors.base import StructMemory
+from domain.execution import Approval, Execution
+from domain.market import HOUR_MS, Instant
+from domain.proposal import Exit
+from messages.market import BarsClosed, OfferAnswered
+from messages.node import OperatorCommanded
+from messages.orders import (
+    CancelIntended,
+    ExitEnded,
+    ExitOrdered,
+    OrderAbsent,
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    OrderIntended,
+    OrderRejected,
+    OrderUnresolved,
+)
+from messages.risk import OrderApproved, OrderDenied
+from supervision import Recorded
+
+
+class ExecutorMemory(StructMemory[Execution]):
+    """Folds all that decides what becomes of orders."""
+
+    def __init__(self) -> None:
+        super().__init__(Execution())
+
+    def fold(self, record: Recorded) -> None:
+        """Take an event in."""
+        known = self.state
+        match record.event:
+            case BarsClosed(bars=bars):
+                for bar in bars:
+                    known.closes[bar.symbol] = bar.close
+            case OrderIntended(terms=terms, proposal_id=proposal_id):
+                known.intend(terms, proposal_id)
+            case OrderFilled(fill=fill):
+                known.fill(fill, record.seq)
+            case OrderAccepted(client_id=client_id, venue_id=venue_id):
+                known.accept(client_id, venue_id)
+            case OrderApproved(proposal_id=proposal_id, strategy=strategy, entry=entry, quantity=quantity):
+                known.approve(Approval(proposal_id, strategy, entry, quantity, ordered_by=record.seq))
+            case OrderDenied(proposal_id=proposal_id):
+                known.drop(proposal_id)
+            case OfferAnswered(strategy=strategy, proposals=proposals):
+                for wish in proposals:
+                    if isinstance(wish, Exit):
+                        known.wish_exit(strategy, wish)
+            case OperatorCommanded() as command:
+                self._command(command, record.at)
+            case _:
+                self._fold_end(record)
+
+    def _fold_end(self, record: Recorded) -> None:
+        known = self.state
+        match record.event:
+            case OrderUnresolved(client_id=client_id):
+                known.orders[client_id].move_to("unresolved")
+            case OrderCanceled(client_id=client_id):
+                known.end(client_id, "canceled", record.seq)
+            case OrderExpired(client_id=client_id):
+                known.end(client_id, "expired", record.seq)
+            case OrderAbsent(client_id=client_id):
+                known.end(client_id, "absent", record.seq)
+            case OrderRejected(client_id=client_id):
+                known.refuse(client_id, record.seq, record.at)
+            case CancelIntended(client_id=client_id):
+                known.canceling.append(client_id)
+            case ExitOrdered(strategy=strategy, symbol=symbol, why=why, quantity=quantity):
+                known.order_exit(strategy, symbol, why, quantity, record.seq)
+            case ExitEnded(strategy=strategy, symbol=symbol):
+                known.end_exit(strategy, symbol, record.seq)
+
+    def _command(self, command: OperatorCommanded, at: Instant) -> None:
+        known = self.state
+        why = f"{command.user}: {command.reason or command.command}"
+        match command.command:
+            case "flatten":
+                known.wish_flat(command.target, why, at + HOUR_MS)
+                known.want_gone(("entry",), why, command.target)
+            case "cancel-all":
+                known.want_gone(("entry", "exit"), why)
+            case "halt":
+                known.takes_entries = False
+                known.want_gone(("entry",), why)
+            case "pause":
+                known.takes_entries = False
+            case "resume":
+                known.takes_entries = True

@@ -1,0 +1,293 @@
+"""The feed: moves market time, judges rows, builds frames, and offers closed bars to one strategy after another."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from actors.base import RememberingActor, StructMemory
+from domain.bars import FrameBuilder, frames_of, judge_step
+from domain.market import Bar, Instant
+from domain.proposal import offer_of
+from domain.sources import MarketSource, Step
+from messages.market import (
+    BarsClosed,
+    CheckPatience,
+    FramesClosed,
+    GoOn,
+    HistoryLoaded,
+    HistoryRead,
+    MarketEnded,
+    OfferAnswered,
+    Offered,
+    OfferSkipped,
+    RowRefused,
+    SourceOpened,
+    Unsettled,
+)
+from messages.orders import OrderAbsent
+from supervision import Recorded, Seat, Settled, System
+
+Fetch = Callable[[Callable[[], Sequence[Bar]], Callable[[Sequence[Bar] | Exception], None]], None]
+"""Runs a job beside others, off the actors' threads, and calls back with what it returned or raised."""
+
+
+class Audience(msgspec.Struct, frozen=True):
+    """A strategy that is offered bars: asked when a bar of `decides_on[symbol]` has closed."""
+
+    strategy: str
+    decides_on: dict[str, str]
+    """Time frame by symbol."""
+
+
+class Offer(msgspec.Struct):
+    """Where one strategy stands with the bars of this instant.  `void`: an order it led to never came to be."""
+
+    attempt: int
+    status: Literal["made", "answered", "void"] = "made"
+
+
+class FeedState(msgspec.Struct):
+    """How far the market was read, and who has been asked about it."""
+
+    description: str = ""
+    at: Instant = 0
+    newest: dict[str, Bar] = msgspec.field(default_factory=dict)
+    builders: dict[str, FrameBuilder] = msgspec.field(default_factory=dict)
+    closed_frames: list[Bar] = msgspec.field(default_factory=list)
+    """Frames that closed at `at` and were not told yet."""
+    told_frames: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    """Symbol and time frame of those that were."""
+    offers: dict[str, Offer] = msgspec.field(default_factory=dict)
+    """By strategy, for the bars that closed at `at`."""
+    histories: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    refused: list[tuple[str, Instant, str]] = msgspec.field(default_factory=list)
+    """Rows refused since the last bar, so that reading them again refuses them once."""
+    is_ended: bool = False
+
+
+class FeedMemory(StructMemory[FeedState]):
+    """Folds what the market did."""
+
+    def __init__(self, frames: Sequence[str]) -> None:
+        super().__init__(FeedState())
+        self._frames = tuple(frames)
+
+    def fold(self, record: Recorded) -> None:
+        """Take a market event in."""
+        state = self.state
+        match record.event:
+            case BarsClosed(at=at, bars=bars):
+                self._close_bars(at, bars)
+            case FramesClosed(bars=bars):
+                state.closed_frames = []
+                state.told_frames = [(bar.symbol, bar.timeframe) for bar in bars]
+            case Offered(strategy=strategy, attempt=attempt):
+                state.offers[strategy] = Offer(attempt)
+            case OfferAnswered(strategy=strategy, at=at) | OfferSkipped(strategy=strategy, at=at):
+                if at == state.at and strategy in state.offers:
+                    state.offers[strategy].status = "answered"
+            case OrderAbsent(proposal_id=proposal_id) if proposal_id:
+                strategy, at, _ = offer_of(proposal_id)
+                if at == state.at and strategy in state.offers:
+                    state.offers[strategy].status = "void"
+            case RowRefused(symbol=symbol, opened_at=opened_at, fault=fault):
+                state.refused.append((symbol, opened_at, fault))
+            case HistoryLoaded(symbol=symbol, timeframe=timeframe):
+                state.histories.append((symbol, timeframe))
+            case SourceOpened(description=description, starts_at=starts_at):
+                state.description = description
+                state.at = max(state.at, starts_at)
+            case MarketEnded():
+                state.is_ended = True
+
+    def _close_bars(self, at: Instant, bars: tuple[Bar, ...]) -> None:
+        state = self.state
+        state.at, state.is_ended = at, False
+        state.offers, state.told_frames, state.refused = {}, [], []
+        for bar in bars:
+            state.newest[bar.symbol] = bar
+            for frame in frames_of(bar.timeframe, self._frames):
+                key = f"{bar.symbol}|{frame}"
+                builder = state.builders.get(key)
+                if builder is None:
+                    builder = state.builders[key] = FrameBuilder(frame)
+                state.closed_frames += builder.add(bar)
+
+
+class Feed(RememberingActor):
+    """Goes on to the next offer, and to the next bar, only when all that the last one caused is settled."""
+
+    def __init__(
+        self,
+        system: System,
+        seat: Seat,
+        *,
+        memory: FeedMemory,
+        source: MarketSource,
+        audiences: Sequence[Audience],
+        frames: Sequence[str],
+        fetch: Fetch,
+        pause_s: Callable[[Instant, Instant], float],
+        settle_limit_s: float,
+        at_end: Callable[[], None],
+    ) -> None:
+        super().__init__(system, seat, memory=memory)
+        self._known = memory
+        self._source = source
+        self._audiences = audiences
+        self._frames = tuple(frames)
+        self._fetch = fetch
+        self._pause_s = pause_s
+        self._settle_limit_s = settle_limit_s
+        self._at_end = at_end
+        self._steps: Iterator[Step] | None = None
+        self._step: Step | None = None
+        self._histories: dict[tuple[str, str], HistoryRead | None] = {}
+        self._is_idle = True
+        """Nothing is waited for: neither settling, nor a pause, nor history, nor the end."""
+        self._is_settled = False
+        self._waits_since: float | None = None
+
+    def started(self) -> None:
+        """Begin to watch how long settling takes."""
+        self.after(self._settle_limit_s, CheckPatience())
+
+    def has_open_work(self) -> bool:
+        """Say whether history is still to come."""
+        return any(read is None for read in self._histories.values())
+
+    def receive(self, message: Any) -> None:
+        """Take what is not remembered."""
+        match message:
+            case Settled():
+                self._waits_since = None
+                self._is_idle = self._is_settled = True
+            case GoOn():
+                self._is_idle = True
+            case HistoryRead(symbol=symbol, timeframe=timeframe):
+                self._histories[symbol, timeframe] = message
+                self._is_idle = not self.has_open_work()
+            case CheckPatience():
+                self._check_patience()
+            case _:
+                super().receive(message)
+
+    def react(self) -> None:
+        """Take the next step, if nothing is waited for."""
+        state = self._known.state
+        if not self._is_idle:
+            return
+        if not state.description:
+            self._open_source()
+        elif missing := self._missing_histories():
+            self._read_histories(missing)
+        elif state.closed_frames:
+            self.record(FramesClosed(at=state.at, bars=tuple(state.closed_frames)))
+        elif self._is_settled:
+            self._is_settled = False
+            self._go_on()
+        else:
+            self._is_idle = False
+            self._waits_since = self._system.clock.monotonic()
+            self.await_settled()
+
+    # -- before the first bar ------------------------------------------------------------------------------------
+
+    def _open_source(self) -> None:
+        starts_at = self._source.starts_at()
+        opened = SourceOpened(
+            description=self._source.describe(), symbols=tuple(self._source.symbols()), starts_at=starts_at
+        )
+        self.record(opened, at=starts_at)
+
+    def _missing_histories(self) -> list[tuple[str, str]]:
+        wanted = [
+            (symbol, frame)
+            for symbol in self._source.symbols()
+            for frame in frames_of(self._source.base_timeframe(symbol), self._frames)
+        ]
+        return [key for key in wanted if key not in self._known.state.histories]
+
+    def _read_histories(self, missing: list[tuple[str, str]]) -> None:
+        """Have all of them fetched side by side; once all are here, record them in the order of the symbols."""
+        if not self._histories:
+            self._is_idle = False
+            self._histories = dict.fromkeys(missing)
+            for symbol, timeframe in missing:
+                self._ask_for_history(symbol, timeframe)
+            return
+        for read in self._histories.values():
+            assert read is not None
+            if read.problem:
+                raise ValueError(f"history of {read.symbol} {read.timeframe} cannot be read: {read.problem}")
+            self.record(HistoryLoaded(symbol=read.symbol, timeframe=read.timeframe, bars=read.bars))
+        self._histories = {}
+
+    def _ask_for_history(self, symbol: str, timeframe: str) -> None:
+        def reply(found: Sequence[Bar] | Exception) -> None:
+            if isinstance(found, Exception):
+                read = HistoryRead(symbol, timeframe, (), problem=f"{type(found).__name__}: {found}")
+            else:
+                read = HistoryRead(symbol, timeframe, tuple(found))
+            self._system.switchboard.tell(self.name, read, epoch=self.epoch)
+
+        self._fetch(lambda: self._source.history(symbol, timeframe), reply)
+
+    # -- one step after another ----------------------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        if (offer := self._next_offer()) is not None:
+            self.record(offer)
+        elif self._known.state.is_ended:
+            self._is_idle = False
+            self._at_end()
+        elif (step := self._next_step()) is None:
+            self.record(MarketEnded(at=self._known.state.at))
+        elif self._step is None and (pause_s := self._pause_s(self._known.state.at, step.at)) > 0:
+            self._step = step
+            self._is_idle = False
+            self.after(pause_s, GoOn())
+        else:
+            self._step = None
+            self._take_step(step)
+
+    def _next_offer(self) -> Offered | OfferSkipped | None:
+        state = self._known.state
+        for audience in self._audiences:
+            if not any(audience.decides_on.get(symbol) == frame for symbol, frame in state.told_frames):
+                continue
+            strategy = audience.strategy
+            offer = state.offers.get(strategy)
+            if offer is None:
+                return Offered(strategy=strategy, at=state.at, attempt=0)
+            if offer.status == "void":
+                return Offered(strategy=strategy, at=state.at, attempt=offer.attempt + 1)
+            if offer.status == "made":
+                return OfferSkipped(strategy, state.at, offer.attempt, reason="the strategy is down for good")
+        return None
+
+    def _next_step(self) -> Step | None:
+        if self._step is not None:
+            return self._step
+        if self._steps is None:
+            self._steps = self._source.steps(self._known.state.at)
+        return next(self._steps, None)
+
+    def _take_step(self, step: Step) -> None:
+        state = self._known.state
+        judged = judge_step(step, state.newest, state.at)
+        for found in judged.findings:
+            if (found.symbol, found.opened_at, found.fault) not in state.refused:
+                self.record(RowRefused(found.symbol, found.opened_at, found.fault, found.detail))
+        if judged.bars:
+            self.record(BarsClosed(at=step.at, bars=judged.bars), at=step.at)
+
+    def _check_patience(self) -> None:
+        self.after(self._settle_limit_s, CheckPatience())
+        if self._waits_since is None:
+            return
+        waited_s = self._system.clock.monotonic() - self._waits_since
+        if waited_s >= self._settle_limit_s:
+            parts = tuple(part for part in self._system.switchboard.unsettled() if not part.startswith(self.name))
+            self.tell("health", Unsettled(parts=parts, waited_s=waited_s))

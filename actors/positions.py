@@ -1,0 +1,132 @@
+"""The position keeper: folds fills into what is held, and says what it is worth."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from actors.base import RememberingActor, StructMemory
+from domain.losses import fall
+from domain.market import Instant, Instrument
+from domain.money import ZERO
+from domain.order import Fill
+from domain.performance import Performance
+from domain.position import Book
+from messages.market import BarsClosed, FramesClosed, OfferAnswered
+from messages.node import HoldingsAsked, PerformanceAsked, SummaryTold, SummaryWanted
+from messages.orders import OrderFilled, OrderIntended
+from messages.positions import AccountOpened, EquityMarked, PositionChanged
+from supervision import Recorded, Seat, System
+
+
+class PositionsState(msgspec.Struct):
+    """What is held, what it was worth at each mark, and what is still to be told."""
+
+    book: Book
+    performance: Performance
+    marks: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    """Newest close by symbol."""
+    opened: dict[str, Decimal] | None = None
+    """The account's assets when the journal began."""
+    untold: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    """Strategy and symbol of positions that changed and were not told yet."""
+    frames_at: Instant = 0
+    marked_at: Instant = 0
+
+
+class PositionsMemory(StructMemory[PositionsState]):
+    """Folds fills and marks."""
+
+    def __init__(self, instruments: Mapping[str, Instrument], quote: str) -> None:
+        super().__init__(PositionsState(book=Book(quote), performance=Performance()))
+        self._instruments = instruments
+
+    def fold(self, record: Recorded) -> None:
+        """Take an event in."""
+        state = self.state
+        match record.event:
+            case BarsClosed(bars=bars):
+                state.performance.count("bars", len(bars))
+                for bar in bars:
+                    state.marks[bar.symbol] = bar.close
+            case FramesClosed(at=at):
+                state.frames_at = at
+            case OrderFilled(fill=fill, strategy=strategy):
+                self._take(fill, strategy)
+            case PositionChanged(strategy=strategy, symbol=symbol):
+                state.untold.remove((strategy, symbol))
+            case EquityMarked(at=at, equity=equity):
+                state.marked_at = at
+                state.performance.mark(at, equity)
+            case OrderIntended():
+                state.performance.count("orders")
+            case OfferAnswered(proposals=proposals):
+                if proposals:
+                    state.performance.count("signals", len(proposals))
+            case AccountOpened(cash=cash):
+                state.opened = dict(cash)
+                state.book.cash = dict(cash)
+
+    def _take(self, fill: Fill, strategy: str) -> None:
+        state = self.state
+        instrument = self._instruments[fill.symbol]
+        booked = state.book.apply(fill, strategy, instrument)
+        state.performance.fill(fill, strategy=strategy, realised=booked.realised, is_open=booked.is_open)
+        state.marks.setdefault(fill.symbol, fill.price)
+        if (strategy, fill.symbol) not in state.untold:
+            state.untold.append((strategy, fill.symbol))
+
+
+class Positions(RememberingActor):
+    """Tells every change of a position, and the account's worth each time strategies are about to decide."""
+
+    def __init__(self, system: System, seat: Seat, *, memory: PositionsMemory) -> None:
+        super().__init__(system, seat, memory=memory)
+        self._known = memory
+
+    def react(self) -> None:
+        """Tell what was not told yet."""
+        state = self._known.state
+        for strategy, symbol in state.untold:
+            self.record(self._change(strategy, symbol))
+        if state.frames_at > state.marked_at:
+            self.record(self._worth())
+
+    def receive(self, message: Any) -> Any:
+        """Answer the edge of the house."""
+        match message:
+            case HoldingsAsked():
+                return self._known.state
+            case PerformanceAsked():
+                return self._known.state.performance.summary()
+            case SummaryWanted(reply_to=reply_to):
+                self.tell(reply_to, SummaryTold(self._known.state.performance.summary()))
+            case _:
+                super().receive(message)
+        return None
+
+    def _change(self, strategy: str, symbol: str) -> PositionChanged:
+        book = self._known.state.book
+        position = book.position(strategy, symbol)
+        return PositionChanged(
+            strategy=strategy,
+            symbol=symbol,
+            quantity=position.quantity,
+            average_price=position.average_price,
+            realised=position.realised,
+            cash=dict(book.cash),
+            entered_at=position.entered_at,
+        )
+
+    def _worth(self) -> EquityMarked:
+        state = self._known.state
+        equity = state.book.equity(state.marks)
+        return EquityMarked(
+            at=state.frames_at,
+            equity=equity,
+            cash=state.book.cash.get(state.book.quote, ZERO),
+            unrealised=state.book.unrealised(state.marks),
+            realised=state.book.realised(),
+            drawdown=fall(max(state.performance.peak or equity, equity), equity),
+        )

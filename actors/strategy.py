@@ -1,0 +1,163 @@
+"""The host of one strategy: folds what it sees, and answers its offers, each with one record."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from actors.base import RememberingActor
+from domain.market import Instant, Instrument
+from domain.money import ZERO
+from domain.order import FINAL, Order
+from domain.proposal import Entry, proposal_id
+from domain.strategies import Holding, Strategy, View
+from messages.market import FramesClosed, HistoryLoaded, OfferAnswered, Offered, OfferSkipped
+from messages.orders import (
+    OrderAbsent,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    OrderIntended,
+    OrderRejected,
+)
+from messages.positions import EquityMarked, PositionChanged
+from messages.risk import OrderDenied
+from messages.sentiment import HeadlineScored
+from supervision import Recorded, Seat, System
+
+
+class HostState(msgspec.Struct):
+    """What the host keeps around a strategy."""
+
+    at: Instant = 0
+    """Of the newest offer."""
+    attempt: int = -1
+    is_answered: bool = True
+    equity: Decimal = ZERO
+    cash: Decimal = ZERO
+    holdings: dict[str, Holding] = msgspec.field(default_factory=dict)
+    proposed: dict[str, str] = msgspec.field(default_factory=dict)
+    """Symbol of each entry that is proposed and not finished, by proposal."""
+    orders: dict[str, tuple[str, Order]] = msgspec.field(default_factory=dict)
+    """Proposal and order of each entry that was sent, by client id."""
+
+
+class StrategyMemory:
+    """Folds what a strategy sees: its own state lives in the strategy, the rest here."""
+
+    def __init__(self, name: str, strategy: Strategy, *, version: int) -> None:
+        self._name = name
+        self.strategy = strategy
+        self.state = HostState()
+        self.version = version
+
+    def fold(self, record: Recorded) -> None:
+        """Take an event in; what concerns other strategies is left alone."""
+        match record.event:
+            case FramesClosed(bars=bars) | HistoryLoaded(bars=bars):
+                for bar in bars:
+                    if bar.timeframe in self.strategy.timeframes and bar.symbol in self.state.holdings:
+                        self.strategy.on_bar(bar)
+            case EquityMarked(equity=equity, cash=cash):
+                self.state.equity, self.state.cash = equity, cash
+            case Offered(strategy=self._name, at=at, attempt=attempt):
+                self.state.at, self.state.attempt, self.state.is_answered = at, attempt, False
+            case OfferAnswered(strategy=self._name) as answer:
+                self._answered(answer)
+            case OfferSkipped(strategy=self._name):
+                self.state.is_answered = True
+            case HeadlineScored(score=score):
+                self.strategy.on_score(score)
+            case PositionChanged(strategy=self._name) as change:
+                self.state.holdings[change.symbol] = Holding(change.quantity, change.average_price, change.entered_at)
+            case _:
+                self._fold_order(record.event)
+
+    def watch(self, symbols: tuple[str, ...]) -> None:
+        """Begin with nothing held of these symbols."""
+        for symbol in symbols:
+            self.state.holdings.setdefault(symbol, Holding())
+
+    def save(self) -> bytes:
+        """Return the host's state and the strategy's own."""
+        return msgspec.json.encode([self.state, self.strategy.save()])
+
+    def load(self, saved: bytes) -> None:
+        """Take over both."""
+        self.state, own = msgspec.json.decode(saved, type=tuple[HostState, dict[str, Any]])
+        self.strategy.restore(own)
+
+    def has_entry_in_flight(self, symbol: str) -> bool:
+        """Say whether an entry in a symbol is proposed and not finished."""
+        return symbol in self.state.proposed.values()
+
+    def _answered(self, answer: OfferAnswered) -> None:
+        self.state.is_answered = True
+        for index, proposal in enumerate(answer.proposals):
+            if isinstance(proposal, Entry):
+                name = proposal_id(strategy=self._name, at=answer.at, attempt=answer.attempt, index=index)
+                self.state.proposed[name] = proposal.symbol
+
+    def _fold_order(self, event: object) -> None:
+        match event:
+            case OrderDenied(strategy=self._name, proposal_id=proposal) | OrderAbsent(proposal_id=proposal):
+                self._end(proposal)
+            case OrderIntended(terms=terms, proposal_id=proposal) if proposal in self.state.proposed:
+                self.state.orders[terms.client_id] = (proposal, Order(terms))
+            case OrderFilled(fill=fill) if fill.client_id in self.state.orders:
+                proposal, order = self.state.orders[fill.client_id]
+                order.take(fill)
+                if order.state in FINAL:
+                    self._end(proposal)
+            case OrderCanceled(client_id=client_id) | OrderExpired(client_id=client_id):
+                self._end(self._proposal_of(client_id))
+            case OrderRejected(client_id=client_id):
+                self._end(self._proposal_of(client_id))
+
+    def _proposal_of(self, client_id: str) -> str:
+        return self.state.orders[client_id][0] if client_id in self.state.orders else ""
+
+    def _end(self, proposal: str) -> None:
+        self.state.proposed.pop(proposal, None)
+        self.state.orders = {key: entry for key, entry in self.state.orders.items() if entry[0] != proposal}
+
+
+class StrategyHost(RememberingActor):
+    """Asks the strategy when it is offered something, and records its whole answer."""
+
+    def __init__(
+        self,
+        system: System,
+        seat: Seat,
+        *,
+        memory: StrategyMemory,
+        strategy: str,
+        instruments: Mapping[str, Instrument],
+    ) -> None:
+        super().__init__(system, seat, memory=memory)
+        self._known = memory
+        self._strategy = strategy
+        self._instruments = instruments
+
+    def react(self) -> None:
+        """Answer the offer that is open, if there is one."""
+        state = self._known.state
+        if state.is_answered:
+            return
+        proposals = tuple(self._known.strategy.propose(self._view()))
+        self.record(OfferAnswered(strategy=self._strategy, at=state.at, attempt=state.attempt, proposals=proposals))
+
+    def _view(self) -> View:
+        known = self._known
+        holdings = {
+            symbol: msgspec.structs.replace(holding, entry_in_flight=known.has_entry_in_flight(symbol))
+            for symbol, holding in known.state.holdings.items()
+        }
+        return View(
+            at=known.state.at,
+            equity=known.state.equity,
+            cash=known.state.cash,
+            holdings=holdings,
+            instruments={symbol: self._instruments[symbol] for symbol in holdings},
+        )

@@ -1,0 +1,89 @@
+"""The venue's desk: passes requests to the venue and its answers back, and shows a simulated venue the market."""
+
+from typing import Any
+
+import msgspec
+
+from actors.base import RememberingActor, StructMemory
+from domain.market import Bar, Instant
+from domain.venue import Answer, OrderSeen, Venue
+from messages.market import BarsClosed, SourceOpened
+from messages.orders import CancelOrder, LookUpOrder, SubmitOrder, VenueAnswered, VenueReported
+from supervision import Recorded, Seat, System
+
+EXECUTOR = "executor"
+
+
+class VenueState(msgspec.Struct):
+    """The newest bars, which a simulated venue must have seen before it is asked anything."""
+
+    at: Instant = 0
+    bars: tuple[Bar, ...] = ()
+
+
+class VenueMemory(StructMemory[VenueState]):
+    """Folds the market's time."""
+
+    def __init__(self) -> None:
+        super().__init__(VenueState())
+
+    def fold(self, record: Recorded) -> None:
+        """Take the newest bars in."""
+        match record.event:
+            case BarsClosed(at=at, bars=bars):
+                self.state.at, self.state.bars = at, bars
+            case SourceOpened(starts_at=starts_at):
+                self.state.at = max(self.state.at, starts_at)
+
+
+class VenueDesk(RememberingActor):
+    """Speaks with the venue in the order it is spoken to."""
+
+    def __init__(self, system: System, seat: Seat, *, memory: VenueMemory, venue: Venue) -> None:
+        super().__init__(system, seat, memory=memory)
+        self._known = memory
+        self._venue = venue
+        self._open: set[int] = set()
+        self._shown: Instant = 0
+        self._reported: list[OrderSeen] = []
+
+    def started(self) -> None:
+        """Hear the venue, and show it the newest journaled bars before anyone can ask it anything."""
+        self._venue.watch(self._reported.append)
+        self._show()
+
+    def has_open_work(self) -> bool:
+        """Say whether the venue owes an answer."""
+        return bool(self._open)
+
+    def react(self) -> None:
+        """Show what the venue has not seen yet, and tell what it reports."""
+        self._show()
+        reported, self._reported[:] = list(self._reported), []
+        for seen in reported:
+            self.tell(EXECUTOR, VenueReported(seen))
+
+    def receive(self, message: Any) -> None:
+        """Pass a request on, or an answer back."""
+        match message:
+            case SubmitOrder(request_id=request_id, terms=terms):
+                self._open.add(request_id)
+                self._venue.submit(terms, lambda answer: self._answer(request_id, answer))
+            case CancelOrder(request_id=request_id, client_id=client_id, symbol=symbol):
+                self._open.add(request_id)
+                self._venue.cancel(client_id, symbol, lambda answer: self._answer(request_id, answer))
+            case LookUpOrder(request_id=request_id, client_id=client_id, symbol=symbol):
+                self._open.add(request_id)
+                self._venue.look_up(client_id, symbol, lambda answer: self._answer(request_id, answer))
+            case _:
+                super().receive(message)
+
+    def _answer(self, request_id: int, answer: Answer) -> None:
+        self._open.discard(request_id)
+        self.tell(EXECUTOR, VenueAnswered(request_id, answer))
+
+    def _show(self) -> None:
+        state = self._known.state
+        if state.at > self._shown:
+            self._shown = state.at
+            self._venue.show(state.at, state.bars)

@@ -1,0 +1,220 @@
+"""Rows become bars: what is believed of a source, what is not and why, and coarse bars built from fine ones."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+import msgspec
+
+from domain.market import DAY_MS, HOUR_MS, TIMEFRAMES_MS, Bar, Instant
+from domain.money import ZERO
+from domain.sources import Row, Step
+
+Fault = Literal["gap", "duplicate", "out_of_order", "absurd", "misaligned", "unreadable"]
+
+PRICE_MIN, PRICE_MAX = Decimal("1e-12"), Decimal("1e12")
+"""Prices in quote currency that a market may have; whatever is beyond is a broken row."""
+VOLUME_MAX = Decimal("1e18")
+"""The coins that are traded by the trillion stay far below this."""
+JUMP_HOUR, JUMP_DAY = Decimal(3), Decimal(10)
+"""By which factor a price may leave the last close within an hour, and within a day.
+
+Beyond a day nothing tells an error from a market.  So a level that was refused is believed once it has lasted: a node
+that is blind for ever would be the greater harm.
+"""
+TEXT_MAX = 80
+"""Characters of a broken row that a finding quotes."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something is wrong with a row; for a gap `opened_at` is the first bar that is missing."""
+
+    symbol: str
+    opened_at: Instant
+    fault: Fault
+    detail: str
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What a step is worth: the bars that may be traded on, and what is wrong besides, in the order of the rows."""
+
+    bars: tuple[Bar, ...]
+    findings: tuple[Finding, ...]
+
+
+def judge_step(step: Step, previous: Mapping[str, Bar], market_at: Instant) -> Judged:
+    """Say which rows of a step are bars, given each symbol's newest bar and the instant market time has reached.
+
+    A row that does not close when its step says, or whose step does not move market time on, came too late to be
+    traded on, whatever it holds.  A gap is a finding beside the bar that follows it.
+    """
+    bars: list[Bar] = []
+    findings: list[Finding] = []
+    for row in step.rows:
+        before = previous.get(row.symbol)
+        verdict = judge_row(row, before)
+        if isinstance(verdict, Bar) and (verdict.closed_at != step.at or step.at <= market_at):
+            verdict = _find(row, "out_of_order", f"closed at {verdict.closed_at}, came when it was {step.at}")
+        if isinstance(verdict, Finding):
+            findings.append(verdict)
+            continue
+        bars.append(verdict)
+        gap = gap_before(verdict, before)
+        if gap is not None:
+            findings.append(gap)
+    return Judged(tuple(bars), tuple(findings))
+
+
+def judge_row(row: Row, previous: Bar | None) -> Bar | Finding:
+    """Return the row as a bar, or what is wrong with it; `previous` is the newest bar that was believed."""
+    bar = _read(row)
+    if isinstance(bar, Finding):
+        return bar
+    return _misplaced(bar, row, previous) or _absurd(bar, row, previous) or bar
+
+
+def gap_before(bar: Bar, previous: Bar | None) -> Finding | None:
+    """Return the gap between two bars that follow each other, or None where nothing is missing."""
+    if previous is None or bar.opened_at == previous.closed_at:
+        return None
+    missing = count_missing(bar, previous)
+    detail = f"{missing} of {bar.timeframe} missing until {bar.opened_at}"
+    return Finding(bar.symbol, previous.closed_at, "gap", detail)
+
+
+def count_missing(bar: Bar, previous: Bar) -> int:
+    """Return how many bars are missing between two of one time frame."""
+    return (bar.opened_at - previous.closed_at) // TIMEFRAMES_MS[bar.timeframe]
+
+
+def frames_of(base: str, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Return the wanted time frames that can be built from a base one, or the base itself where there are none."""
+    span = TIMEFRAMES_MS[base]
+    return tuple(frame for frame in wanted if TIMEFRAMES_MS[frame] % span == 0) or (base,)
+
+
+class FrameBuilder(msgspec.Struct):
+    """Builds one symbol's bars of a coarser time frame; `partial` is all that is known of the one not closed yet."""
+
+    timeframe: str
+    partial: Bar | None = None
+
+    def add(self, bar: Bar) -> list[Bar]:
+        """Take in the next base bar and return the frames that are closed now: none, one, or two after a gap.
+
+        A frame closes with its last base bar.  Where that is missing, it closes when a later one shows that it ended.
+
+        Raises:
+            ValueError: the bar belongs to a frame before the one that is being built.
+        """
+        span = TIMEFRAMES_MS[self.timeframe]
+        opened_at = bar.opened_at - bar.opened_at % span
+        closed: list[Bar] = []
+        partial = self.partial
+        if partial is not None and partial.opened_at != opened_at:
+            if opened_at < partial.opened_at:
+                raise ValueError(f"a bar must open at or after {partial.opened_at}, opened at {bar.opened_at}")
+            closed.append(partial)
+            partial = None
+        partial = self._begin(bar, opened_at, opened_at + span) if partial is None else _extend(partial, bar)
+        if bar.closed_at == partial.closed_at:
+            closed.append(partial)
+            partial = None
+        self.partial = partial
+        return closed
+
+    def _begin(self, bar: Bar, opened_at: Instant, closed_at: Instant) -> Bar:
+        return Bar(bar.symbol, self.timeframe, opened_at, closed_at, bar.open, bar.high, bar.low, bar.close, bar.volume)
+
+
+def _extend(partial: Bar, bar: Bar) -> Bar:
+    high, low = bar.high, bar.low
+    return Bar(
+        partial.symbol,
+        partial.timeframe,
+        partial.opened_at,
+        partial.closed_at,
+        partial.open,
+        partial.high if partial.high >= high else high,
+        partial.low if partial.low <= low else low,
+        bar.close,
+        partial.volume + bar.volume,
+    )
+
+
+def _read(row: Row) -> Bar | Finding:
+    try:
+        bar = Bar(
+            row.symbol,
+            row.timeframe,
+            row.opened_at,
+            row.opened_at + TIMEFRAMES_MS[row.timeframe],
+            Decimal(row.open),
+            Decimal(row.high),
+            Decimal(row.low),
+            Decimal(row.close),
+            Decimal(row.volume),
+        )
+    except InvalidOperation:
+        return _unreadable(row)
+    is_finite = (
+        bar.open.is_finite()
+        and bar.high.is_finite()
+        and bar.low.is_finite()
+        and bar.close.is_finite()
+        and bar.volume.is_finite()
+    )
+    return bar if is_finite else _unreadable(row)
+
+
+def _unreadable(row: Row) -> Finding:
+    for name in ("open", "high", "low", "close", "volume"):
+        text: str = getattr(row, name)
+        try:
+            if Decimal(text).is_finite():
+                continue
+        except InvalidOperation:
+            pass
+        return _find(row, "unreadable", f"{name} must be a finite number, was {text[:TEXT_MAX]!r}")
+    raise ValueError(f"a row with five finite numbers is readable: {row}")
+
+
+def _misplaced(bar: Bar, row: Row, previous: Bar | None) -> Finding | None:
+    opened_at = bar.opened_at
+    if previous is not None and opened_at == previous.closed_at:
+        return None
+    if opened_at % TIMEFRAMES_MS[bar.timeframe]:
+        return _find(row, "misaligned", f"a {bar.timeframe} bar must open at a multiple of it, opened at {opened_at}")
+    if previous is None or opened_at > previous.closed_at:
+        return None
+    if opened_at == previous.opened_at:
+        return _find(row, "duplicate", f"the bar opened at {opened_at} came before")
+    return _find(row, "out_of_order", f"opened at {opened_at}, came after the bar opened at {previous.opened_at}")
+
+
+def _absurd(bar: Bar, row: Row, previous: Bar | None) -> Finding | None:
+    high, low, factor = bar.high, bar.low, _jump_max(bar, previous)
+    if not (low <= bar.open <= high and low <= bar.close <= high):
+        problem = f"low <= open, close <= high must hold, were {row.low}, {row.open}, {row.close}, {row.high}"
+    elif not ZERO <= bar.volume <= VOLUME_MAX:
+        problem = f"volume must be in 0..{VOLUME_MAX}, was {row.volume}"
+    elif low < PRICE_MIN or high > PRICE_MAX:
+        problem = f"prices must be in {PRICE_MIN}..{PRICE_MAX}, were {row.low}..{row.high}"
+    elif previous is not None and factor and not (high <= factor * previous.close and low * factor >= previous.close):
+        problem = f"prices must stay within {factor} times of the close at {previous.close}, were {row.low}..{row.high}"
+    else:
+        return None
+    return _find(row, "absurd", problem)
+
+
+def _jump_max(bar: Bar, previous: Bar | None) -> Decimal | None:
+    if previous is None:
+        return None
+    elapsed = bar.closed_at - previous.closed_at
+    if elapsed <= HOUR_MS:
+        return JUMP_HOUR
+    return JUMP_DAY if elapsed <= DAY_MS else None
+
+
+def _find(row: Row, fault: Fault, detail: str) -> Finding:
+    return Finding(row.symbol, row.opened_at, fault, detail[: 4 * TEXT_MAX])

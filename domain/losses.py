@@ -1,0 +1,96 @@
+"""The losses that end entries: of the day, and from the highest equity.  Latched: a recovery does not reopen."""
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from domain.market import Instant, day_of
+from domain.money import ZERO
+
+LossLimit = Literal["daily_loss", "drawdown"]
+
+
+class Trip(msgspec.Struct, frozen=True):
+    """A loss reached its limit; entries are denied from here on."""
+
+    limit: LossLimit
+    value: Decimal
+    """The loss, as a fraction of what it is measured from."""
+    allowed: Decimal
+
+
+class DayRolled(msgspec.Struct, frozen=True):
+    """A UTC day began; the daily loss is measured from this equity."""
+
+    day: int
+    equity: Decimal
+    cleared: tuple[LossLimit, ...]
+    """The latches that the new day opened."""
+
+
+class LossWatch(msgspec.Struct):
+    """Equity at the day's start, the highest equity, and which losses have tripped."""
+
+    day: int | None = None
+    equity: Decimal = ZERO
+    """As last marked."""
+    day_start_equity: Decimal | None = None
+    """The first mark of the day."""
+    peak_equity: Decimal | None = None
+    tripped: list[LossLimit] = msgspec.field(default_factory=list)
+
+    def mark(
+        self, at: Instant, equity: Decimal, *, daily_loss_max: Decimal, drawdown_max: Decimal
+    ) -> list[Trip | DayRolled]:
+        """Take in what the account is worth now, and say what that changed: first the day, then trips, each once.
+
+        A mark from an earlier day than the newest one counts for the newest day.
+
+        Raises:
+            ValueError: the equity is not finite.
+        """
+        if not equity.is_finite():
+            raise ValueError(f"equity must be finite, was {equity}")
+        self.equity = equity
+        changes: list[Trip | DayRolled] = []
+        if self.day is None or day_of(at) > self.day:
+            changes.append(self._roll(day_of(at)))
+        self.peak_equity = equity if self.peak_equity is None else max(self.peak_equity, equity)
+        changes += self._trip("daily_loss", self.day_start_equity, daily_loss_max)
+        changes += self._trip("drawdown", self.peak_equity, drawdown_max)
+        return changes
+
+    def reset(self, limit: LossLimit) -> bool:
+        """Open a latch and measure anew from the equity last marked; say whether it had tripped.
+
+        Measuring on from the old peak would trip again at the next mark.
+        """
+        if limit not in self.tripped:
+            return False
+        self.tripped.remove(limit)
+        if limit == "daily_loss":
+            self.day_start_equity = self.equity
+        else:
+            self.peak_equity = self.equity
+        return True
+
+    def _roll(self, day: int) -> DayRolled:
+        cleared: tuple[LossLimit, ...] = ("daily_loss",) if "daily_loss" in self.tripped else ()
+        self.tripped = [limit for limit in self.tripped if limit not in cleared]
+        self.day, self.day_start_equity = day, self.equity
+        return DayRolled(day=day, equity=self.equity, cleared=cleared)
+
+    def _trip(self, limit: LossLimit, base: Decimal | None, allowed: Decimal) -> list[Trip]:
+        value = fall(base, self.equity)
+        if value < allowed or limit in self.tripped:
+            return []
+        self.tripped.append(limit)
+        return [Trip(limit=limit, value=value, allowed=allowed)]
+
+
+def fall(peak: Decimal | None, equity: Decimal) -> Decimal:
+    """Return how far equity lies below a peak, as a fraction of it; zero where there was no worth to lose."""
+    if peak is None or peak <= 0 or equity >= peak:
+        return ZERO
+    return (peak - equity) / peak

@@ -1,0 +1,57 @@
+"""The trading floor: open orders and account totals as of one market time, in memory."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from domain.money import ZERO, Money
+from gateways.paper.matching import Match, Working
+
+
+class Floor:
+    """What matching and new orders have to know.  Everything on it can be read back from the book."""
+
+    def __init__(self, orders: Iterable[Working], totals: dict[str, Decimal]) -> None:
+        self.totals = totals
+        """The account, free and locked together, by asset."""
+        self._orders: dict[str, Working] = {}
+        self._queues: dict[str, list[Working]] = {}
+        for order in orders:
+            self.add(order)
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    def queue(self, symbol: str) -> list[Working]:
+        """Return the symbol's open orders in order of arrival."""
+        return self._queues.get(symbol, [])
+
+    def free(self, asset: str) -> Decimal:
+        """Return what open orders leave free of an asset."""
+        held = sum((order.locked for order in self._orders.values() if order.lock_asset == asset), ZERO)
+        return self.totals.get(asset, ZERO) - held
+
+    def add(self, order: Working) -> None:
+        """Take in an open order."""
+        self._orders[order.terms.client_id] = order
+        queue = self._queues.setdefault(order.terms.symbol, [])
+        queue.append(order)
+        queue.sort(key=_arrival)
+
+    def remove(self, client_id: str) -> None:
+        """Take out an order that is finished, or was never here; what it locked is free."""
+        order = self._orders.pop(client_id, None)
+        if order is not None:
+            self._queues[order.terms.symbol].remove(order)
+
+    def trade(self, made: Match, *, taken: Decimal, legs: Iterable[Money]) -> None:
+        """Count a trade of an open order, and what it moves in the account."""
+        order = made.order
+        order.trades += 1
+        order.filled += made.quantity
+        order.locked -= taken
+        for leg in legs:
+            self.totals[leg.asset] = self.totals.get(leg.asset, ZERO) + leg.amount
+
+
+def _arrival(order: Working) -> tuple[int, int]:
+    return (order.arrives_at, order.number)

@@ -1,0 +1,93 @@
+"""What can be asked of the node, and with which parameters."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+Reason = Annotated[str, Meta(max_length=500)]
+GivenReason = Annotated[str, Meta(min_length=1, max_length=500)]
+Name = Annotated[str, Meta(min_length=1, max_length=100)]
+RequestId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+
+TAIL_MAX = 1_000
+
+
+class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of what changes nothing."""
+
+
+class Orders(Question, frozen=True):
+    """Which orders to tell of."""
+
+    all: bool = False
+    """The finished ones too."""
+
+
+class Tail(Question, frozen=True):
+    """Which events to tell."""
+
+    n: Annotated[int, Meta(ge=0, le=TAIL_MAX)] = 20
+    follow: bool = False
+
+
+class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Parameters of what changes something: the same request id twice is done once."""
+
+    request_id: RequestId
+    reason: Reason = ""
+
+
+class Halt(Order, frozen=True, kw_only=True):
+    """Why everything stops."""
+
+    reason: GivenReason
+
+
+class Flatten(Order, frozen=True, kw_only=True):
+    """What to leave; everything where empty."""
+
+    symbol: Annotated[str, Meta(max_length=32)] = ""
+
+
+class ActorOrder(Order, frozen=True, kw_only=True):
+    """Which actor is meant."""
+
+    actor: Name
+
+
+class LogLevel(Order, frozen=True, kw_only=True):
+    """The level from now on."""
+
+    level: Literal["debug", "info", "warning", "error"]
+
+
+METHODS: dict[str, type[Question] | type[Order]] = {
+    "status": Question,
+    "tree": Question,
+    "positions": Question,
+    "orders": Orders,
+    "performance": Question,
+    "tail": Tail,
+    "pause": Order,
+    "resume": Order,
+    "halt": Halt,
+    "flatten": Flatten,
+    "cancel-all": Order,
+    "restart": ActorOrder,
+    "crash": ActorOrder,
+    "reload": Order,
+    "loglevel": LogLevel,
+    "snapshot": Order,
+    "stop": Order,
+}
+
+
+def read_params(method: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Return a method's parameters with defaults filled in.
+
+    Raises:
+        KeyError: there is no such method.
+        msgspec.ValidationError: they are not what the method takes; the sentence says which.
+    """
+    return msgspec.structs.asdict(msgspec.convert(params, METHODS[method]))

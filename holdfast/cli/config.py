@@ -1,0 +1,33 @@
+"""`holdfast config`: is it right, and what is it in the end."""
+
+from cyclopts import App
+
+from holdfast.cli.configured import ConfigFile, Overrides, load
+from holdfast.cli.options import HERE, At
+from holdfast.cli.output import say, say_json
+
+app = App(name="config", help="Check the configuration, or show what it comes to.")
+
+
+@app.command
+def check(*, config: ConfigFile = None, overrides: Overrides = (), at: At = HERE) -> int:
+    """Find every mistake in the configuration at once; exit code 78 where there is any."""
+    summary = load(config, overrides).summary
+    if at.as_json:
+        say_json({"summary": summary, "problems": []})
+    else:
+        say(summary)
+    return 0
+
+
+@app.command
+def show(*, config: ConfigFile = None, overrides: Overrides = (), at: At = HERE) -> int:
+    """Show every setting as it is in force, with secrets hidden."""
+    from holdfast.config.view import as_toml, public_view
+
+    view = public_view(load(config, overrides).settings)
+    if at.as_json:
+        say_json(view)
+    else:
+        say(as_toml(view).rstrip())
+    return 0

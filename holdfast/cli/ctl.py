@@ -1,0 +1,220 @@
+"""`holdfast ctl`: steers the node that runs in a home."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from holdfast.admin.client import AdminClient, NodeUnreachable
+from holdfast.cli.options import HERE, At
+from holdfast.cli.output import say, say_json
+from holdfast.cli.tables import as_event, as_text, as_tree
+
+app = App(name="ctl", help="Steer the node that runs in this home.")
+
+RequestId = Annotated[
+    str,
+    Parameter(
+        name="--request-id",
+        show_default=False,
+        help="Name of this request: the same name twice is done once.  Made up if not given.",
+    ),
+]
+Reason = Annotated[str, Parameter(name="--reason", show_default=False, help="Why; it is kept in the journal.")]
+
+
+@app.command
+def status(*, at: At = HERE) -> int:
+    """Say how the node is: its state, the journal's sequence, uptime, equity, and its actors."""
+    return _ask(at, "status")
+
+
+@app.command
+def tree(*, at: At = HERE) -> int:
+    """Show the supervisors and their actors."""
+    return _ask(at, "tree", write=as_tree)
+
+
+@app.command
+def positions(*, at: At = HERE) -> int:
+    """Show what is held, by symbol."""
+    return _ask(at, "positions")
+
+
+@app.command
+def orders(
+    *, all_: Annotated[bool, Parameter(name="--all", negative=(), show_default=False)] = False, at: At = HERE
+) -> int:
+    """Show the orders that are not finished.
+
+    Parameters
+    ----------
+    all_
+        The finished ones too.
+    """
+    return _ask(at, "orders", all=all_)
+
+
+@app.command
+def performance(*, at: At = HERE) -> int:
+    """Show return, drawdown, fees, trades, errors and uptime."""
+    return _ask(at, "performance")
+
+
+@app.command
+def pause(*, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
+    """Take no new entries; what is open goes on."""
+    return _order(at, "pause", request_id, reason=reason)
+
+
+@app.command
+def resume(*, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
+    """Take entries again, after a pause or a halt (which asks for a reason)."""
+    return _order(at, "resume", request_id, reason=reason)
+
+
+@app.command
+def halt(*, reason: Reason, request_id: RequestId = "", at: At = HERE) -> int:
+    """Stop trading until resumed with a reason, through restarts too."""
+    return _order(at, "halt", request_id, reason=reason)
+
+
+@app.command
+def flatten(
+    *,
+    symbol: Annotated[str, Parameter(show_default=False)] = "",
+    reason: Reason = "",
+    request_id: RequestId = "",
+    at: At = HERE,
+) -> int:
+    """Leave every position, or that in one symbol.
+
+    Parameters
+    ----------
+    symbol
+        The one symbol to leave, such as BTCUSDT.
+    """
+    return _order(at, "flatten", request_id, symbol=symbol.upper(), reason=reason)
+
+
+@app.command(name="cancel-all")
+def cancel_all(*, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
+    """Cancel every entry order that is open at the venue."""
+    return _order(at, "cancel-all", request_id, reason=reason)
+
+
+@app.command
+def restart(actor: str, /, *, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
+    """Start an actor anew from the journal.
+
+    Parameters
+    ----------
+    actor
+        Its name, as `holdfast ctl tree` shows it.
+    """
+    return _order(at, "restart", request_id, actor=actor, reason=reason)
+
+
+@app.command
+def crash(actor: str, /, *, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
+    """Break an actor on purpose and watch it heal; on the paper venue only.
+
+    Parameters
+    ----------
+    actor
+        Its name, as `holdfast ctl tree` shows it.
+    """
+    return _order(at, "crash", request_id, actor=actor, reason=reason)
+
+
+@app.command
+def reload(*, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
+    """Load the configuration again: all of it is right and applied, or none of it."""
+    return _order(at, "reload", request_id, reason=reason)
+
+
+@app.command
+def loglevel(
+    level: Literal["debug", "info", "warning", "error"],
+    /,
+    *,
+    reason: Reason = "",
+    request_id: RequestId = "",
+    at: At = HERE,
+) -> int:
+    """Log from this level on, until the next restart.
+
+    Parameters
+    ----------
+    level
+        The lowest level that is logged.
+    """
+    return _order(at, "loglevel", request_id, level=level, reason=reason)
+
+
+@app.command
+def snapshot(*, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
+    """Take a snapshot of every actor's state now."""
+    return _order(at, "snapshot", request_id, reason=reason)
+
+
+@app.command
+def stop(*, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
+    """Stop the node; positions and orders stay as they are."""
+    return _order(at, "stop", request_id, reason=reason)
+
+
+@app.command
+def tail(
+    *,
+    n: Annotated[int, Parameter(name=("-n", "--lines"))] = 20,
+    follow: Annotated[bool, Parameter(name=("--follow", "-f"), negative=(), show_default=False)] = False,
+    at: At = HERE,
+) -> int:
+    """Show the newest events of the journal.
+
+    Parameters
+    ----------
+    n
+        How many, at most 1000.
+    follow
+        Go on as events come, until interrupted.
+    """
+    try:
+        for event in AdminClient(at.socket).stream("tail", {"n": n, "follow": follow}, None if follow else 6.0):
+            if at.as_json:
+                say_json(event)
+            else:
+                say(as_event(event))
+    except NodeUnreachable as error:
+        raise _advised(error, at, request_id="") from None
+    return 0
+
+
+def _ask(at: At, method: str, write: Callable[[Any], str] = as_text, **params: Any) -> int:
+    try:
+        answer = AdminClient(at.socket).call(method, params)
+    except NodeUnreachable as error:
+        raise _advised(error, at, request_id=params.get("request_id", "")) from None
+    if at.as_json:
+        say_json(answer)
+    else:
+        say(write(answer))
+    return 0
+
+
+def _order(at: At, method: str, request_id: str, **params: Any) -> int:
+    from uuid import uuid4
+
+    return _ask(at, method, request_id=request_id or str(uuid4()), **params)
+
+
+def _advised(error: NodeUnreachable, at: At, *, request_id: str) -> NodeUnreachable:
+    """Add what can be done about it."""
+    if not error.was_reached:
+        advice = f"start one with `holdfast run --home {at.folder}`, or name another --home"
+    elif request_id:
+        advice = f"whether it took the request is not known: repeat it with --request-id {request_id}"
+    else:
+        advice = "try again"
+    return NodeUnreachable(f"{error}; {advice}", was_reached=error.was_reached)

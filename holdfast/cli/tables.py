@@ -1,0 +1,138 @@
+"""Answers of the node as text: aligned columns and a tree.
+
+Plain on purpose: a rich console costs a tenth of a second before its first letter, which is half of what the command
+line may take in all.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+CELL_MAX = 60
+MINUTE_S = 60
+HOUR_S = 3_600
+DAY_S = 86_400
+PLAUSIBLE_MS = 100_000_000_000
+"""Whole numbers above this, under the name of an instant, are milliseconds since the epoch (1973 and later)."""
+
+
+def as_text(answer: Any) -> str:
+    """Return an answer as text: a mapping as a list of its entries, a list of mappings as a table."""
+    match answer:
+        case None | [] | {}:
+            return "none"
+        case Mapping():
+            return _record(answer)
+        case [Mapping(), *_]:
+            return _table(answer)
+        case list():
+            return "\n".join(cell("", entry) for entry in answer)
+        case _:
+            return cell("", answer)
+
+
+def as_tree(node: Any, depth: int = 0) -> str:
+    """Return nested mappings with `children` as an indented tree, a line for each."""
+    if not isinstance(node, Mapping):
+        return as_text(node)
+    rest = {key: value for key, value in node.items() if key not in ("name", "children")}
+    details = "  ".join(f"{key}={cell(key, value)}" for key, value in rest.items() if value not in ("", None, [], {}))
+    line = f"{'  ' * depth}{node.get('name', '?')}  {details}".rstrip()
+    return "\n".join([line, *(as_tree(child, depth + 1) for child in node.get("children") or ())])
+
+
+def as_event(event: Any) -> str:
+    """Return an event of the journal as one line."""
+    if not isinstance(event, Mapping):
+        return cell("", event)
+    payload = event.get("payload") or {}
+    details = "  ".join(f"{key}={cell(key, value)}" for key, value in payload.items())
+    when = instant(event["at"]) if event.get("at") else "-"
+    head = f"{event.get('seq', '-'):>8}  {when:<19}  {event.get('actor', '-'):<14}  {event.get('kind', '-'):<18}"
+    return f"{head}  {details}".rstrip()
+
+
+def cell(key: str, value: Any) -> str:
+    """Return a single value as a person reads it; the unit is in its key's name."""
+    match value:
+        case None | "":
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case int() if (key == "at" or key.endswith("_at")) and value > PLAUSIBLE_MS:
+            return instant(value)
+        case int() | float() if key.endswith("_s") and value >= MINUTE_S:
+            return duration(value)
+        case float():
+            return f"{value:.6g}"
+        case Mapping():
+            return _cut(", ".join(f"{inner} {cell(inner, entry)}" for inner, entry in value.items()) or "-")
+        case list() | tuple():
+            return _cut(", ".join(cell("", entry) for entry in value) or "-")
+        case _:
+            return _cut(" ".join(str(value).split()))
+
+
+def instant(at_ms: int) -> str:
+    """Return milliseconds since the epoch as a time of day in UTC."""
+    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in its two largest units."""
+    whole = int(seconds)
+    if whole >= DAY_S:
+        return f"{whole // DAY_S} d {whole % DAY_S // HOUR_S} h"
+    if whole >= HOUR_S:
+        return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S} min"
+    return f"{whole // MINUTE_S} min {whole % MINUTE_S} s"
+
+
+def _record(answer: Mapping[str, Any]) -> str:
+    width = max(len(key) for key in answer)
+    lines, sections = [], []
+    for key, value in answer.items():
+        match value:
+            case [Mapping(), *_]:
+                sections.append(f"\n{key}\n{_indented(_table(value))}")
+            case Mapping() if any(isinstance(entry, Mapping) for entry in value.values()):
+                rows = [{key: name} | _entries(entry) for name, entry in value.items()]
+                sections.append(f"\n{_indented(_table(rows), '')}")
+            case _:
+                lines.append(f"{key:<{width}}  {cell(key, value)}")
+    return "\n".join([*lines, *sections])
+
+
+def _entries(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {"": value}
+
+
+def _table(rows: Iterable[Mapping[str, Any]]) -> str:
+    listed = list(rows)
+    keys = list(dict.fromkeys(key for row in listed for key in row))
+    cells = [[cell(key, row.get(key)) for key in keys] for row in listed]
+    widths = [max(len(key), *(len(line[index]) for line in cells)) for index, key in enumerate(keys)]
+    is_number = [all(_is_number(row.get(key)) for row in listed) for key in keys]
+    return "\n".join(_line(line, widths, is_number) for line in [keys, *cells])
+
+
+def _line(cells: list[str], widths: list[int], right: list[bool]) -> str:
+    padded = (
+        text.rjust(width) if is_right else text.ljust(width)
+        for text, width, is_right in zip(cells, widths, right, strict=True)
+    )
+    return "  ".join(padded).rstrip()
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.lstrip("-").replace(".", "", 1).isdigit()
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _indented(text: str, margin: str = "  ") -> str:
+    return "\n".join(margin + line for line in text.splitlines())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= CELL_MAX else text[: CELL_MAX - 3] + "..."

@@ -1,0 +1,223 @@
+"""Everything that can be set, with its bounds and its default; `config.toml` says it again for people."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from domain.market import TIMEFRAMES_MS, Instant
+from holdfast.config.kinds import (
+    Choice,
+    Cron,
+    Factor,
+    Flag,
+    Hidden,
+    Moment,
+    Number,
+    Place,
+    Several,
+    Text,
+    Whole,
+)
+from holdfast.secrets import Secret
+
+SYMBOL = Text(noun="a symbol such as BTCUSDT", pattern=r"[A-Z0-9][A-Z0-9._/:-]{1,31}", upper=True)
+ASSET = Text(noun="an asset such as USDT", pattern=r"[A-Z0-9]{1,20}", upper=True)
+NAME = Text(noun="a name of small letters, digits, - and _", pattern=r"[a-z][a-z0-9_-]{0,31}")
+FRAME = Choice(words=tuple(TIMEFRAMES_MS))
+
+Seconds = Annotated[float, Number(above=0, at_most=86_400, unit="seconds", as_float=True)]
+Fraction = Annotated[Decimal, Number(above=0, at_most=1)]
+Amount = Annotated[Decimal, Number(above=0)]
+AmountOrNone = Annotated[Decimal, Number(at_least=0)]
+BasisPoints = Annotated[Decimal, Number(at_least=-100, at_most=1_000, unit="basis points")]
+Symbols = Annotated[tuple[str, ...], Several(item=SYMBOL)]
+
+BUILT_IN = ("confidence", "ema_cross")
+"""Strategies that need no `class`: their name says it."""
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True):
+    """The node itself."""
+
+    name: Annotated[str, NAME] = "holdfast"
+
+
+class Feed(msgspec.Struct, frozen=True, kw_only=True):
+    """Where bars come from, and how fast market time goes."""
+
+    source: Annotated[Literal["sample", "files"], Choice(words=("sample", "files"))] = "sample"
+    path: Annotated[str, Place()] = ""
+    symbols: Symbols = ()
+    """All that the source has where empty."""
+    timeframe: Annotated[str, Choice(words=("", *TIMEFRAMES_MS))] = ""
+    """What the file's name says where empty."""
+    frames: Annotated[tuple[str, ...], Several(item=FRAME)] = ("15m", "1h")
+    speed: Annotated[Decimal | Literal["max"], Factor(above=0, at_most=10_000_000)] = Decimal(600)
+    start: Annotated[Instant | None, Moment()] = None
+    end: Annotated[Instant | None, Moment()] = None
+    warmup_bars: Annotated[int, Whole(at_least=0, at_most=10_000)] = 100
+    """Bars of each frame that strategies see before the first instant that may be traded."""
+    settle_limit_s: Seconds = 30.0
+
+
+class Sentiment(msgspec.Struct, frozen=True, kw_only=True):
+    """Where headlines come from, and how long they count."""
+
+    source: Annotated[Literal["none", "sample", "files"], Choice(words=("none", "sample", "files"))] = "sample"
+    path: Annotated[str, Place()] = ""
+    half_life_hours: Annotated[float, Number(above=0, at_most=8_760, unit="hours", as_float=True)] = 6.0
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys of the account at the venue.  The paper venue needs none."""
+
+    api_key: Annotated[Secret | None, Hidden()] = None
+    api_secret: Annotated[Secret | None, Hidden()] = None
+
+
+class Venue(msgspec.Struct, frozen=True, kw_only=True):
+    """Where orders go."""
+
+    kind: Annotated[Literal["paper"], Choice(words=("paper",))] = "paper"
+    balances: dict[Annotated[str, ASSET], AmountOrNone] = msgspec.field(
+        default_factory=lambda: {"USDT": Decimal(10_000)}
+    )
+    """What the account holds when its book is opened for the first time."""
+    fee_maker_bps: BasisPoints = Decimal(10)
+    fee_taker_bps: BasisPoints = Decimal(10)
+    fee_asset: Annotated[
+        str, Text(noun='"quote", "base" or an asset such as BNB', pattern=r"quote|base|[A-Z0-9]{1,20}")
+    ] = "quote"
+    slippage_bps: Annotated[Decimal, Number(at_least=0, at_most=1_000, unit="basis points")] = Decimal(2)
+    latency_ms: Annotated[int, Whole(at_least=0, at_most=3_600_000, unit="milliseconds")] = 200
+    """Market time between an order's arrival and the first trade it can meet."""
+    participation: Fraction = Decimal("0.1")
+    """The share of a bar's volume that orders of ours may take."""
+    credentials: Credentials = Credentials()
+
+
+class InstrumentRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Rules of one symbol that differ from what Holdfast knows of it."""
+
+    base: Annotated[str | None, ASSET] = None
+    quote: Annotated[str | None, ASSET] = None
+    tick: Annotated[Decimal | None, Number(above=0)] = None
+    lot: Annotated[Decimal | None, Number(above=0)] = None
+    quantity_min: Annotated[Decimal | None, Number(at_least=0)] = None
+    notional_min: Annotated[Decimal | None, Number(at_least=0)] = None
+
+
+class StrategySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One strategy: one actor with a name of its own."""
+
+    implementation: Annotated[
+        str,
+        Text(
+            noun="a strategy that ships with Holdfast, a dotted path or file.py:Class",
+            pattern=r"[A-Za-z_][\w-]*|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*[.:][A-Za-z_]\w*|[^:\0]+\.py:[A-Za-z_]\w*",
+        ),
+    ] = msgspec.field(name="class", default="")
+    symbols: Symbols = ()
+    """All that the feed has where empty."""
+    enabled: Annotated[bool, Flag()] = True
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
+    """Handed to the class as they are; it is their judge."""
+
+
+class Risk(msgspec.Struct, frozen=True, kw_only=True):
+    """The breaker's limits.  Fractions are of equity."""
+
+    price_collar_pct: Annotated[Decimal, Number(above=0, at_most=100, unit="percent")] = Decimal(2)
+    order_notional_max: Amount = Decimal(5_000)
+    """In quote currency."""
+    exposure_max: Fraction = Decimal("0.9")
+    symbol_exposure_max: Fraction = Decimal("0.4")
+    daily_loss_max: Fraction = Decimal("0.05")
+    drawdown_max: Fraction = Decimal("0.2")
+    symbols_allowed: Symbols = ()
+    """All of them where empty."""
+    stale_after_s: Annotated[float, Number(above=0, at_most=604_800, unit="seconds", as_float=True)] = 300.0
+    """Market time since a symbol's last bar closed."""
+
+
+class Journal(msgspec.Struct, frozen=True, kw_only=True):
+    """How the journal is kept."""
+
+    snapshot_every: Annotated[int, Whole(at_least=100, at_most=10_000_000, unit="events")] = 10_000
+    linger_ms: Annotated[int, Whole(at_least=1, at_most=1_000, unit="milliseconds")] = 50
+    """The longest an event that nobody waits for stays in memory."""
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """What is watched, and when it is said."""
+
+    heartbeat_s: Seconds = 15.0
+    daily_summary: Annotated[str, Cron()] = "0 0 * * *"
+    memory_limit_mb: Annotated[int, Whole(at_least=64, at_most=1_048_576, unit="megabytes")] = 512
+    disk_free_min_mb: Annotated[int, Whole(at_least=1, at_most=1_048_576, unit="megabytes")] = 64
+    message_age_max_s: Seconds = 30.0
+    """The oldest message an actor may leave waiting before it counts as hung."""
+
+
+class Intensity(msgspec.Struct, frozen=True, kw_only=True):
+    """How many restarts a supervisor makes within a period before it gives up."""
+
+    intensity: Annotated[int, Whole(at_least=0, at_most=1_000, unit="restarts")] = 5
+    period_s: Seconds = 60.0
+
+
+class Backoff(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a supervisor waits before it restarts a child again."""
+
+    base_s: Annotated[float, Number(at_least=0, at_most=3_600, unit="seconds", as_float=True)] = 0.1
+    cap_s: Seconds = 5.0
+
+
+class Supervision(msgspec.Struct, frozen=True, kw_only=True):
+    """When supervisors lose patience."""
+
+    root: Intensity = Intensity(intensity=3)
+    operations: Intensity = Intensity()
+    trading: Intensity = Intensity(intensity=3)
+    guard: Intensity = Intensity()
+    market: Intensity = Intensity()
+    strategies: Intensity = Intensity()
+    backoff: Backoff = Backoff()
+
+
+class Admin(msgspec.Struct, frozen=True, kw_only=True):
+    """The admin socket."""
+
+    enabled: Annotated[bool, Flag()] = True
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """What is logged, and how it looks."""
+
+    level: Annotated[str, Choice(words=("debug", "info", "warning", "error"))] = "info"
+    format: Annotated[Literal["console", "json"], Choice(words=("console", "json"))] = "console"
+    file: Annotated[bool, Flag()] = True
+    """Whether the log is also kept in the home."""
+
+
+def default_strategies() -> dict[str, StrategySettings]:
+    """Return the strategies that run where the configuration file names none."""
+    return {name: StrategySettings(implementation=name) for name in BUILT_IN}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole configuration, without a mistake."""
+
+    node: Node = Node()
+    feed: Feed = Feed()
+    sentiment: Sentiment = Sentiment()
+    venue: Venue = msgspec.field(default_factory=Venue)
+    instruments: dict[Annotated[str, SYMBOL], InstrumentRules] = msgspec.field(default_factory=dict)
+    strategies: dict[Annotated[str, NAME], StrategySettings] = msgspec.field(default_factory=default_strategies)
+    risk: Risk = Risk()
+    journal: Journal = Journal()
+    health: Health = Health()
+    supervision: Supervision = Supervision()
+    admin: Admin = Admin()
+    log: Log = Log()

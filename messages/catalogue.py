@@ -1,0 +1,91 @@
+"""Every kind of event there is, by the name it has in the journal, and how older versions are read."""
+
+from collections.abc import Callable
+from typing import Any
+
+from messages.base import Event
+from messages.market import (
+    BarsClosed,
+    FramesClosed,
+    HistoryLoaded,
+    MarketEnded,
+    OfferAnswered,
+    Offered,
+    OfferSkipped,
+    RowRefused,
+    SourceOpened,
+)
+from messages.node import (
+    CommandDone,
+    ConfigurationChanged,
+    NodeFailed,
+    NodeStarted,
+    NodeStopped,
+    OperatorCommanded,
+    PartGaveUp,
+    StateHashed,
+    StateMarked,
+)
+from messages.orders import (
+    CancelIntended,
+    ExitOrdered,
+    OrderAbsent,
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    OrderIntended,
+    OrderRejected,
+    OrderUnresolved,
+)
+from messages.positions import AccountOpened, EquityMarked, PositionChanged
+from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
+from messages.sentiment import HeadlineScored, HeadlinesUnavailable
+
+Upcast = Callable[[dict[str, Any]], dict[str, Any]]
+"""Turns an event's plain JSON values of one version into those of the next."""
+
+EVENTS: tuple[type[Event], ...] = (
+    SourceOpened,
+    HistoryLoaded,
+    BarsClosed,
+    FramesClosed,
+    RowRefused,
+    Offered,
+    OfferAnswered,
+    OfferSkipped,
+    MarketEnded,
+    HeadlineScored,
+    HeadlinesUnavailable,
+    OrderApproved,
+    OrderDenied,
+    BreakerTripped,
+    BreakerReset,
+    OrderIntended,
+    OrderAccepted,
+    OrderRejected,
+    OrderUnresolved,
+    OrderFilled,
+    OrderCanceled,
+    OrderExpired,
+    OrderAbsent,
+    CancelIntended,
+    ExitOrdered,
+    AccountOpened,
+    PositionChanged,
+    EquityMarked,
+    NodeStarted,
+    NodeStopped,
+    NodeFailed,
+    ConfigurationChanged,
+    OperatorCommanded,
+    CommandDone,
+    StateMarked,
+    StateHashed,
+    PartGaveUp,
+)
+
+KINDS: dict[str, type[Event]] = {event.__name__: event for event in EVENTS}
+
+UPCASTS: dict[str, tuple[Upcast, ...]] = {}
+"""For each kind that has changed, its steps from version 1 on; a kind's version is one more than it has steps."""

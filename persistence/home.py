@@ -1,0 +1,84 @@
+"""The journal's files in a home: where they are, who may read them, and who holds them."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import msgspec
+
+from persistence.errors import JournalLocked, JournalUnwritable
+
+
+class Home(msgspec.Struct, frozen=True):
+    """The folder of a journal and the paths in it."""
+
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        """The SQLite database; SQLite keeps a write-ahead log and an index of it beside it."""
+        return self.folder / "journal.db"
+
+    @property
+    def watermark(self) -> Path:
+        """The file that says how far the journal had come."""
+        return self.folder / "journal.watermark"
+
+    @property
+    def lock(self) -> Path:
+        """The file whose lock the one writer holds."""
+        return self.folder / "journal.lock"
+
+    def create(self) -> None:
+        """Make the folder, for its owner only, where there is none.
+
+        Raises:
+            JournalUnwritable: it cannot be made.
+        """
+        try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise JournalUnwritable(f"expected to make the folder {self.folder}, found that {error}") from error
+
+
+class Lock:
+    """The right to write a journal.  Ends with the process at the latest, however that ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock at once or not at all.
+
+        Raises:
+            JournalLocked: another process, or another journal of this one, has it.
+            JournalUnwritable: the lock file cannot be opened.
+        """
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise JournalUnwritable(f"expected to open {path}, found that {error}") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._file)
+            raise JournalLocked(f"expected {path} to be free, found that another process holds it") from error
+        except OSError as error:
+            os.close(self._file)
+            raise JournalUnwritable(f"expected to lock {path}, found that {error}") from error
+
+    def release(self) -> None:
+        """Let others take it."""
+        os.close(self._file)
+
+
+def create_private(path: Path) -> None:
+    """Make an empty file that only its owner may read, where there is none."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,199 @@
+"""The journal as its one writer has it: opened, checked, appended to."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import apsw
+from peewee import PeeweeException
+
+from persistence import projections, schema, snapshots
+from persistence.chain import Row, seal
+from persistence.connection import unwritable
+from persistence.errors import DraftRefused, JournalUnwritable
+from persistence.home import Home
+from persistence.opening import OpenFiles, open_files
+from persistence.records import Draft
+from persistence.watermark import Mark
+
+LOG_BYTES_STEP = 8 * 1024 * 1024
+"""When the write-ahead log has grown by this, it is copied into the database."""
+
+Cue = Callable[[str], None]
+
+
+def nothing(cue: str) -> None:
+    """Do nothing at a cue."""
+
+
+class Journal:
+    """An open journal.  Used by one thread at a time.
+
+    After an append has failed, whatever the reason, nothing more is written to the same files: a second attempt could
+    seem to succeed with data gone.
+    """
+
+    generation: int
+    """Which life of the journal this is; a restored or mended copy starts a new one."""
+    boot: int
+    """How often this generation was opened."""
+    last_seq: int
+    last_hash: bytes
+
+    def __init__(self, home: Home, files: OpenFiles, cue: Cue) -> None:
+        self._home = home
+        self._lock = files.lock
+        self._database = files.database
+        self._connection: apsw.Connection = files.database.connection()
+        self._watermark = files.watermark
+        self._cue = cue
+        self._failure: JournalUnwritable | None = None
+        self._log_pages = 0
+        self._log_pages_step = LOG_BYTES_STEP // int(self._connection.pragma("page_size"))
+        self._log_pages_due = self._log_pages_step
+        self._connection.set_wal_hook(self._on_commit)
+        self.generation, self.boot = files.identity.generation, files.identity.boot
+        self.last_seq, self.last_hash = files.last
+
+    @classmethod
+    def open(cls, home: Path, *, cue: Cue = nothing) -> Self:
+        """Open the journal in a home, made where there is none, and check it.
+
+        Raises:
+            JournalLocked: somebody else writes it.
+            JournalTooNew: a newer program wrote it.
+            JournalDamaged: it is not what was written.
+            JournalUnwritable: the operating system would not let it be read or written.
+            SqliteUnfit: the SQLite library is not one to trust.
+        """
+        return cls(Home(home), open_files(Home(home)), cue)
+
+    def append(self, drafts: Sequence[Draft]) -> None:
+        """Append drafts, which continue the sequence.  Durable on return: all of them, or none if it raises.
+
+        Raises:
+            DraftRefused, CodecError: a draft cannot be appended; nothing was written.
+            JournalUnwritable: writing failed, now or before.
+        """
+        if not drafts:
+            return
+        rows = seal(drafts, after=self.last_seq, previous=self.last_hash)
+        changes = projections.changes_in(drafts)
+        self.checkpoint_if_due()
+        try:
+            self._commit(rows, changes)
+            self._watermark.write(Mark(self.last_seq, self.last_hash))
+        except (apsw.Error, OSError) as error:
+            raise self._fail(error) from error
+        self._cue("journal.after_watermark")
+
+    def save_states(self, seq: int, states: Mapping[str, tuple[int, bytes]]) -> None:
+        """Keep the states of actors, as version and bytes, as of a sequence; the two newest of each actor stay.
+
+        Raises:
+            DraftRefused: there is no such sequence, or a state is too large.
+            JournalUnwritable: writing failed, now or before.
+        """
+        if not states:
+            return
+        self._demand_writable()
+        try:
+            chained = self._connection.execute("SELECT hash FROM events WHERE seq = ?", (seq,)).get
+            if chained is None:
+                raise DraftRefused(f"expected a sequence from 1 to {self.last_seq} to save states of, found {seq}")
+            snapshots.save(self._database, seq, chained, states)
+        except (apsw.Error, PeeweeException, OSError) as error:
+            raise self._fail(error) from error
+
+    def rebuild_projections(self) -> None:
+        """Drop the tables for people and tools, and make them again from the events.
+
+        Raises:
+            JournalUnwritable: writing failed, now or before.
+        """
+        self._demand_writable()
+        try:
+            projections.rebuild(self._database)
+        except (apsw.Error, PeeweeException, OSError) as error:
+            raise self._fail(error) from error
+
+    def checkpoint_if_due(self) -> None:
+        """Copy the write-ahead log into the database if it has grown long.
+
+        Raises:
+            JournalUnwritable: writing failed, now or before.
+        """
+        self._demand_writable()
+        if self._log_pages >= self._log_pages_due:
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Copy the write-ahead log into the database, as far as no reader needs it, and make the watermark durable.
+
+        Raises:
+            JournalUnwritable: writing failed, now or before.
+        """
+        self._demand_writable()
+        try:
+            self._watermark.sync()
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except (apsw.Error, OSError) as error:
+            raise self._fail(error) from error
+        self._log_pages_due = self._log_pages + self._log_pages_step
+
+    def close(self) -> None:
+        """Copy the whole write-ahead log into the database where nobody reads it, and let go of all files."""
+        try:
+            if self._failure is None:
+                self._truncate_log()
+        finally:
+            try:
+                self._watermark.close()
+            finally:
+                self._database.close()
+                self._lock.release()
+
+    def _commit(self, rows: list[Row], changes: list[projections.Change]) -> None:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            connection.executemany(schema.INSERT_EVENT, rows)
+            if changes:
+                projections.project(connection, changes)
+            self._cue("journal.before_commit")
+            connection.execute("COMMIT")
+        except BaseException:
+            _roll_back(connection)
+            raise
+        self.last_seq, self.last_hash = rows[-1][0], rows[-1][-1]
+        self._cue("journal.after_commit")
+
+    def _on_commit(self, connection: apsw.Connection, database: str, pages: int) -> int:
+        if pages < self._log_pages:  # The log was copied whole, and began anew.
+            self._log_pages_due = self._log_pages_step
+        self._log_pages = pages
+        return apsw.SQLITE_OK
+
+    def _truncate_log(self) -> None:
+        self._connection.set_busy_timeout(0)
+        try:
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.BusyError:
+            pass  # A reader holds it back; what is in the log is durable all the same.
+        except apsw.Error as error:
+            raise self._fail(error) from error
+
+    def _demand_writable(self) -> None:
+        if self._failure is not None:
+            raise JournalUnwritable(f"expected a journal that could be written, found that {self._failure}")
+
+    def _fail(self, error: BaseException) -> JournalUnwritable:
+        self._failure = unwritable(str(self._home.database), error)
+        return self._failure
+
+
+def _roll_back(connection: apsw.Connection) -> None:
+    if connection.in_transaction:
+        with suppress(apsw.Error):  # What made it necessary is what is told.
+            connection.execute("ROLLBACK")

@@ -1,0 +1,250 @@
+"""Read models: orders, fills, positions, equity and sentiment as plain tables, for people and tools.
+
+They say nothing that the events do not; they can be dropped and are rebuilt.
+"""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from itertools import islice, starmap
+from typing import Any
+
+import apsw
+from peewee import Model
+from playhouse.apsw_ext import APSWDatabase
+
+from domain.order import RANK, OrderState
+from messages.base import Event
+from messages.codec import decode
+from messages.orders import (
+    OrderAbsent,
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    OrderIntended,
+    OrderRejected,
+    OrderUnresolved,
+)
+from messages.positions import EquityMarked, PositionChanged
+from messages.sentiment import HeadlineScored
+from persistence.errors import JournalDamaged
+from persistence.records import COLUMNS, Draft, Record
+from persistence.schema import create_tables
+from persistence.tables import TABLE_KEYS, TABLES, EquityRow, FillRow, OrderRow, PositionRow, SentimentRow
+
+PROJECTIONS_VERSION = 1
+"""Raised whenever a table or its meaning changes: a journal with another version rebuilds them when it is opened."""
+
+
+Change = tuple[Draft | Record, Event]
+"""What is projected: a record, and the event in it."""
+
+CHUNK = 1_000
+"""How many changes are gathered before they are written, when the tables are made again."""
+
+
+def changes_in(drafts: Iterable[Draft | Record]) -> list[Change]:
+    """Return what a batch changes in the tables, decoding only the kinds that do.
+
+    Raises:
+        CodecError: an event of such a kind cannot be decoded.
+    """
+    return [(draft, decode(draft.kind, draft.version, draft.payload)) for draft in drafts if draft.kind in KINDS]
+
+
+def project(connection: apsw.Connection, changes: Iterable[Change]) -> None:
+    """Bring the tables up to date, in the caller's transaction.
+
+    Raises:
+        JournalDamaged: a row cannot be read; `rebuild` mends that.
+    """
+    gathering = _Gathering(connection)
+    for record, event in changes:
+        KINDS[record.kind](gathering, record, event)
+    gathering.write()
+
+
+def create_projections(database: APSWDatabase) -> None:
+    """Make the tables, in the caller's transaction."""
+    create_tables(database, TABLES)
+
+
+def rebuild(database: APSWDatabase) -> None:
+    """Drop the tables and make them again from the events, in one transaction."""
+    connection: apsw.Connection = database.connection()
+    with database.atomic():
+        for table in TABLE_KEYS:
+            connection.execute(f"DROP TABLE IF EXISTS {table}")
+        fill(database, connection)
+
+
+def fill(database: APSWDatabase, source: apsw.Connection) -> None:
+    """Make the tables in a database that has none of them, from the events in another, or the same."""
+    create_projections(database)
+    records = starmap(Record, source.execute(_PROJECTED))
+    while chunk := list(islice(records, CHUNK)):
+        project(database.connection(), changes_in(chunk))
+
+
+class _Gathering:
+    """What a batch changes, gathered so that each row is written once."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._orders: dict[str, dict[str, Any]] = {}
+        self._fills: list[tuple[Any, ...]] = []
+        self._positions: list[tuple[Any, ...]] = []
+        self._equity: list[tuple[Any, ...]] = []
+        self._sentiment: list[tuple[Any, ...]] = []
+
+    def write(self) -> None:
+        for insert, rows in (
+            (_INSERT_ORDER, self._orders.values()),
+            (_INSERT_FILL, self._fills),
+            (_INSERT_POSITION, self._positions),
+            (_INSERT_EQUITY, self._equity),
+            (_INSERT_SENTIMENT, self._sentiment),
+        ):
+            if rows:
+                self._connection.executemany(insert, rows)
+
+    def intended(self, record: Draft | Record, event: OrderIntended) -> None:
+        terms = event.terms
+        self._orders[terms.client_id] = {
+            "client_id": terms.client_id,
+            "strategy": terms.strategy,
+            "symbol": terms.symbol,
+            "side": terms.side,
+            "type": terms.type,
+            "leg": terms.leg,
+            "quantity": str(terms.quantity),
+            "limit_price": _text(terms.limit_price),
+            "stop_price": _text(terms.stop_price),
+            "valid_until": terms.valid_until,
+            "state": "intended",
+            "filled": "0",
+            "venue_id": "",
+            "evidence": "",
+            "detail": "",
+            "proposal_id": event.proposal_id,
+            "ordered_by": event.ordered_by,
+            "attempt": event.attempt,
+            "why": event.why,
+            "intended_seq": record.seq,
+            "intended_at": record.at,
+            "changed_seq": record.seq,
+            "changed_at": record.at,
+        }
+
+    def accepted(self, record: Draft | Record, event: OrderAccepted) -> None:
+        self._move(record, event.client_id, "accepted", evidence=event.evidence, venue_id=event.venue_id)
+
+    def rejected(self, record: Draft | Record, event: OrderRejected) -> None:
+        detail = f"{event.code}: {event.message}"
+        self._move(record, event.client_id, "rejected", evidence=event.evidence, detail=detail)
+
+    def unresolved(self, record: Draft | Record, event: OrderUnresolved) -> None:
+        self._move(record, event.client_id, "unresolved", detail=event.detail)
+
+    def canceled(self, record: Draft | Record, event: OrderCanceled) -> None:
+        self._move(record, event.client_id, "canceled", evidence=event.evidence)
+
+    def expired(self, record: Draft | Record, event: OrderExpired) -> None:
+        self._move(record, event.client_id, "expired", evidence=event.evidence)
+
+    def absent(self, record: Draft | Record, event: OrderAbsent) -> None:
+        self._move(record, event.client_id, "absent", detail=event.detail)
+
+    def filled(self, record: Draft | Record, event: OrderFilled) -> None:
+        fill = event.fill
+        self._fills.append(
+            (
+                *(record.seq, fill.trade_id, fill.client_id, event.strategy, fill.symbol, fill.side),
+                *(str(fill.quantity), str(fill.price), str(fill.fee.amount), fill.fee.asset),
+                *(fill.liquidity, event.evidence, fill.at),
+            )
+        )
+        if (order := self._order(fill.client_id)) is not None:
+            filled = Decimal(order["filled"]) + fill.quantity
+            state: OrderState = "filled" if filled >= Decimal(order["quantity"]) else "accepted"
+            self._move(record, fill.client_id, state, evidence=event.evidence, filled=str(filled))
+
+    def changed(self, record: Draft | Record, event: PositionChanged) -> None:
+        amounts = (str(event.quantity), str(event.average_price), str(event.realised))
+        self._positions.append((event.strategy, event.symbol, *amounts, event.entered_at, record.seq, record.at))
+
+    def marked(self, record: Draft | Record, event: EquityMarked) -> None:
+        amounts = (str(event.equity), str(event.unrealised), str(event.realised), str(event.drawdown))
+        self._equity.append((record.seq, event.at, *amounts))
+
+    def scored(self, record: Draft | Record, event: HeadlineScored) -> None:
+        score = event.score
+        self._sentiment.append(
+            (
+                *(record.seq, score.source, score.text_hash, score.model, score.value, score.half_life_ms),
+                *(score.published_at, score.arrived_at, " ".join(score.symbols)),
+            )
+        )
+
+    def _move(self, record: Draft | Record, client_id: str, state: OrderState, **known: str) -> None:
+        """Take an order up the lattice of states, never down; keep what else is known now."""
+        if (order := self._order(client_id)) is not None:
+            if RANK[state] > RANK[order["state"]]:
+                order["state"] = state
+            order.update(known, changed_seq=record.seq, changed_at=record.at)
+
+    def _order(self, client_id: str) -> dict[str, Any] | None:
+        if client_id not in self._orders:
+            row = self._connection.execute(_SELECT_ORDER, (client_id,)).fetchone()
+            if row is None:
+                return None
+            self._orders[client_id] = _sound_order(dict(zip(_columns(OrderRow), row, strict=True)))
+        return self._orders[client_id]
+
+
+def _sound_order(order: dict[str, Any]) -> dict[str, Any]:
+    try:
+        if order["state"] in RANK and (Decimal(order["filled"]) + Decimal(order["quantity"])).is_finite():
+            return order
+    except (ArithmeticError, TypeError, ValueError):
+        pass
+    raise JournalDamaged(f"expected a sound row in the projection orders, found {order}")
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _columns(table: type[Model]) -> list[str]:
+    return [field.column_name for field in table._meta.sorted_fields]
+
+
+def _insert(table: type[Model], place: str = "?") -> str:
+    columns = _columns(table)
+    places = ", ".join(place if place == "?" else place + column for column in columns)
+    return f"INSERT OR REPLACE INTO {table._meta.table_name} ({', '.join(columns)}) VALUES ({places})"
+
+
+_INSERT_ORDER = _insert(OrderRow, ":")
+_INSERT_FILL = _insert(FillRow)
+_INSERT_POSITION = _insert(PositionRow)
+_INSERT_EQUITY = _insert(EquityRow)
+_INSERT_SENTIMENT = _insert(SentimentRow)
+_SELECT_ORDER = f"SELECT {', '.join(_columns(OrderRow))} FROM orders WHERE client_id = ?"
+
+KINDS: dict[str, Callable[[_Gathering, Draft | Record, Any], None]] = {
+    OrderIntended.__name__: _Gathering.intended,
+    OrderAccepted.__name__: _Gathering.accepted,
+    OrderRejected.__name__: _Gathering.rejected,
+    OrderUnresolved.__name__: _Gathering.unresolved,
+    OrderFilled.__name__: _Gathering.filled,
+    OrderCanceled.__name__: _Gathering.canceled,
+    OrderExpired.__name__: _Gathering.expired,
+    OrderAbsent.__name__: _Gathering.absent,
+    PositionChanged.__name__: _Gathering.changed,
+    EquityMarked.__name__: _Gathering.marked,
+    HeadlineScored.__name__: _Gathering.scored,
+}
+"""The kinds that change the tables, and how."""
+
+_PROJECTED = f"SELECT {COLUMNS} FROM events WHERE kind IN ({', '.join(repr(kind) for kind in KINDS)}) ORDER BY seq"

@@ -1,0 +1,67 @@
+"""Reading the events of a database in sequence, a part at a time, with the chain checked."""
+
+import apsw
+
+from persistence.chain import GENESIS, Row, check_rows
+from persistence.connection import reading
+from persistence.errors import JournalDamaged
+from persistence.records import COLUMNS
+from persistence.watermark import START, Mark
+
+CHUNK = 1_000
+"""How many records are read in one transaction."""
+
+_AFTER = f"SELECT {COLUMNS} FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT {CHUNK}"
+_LAST = "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1"
+_HASH = "SELECT hash FROM events WHERE seq = ?"
+
+END = 2**63 - 1
+"""A sequence that no journal reaches."""
+
+
+def rows_after(connection: apsw.Connection, seq: int, *, until: int = END) -> list[Row]:
+    """Return the rows that come next, at most a chunk of them.
+
+    Raises:
+        JournalDamaged: one cannot be read; `sequence` says which.
+    """
+    rows: list[Row] = []
+    try:
+        with reading("the journal"):
+            rows.extend(connection.execute(_AFTER, (seq, until)))
+    except JournalDamaged as error:
+        broken = rows[-1][0] + 1 if rows else seq + 1
+        raise JournalDamaged(f"the record of sequence {broken} cannot be read: {error}", sequence=broken) from error
+    return rows
+
+
+def hash_at(connection: apsw.Connection, seq: int) -> bytes:
+    """Return the hash of a record, as the database has it.
+
+    Raises:
+        JournalDamaged: there is no such record.
+    """
+    if seq == 0:
+        return GENESIS
+    found = connection.execute(_HASH, (seq,)).get
+    if not isinstance(found, bytes):
+        raise JournalDamaged(f"expected a record of sequence {seq}, found none", sequence=seq)
+    return found
+
+
+def last_mark(connection: apsw.Connection) -> Mark:
+    """Return the sequence and hash of the last record."""
+    row = connection.execute(_LAST).fetchone()
+    return START if row is None else Mark(*row)
+
+
+def check_chain(connection: apsw.Connection, start: Mark) -> Mark:
+    """Return the end of the chain, having checked it from `start` on.
+
+    Raises:
+        JournalDamaged: it breaks; `sequence` says where.
+    """
+    seq, previous = start
+    while rows := rows_after(connection, seq):
+        seq, previous = check_rows(rows, after=seq, previous=previous)
+    return Mark(seq, previous)
