@@ -219,7 +219,7 @@ class Breaker(RememberingActor):
     def receive(self, message: Any) -> Any:
         """Answer the edge of the house."""
         if isinstance(message, BreakerAsked):
-            return self._known.state
+            return self._known.save()
         return super().receive(message)
 
     def react(self) -> None:

@@ -92,7 +92,7 @@ class Executor(RememberingActor):
             case LookAgain(client_id=client_id):
                 self._resting.discard(client_id)
             case OrdersAsked():
-                return self._known.state
+                return self._known.save()
             case _:
                 super().receive(message)
         return None

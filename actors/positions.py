@@ -97,7 +97,7 @@ class Positions(RememberingActor):
         """Answer the edge of the house."""
         match message:
             case HoldingsAsked():
-                return self._known.state
+                return self._known.save()
             case PerformanceAsked():
                 return self._known.state.performance.summary()
             case SummaryWanted(reply_to=reply_to):

@@ -152,6 +152,14 @@ class Book(msgspec.Struct):
         """Return all symbols that ever had a fill, sorted."""
         return sorted({symbol for lots in self.positions.values() for symbol in lots})
 
+    def quantities(self) -> dict[str, Decimal]:
+        """Return what all strategies together hold of each symbol that ever had a fill, by the symbol's name."""
+        totals: dict[str, Decimal] = {}
+        with localcontext(LEDGER):
+            for symbol, lot in self._lots():
+                totals[symbol] = totals.get(symbol, ZERO) + lot.quantity
+        return dict(sorted(totals.items()))
+
     def net(self, symbol: str) -> Net:
         """Return what all strategies together hold of a symbol, summed in the order of their names."""
         quantity = cost = realised = ZERO

@@ -81,7 +81,8 @@ class BarFile:
     def records(self, skip_until: Instant = 0) -> Iterator[tuple[Instant | None, Numbers]]:
         """Read the lines after the header: when a bar opened, None where that cannot be read, and its numbers.
 
-        Most lines up to `skip_until` are left out where they are in order, so that a late point is reached soon.
+        Most lines before the first one after `skip_until` are left out where they are in order: a late point is
+        reached sooner.
 
         Raises:
             SourceBroken: the compressed data is damaged, or the file is not what it was when it was opened first.
@@ -96,6 +97,8 @@ class BarFile:
                     if line and not line.isspace():
                         yield None, _whole(line)
                     continue
+                if opened_at > skip_until:
+                    skip_until = 0
                 if not INSTANT_MIN <= opened_at < INSTANT_MAX:
                     yield None, _whole(line)
                 elif len(fields) == width:

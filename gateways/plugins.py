@@ -3,10 +3,12 @@
 import importlib
 import importlib.util
 import sys
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -14,8 +16,18 @@ from domain.strategies.base import Strategy
 from domain.strategies.confidence import Confidence
 from domain.strategies.ema_cross import EmaCross
 
+
+class StrategyClass(Protocol):
+    """What makes a strategy."""
+
+    __name__: str
+
+    def __call__(self, symbols: Sequence[str], parameters: Mapping[str, Any], /) -> Strategy:
+        """Make a strategy; raise ValueError for a setting that cannot be."""
+
+
 ENTRY_POINTS = "holdfast.strategies"
-BUILT_IN: dict[str, type[Strategy]] = {"confidence": Confidence, "ema_cross": EmaCross}
+BUILT_IN: dict[str, StrategyClass] = {"confidence": Confidence, "ema_cross": EmaCross}
 _IMPORT_ERRORS = (
     ImportError,
     SyntaxError,
@@ -40,7 +52,7 @@ class StrategyNotFound(ValueError):
         super().__init__(f"{place}: expected {expected}, found {found}")
 
 
-def find_strategy(place: str, *, folder: Path) -> type[Strategy]:
+def find_strategy(place: str, *, folder: Path) -> StrategyClass:
     """Return the class at `package.module:Class`, at `path/to/file.py:Class`, or of a short name.
 
     Short names are those of BUILT_IN, then those of installed entry points in the group `holdfast.strategies`.  A
@@ -59,7 +71,7 @@ def find_strategy(place: str, *, folder: Path) -> type[Strategy]:
     return _check(place, _take(place, _load_module(place, module_place), name))
 
 
-def parameters_of(strategy: type[Strategy]) -> type[msgspec.Struct] | None:
+def parameters_of(strategy: StrategyClass) -> type[msgspec.Struct] | None:
     """Return the Struct a strategy reads its parameters into, its attribute `Parameters`; None where it has none."""
     parameters = getattr(strategy, "Parameters", None)
     return parameters if isinstance(parameters, type) and issubclass(parameters, msgspec.Struct) else None
@@ -115,7 +127,7 @@ def _is_defined_in(module: ModuleType, value: object) -> bool:
     return isinstance(value, type) and value.__module__ == module.__name__
 
 
-def _check(place: str, found: object) -> type[Strategy]:
+def _check(place: str, found: object) -> StrategyClass:
     if not isinstance(found, type):
         raise StrategyNotFound(place, expected="a class", found=f"a {type(found).__name__}")
     missing = [method for method in METHODS if not callable(getattr(found, method, None))]
@@ -123,7 +135,7 @@ def _check(place: str, found: object) -> type[Strategy]:
         raise StrategyNotFound(
             place, expected=f"a strategy, with {', '.join(METHODS)}", found=f"a class without {', '.join(missing)}"
         )
-    return found
+    return cast(StrategyClass, found)
 
 
 def _not_importable(place: str, error: BaseException) -> StrategyNotFound:

@@ -39,22 +39,24 @@ class RecordedMarket:
         name says nothing takes symbol and time frame from these two.  Files of one symbol and time frame are read one
         after another, by their first row.
 
-        `start` is the first instant to trade, taken as it is; a frame that it cuts is built from what is left.  Otherwise
-        `warmup_bars` of the coarsest frame come before it, but at most a third of the data.  What closes
+        `start` is the first instant to trade, taken as it is; a frame that it cuts is built from what is left.
+        Otherwise `warmup_bars` of the coarsest frame come before it, but at most a third of the data.  What closes
         after `end` is not read.
 
         Raises:
             SourceMissing: no such file or folder, or no file of a symbol in it.
             SourceBroken: a file is not one of bars; the sentence says where, what was expected and what was found.
         """
+        if not path.exists():
+            raise SourceMissing(path, "a file or a folder", "nothing")
         chosen = timeframes or {}
         names = _list_folder(path) if path.is_dir() else [_name_file(path, symbols, chosen)]
-        found = sorted({name.symbol for name in names})
         series = []
-        for place, symbol in enumerate(found if symbols is None else dict.fromkeys(symbols)):
+        for place, symbol in enumerate(sorted({name.symbol for name in names}) if symbols is None else symbols):
             mine = _select(names, symbol, chosen.get(symbol))
             if not mine:
                 wanted = f"a file of {symbol} {chosen.get(symbol, '')}".rstrip()
+                found = sorted({f"{name.symbol} {name.timeframe}" for name in names})
                 raise SourceMissing(path, wanted, f"files of {', '.join(found) or 'no symbol'}")
             files = [BarFile(each.path, symbol=symbol, timeframe=each.timeframe) for each in mine]
             series.append(_Series(files, place=place, end=end))
@@ -67,6 +69,8 @@ class RecordedMarket:
     ) -> None:
         if warmup_bars < 0:
             raise ValueError(f"warmup_bars must be at least 0, was {warmup_bars}")
+        if len({each.symbol for each in series}) != len(series):
+            raise ValueError(f"symbols must be given once each, were {', '.join(each.symbol for each in series)}")
         self._series = {each.symbol: each for each in series}
         self._warmup_bars = warmup_bars
         self._frames = {each.symbol: frames_of(each.timeframe, frames) for each in series}
@@ -231,7 +235,9 @@ class _Series:
         """Read all files; a time far ahead of those around it is no time, else one wrong digit would end the data."""
         newest = self.first_opened_at
         held: tuple[Instant, Numbers] | None = None
-        for record in chain.from_iterable(file.records(skip_until) for file in self.files):
+        for record in chain.from_iterable(
+            file.records(skip_until if newest <= skip_until and held is None else 0) for file in self.files
+        ):
             opened_at = record[0]
             if held is not None:
                 if opened_at is not None and newest < opened_at < held[0]:

@@ -4,7 +4,6 @@ The packages beside this one (`domain`, `messages`, `supervision`, ...) are impo
 carries them in `holdfast/_app`, which comes first on the path: packages of the same names elsewhere do no harm.
 """
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -37,6 +36,8 @@ def require_own_packages() -> None:
 
 
 def _origin_of(name: str) -> Path | None:
+    import importlib.util
+
     specification = importlib.util.find_spec(name)
     if specification is None:
         return None

@@ -1,13 +1,10 @@
 """Secrets: values that show themselves to nobody, and the scrubber that keeps them out of all output."""
 
-import base64
-import json
 import os
 import re
 import stat
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from types import TracebackType
@@ -114,6 +111,8 @@ def remember(text: str) -> None:
 
 
 def _spellings(text: str) -> set[str]:
+    import base64
+    import json
     from urllib.parse import quote, quote_plus
 
     raw = text.encode()
@@ -194,6 +193,8 @@ def install_excepthooks() -> None:
 
 
 def _print_scrubbed(error: BaseException | None, trace: TracebackType | None) -> None:
+    import traceback
+
     if error is not None and not isinstance(error, SystemExit) and sys.stderr is not None:
         sys.stderr.write(scrub("".join(traceback.format_exception(type(error), error, trace))))
         sys.stderr.flush()

@@ -28,6 +28,7 @@ from messages.node import (
 )
 from messages.orders import (
     CancelIntended,
+    ExitEnded,
     ExitOrdered,
     OrderAbsent,
     OrderAccepted,
@@ -71,6 +72,7 @@ EVENTS: tuple[type[Event], ...] = (
     OrderAbsent,
     CancelIntended,
     ExitOrdered,
+    ExitEnded,
     AccountOpened,
     PositionChanged,
     EquityMarked,

@@ -38,10 +38,8 @@ class _Form(msgspec.Struct, frozen=True):
     version: int
     decode: Callable[[bytes], Event]
     upcasts: tuple[Upcast, ...]
-    written_suspects: tuple[bytes, ...]
-    """What an event holds once written if, and perhaps not only if, a number in it is not finite."""
-    read_suspects: tuple[bytes, ...]
-    """The same for bytes from anywhere, in lower case."""
+    holds_decimals: bool
+    holds_floats: bool
     holds_anything: bool
 
 
@@ -66,11 +64,11 @@ class Codec:
         try:
             payload = self._encode(event)
         except (TypeError, ValueError, RecursionError) as error:
-            raise EventUnwritable(f"expected a {form.kind} of plain values, found that {error}") from error
-        for suspect in form.written_suspects:
-            if payload.find(suspect) >= 0:
-                _demand_finite(event, form.kind, EventUnwritable)
-        if form.holds_anything:
+            raise EventUnwritable(f"expected {form.kind} to hold plain values, found that {error}") from error
+        # These are looked for first, because the look at every value takes longer than all of the rest.
+        if form.holds_decimals and (payload.find(b"NaN") >= 0 or payload.find(b"Infinity") >= 0):
+            _demand_finite(event, form.kind, EventUnwritable)
+        if form.holds_anything or (form.holds_floats and payload.find(b"null") >= 0):
             _demand_round_trip(event, form, payload)
         return form.kind, form.version, payload
 
@@ -90,12 +88,12 @@ class Codec:
         try:
             event = form.decode(payload)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise PayloadUnreadable(f"expected a {kind} of version {form.version}, found that {error}") from error
-        if form.read_suspects:
+            raise PayloadUnreadable(f"expected the bytes of {kind} {form.version}, found that {error}") from error
+        # A Decimal that is not finite may be spelled in any case, or with letters escaped; a float that is not, cannot.
+        if form.holds_decimals:
             letters = payload.lower()
-            for suspect in form.read_suspects:
-                if letters.find(suspect) >= 0:
-                    _demand_finite(event, kind, PayloadUnreadable)
+            if letters.find(b"nan") >= 0 or letters.find(b"inf") >= 0 or letters.find(b"\\u") >= 0:
+                _demand_finite(event, kind, PayloadUnreadable)
         return event
 
     def version_of(self, kind: str) -> int:
@@ -104,31 +102,25 @@ class Codec:
 
     def _upcast(self, form: _Form, version: int, payload: bytes) -> bytes:
         if not 1 <= version < form.version:
-            raise UnknownVersion(f"expected a {form.kind} of version 1 to {form.version}, found version {version}")
+            raise UnknownVersion(f"expected {form.kind} of version 1 to {form.version}, found version {version}")
         try:
             values = msgspec.json.decode(payload, type=dict[str, Any])
             for step in form.upcasts[version - 1 :]:
                 values = step(values)
             return self._encode(values)
         except (msgspec.MsgspecError, LookupError, TypeError, ValueError, RecursionError) as error:
-            raise PayloadUnreadable(f"expected a {form.kind} of version {version}, found that {error!r}") from error
+            raise PayloadUnreadable(f"expected the bytes of {form.kind} {version}, found that {error!r}") from error
 
 
 def _form(kind: str, event: type[Event], upcasts: tuple[Upcast, ...]) -> _Form:
     parts = {type(part) for part in _parts_of(msgspec.inspect.type_info(event), set())}
-    holds_decimals = msgspec.inspect.DecimalType in parts
-    # A Decimal that is not finite is written as text with one of these words, a float as null.  They are looked for
-    # first, because the look at every value of an event takes longer than to write it.
-    decimal_suspects = (b"NaN", b"Infinity") if holds_decimals else ()
-    float_suspects = (b"null",) if msgspec.inspect.FloatType in parts else ()
     return _Form(
         kind=kind,
         version=1 + len(upcasts),
         decode=msgspec.json.Decoder(event).decode,
         upcasts=upcasts,
-        written_suspects=decimal_suspects + float_suspects,
-        # The words may come in any case, or with letters escaped.  No float that is not finite can be read from JSON.
-        read_suspects=(b"nan", b"inf", b"\\u") if holds_decimals else (),
+        holds_decimals=msgspec.inspect.DecimalType in parts,
+        holds_floats=msgspec.inspect.FloatType in parts,
         holds_anything=msgspec.inspect.AnyType in parts,
     )
 
@@ -174,9 +166,13 @@ def _numbers_in(value: Any, path: str) -> list[tuple[str, float | Decimal]]:
 
 
 def _demand_round_trip(event: Event, form: _Form, payload: bytes) -> None:
-    """Refuse what JSON changes on the way: tuples, Decimals and keys that are not text, where anything may stand."""
-    if form.decode(payload) != event:
-        raise EventUnwritable(f"expected a {form.kind} of plain JSON values, found one that would come back changed")
+    """Refuse what JSON changes on the way: floats that are not finite, and odd values where anything may stand."""
+    try:
+        changed = form.decode(payload) != event
+    except msgspec.DecodeError as error:
+        raise EventUnwritable(f"expected {form.kind} to be readable again, found that {error}") from error
+    if changed:
+        raise EventUnwritable(f"expected {form.kind} to hold plain JSON values, found one that would come back changed")
 
 
 CODEC = Codec(KINDS, UPCASTS)

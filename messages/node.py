@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+import msgspec
+
 from domain.performance import Summary
 from messages.base import Event, Message
 
@@ -48,6 +50,8 @@ class ConfigurationChanged(Event, frozen=True):
     applied: bool
     changes: dict[str, Any]
     problems: tuple[str, ...] = ()
+    configuration: dict[str, Any] = msgspec.field(default_factory=dict)
+    """The whole configuration as it is now, without secrets; empty where it was refused."""
 
 
 class OperatorCommanded(Event, frozen=True):

@@ -49,6 +49,7 @@ class Journal:
         self._watermark = files.watermark
         self._cue = cue
         self._failure: JournalUnwritable | None = None
+        self._is_closed = False
         self._log_pages = 0
         self._log_pages_step = LOG_BYTES_STEP // int(self._connection.pragma("page_size"))
         self._log_pages_due = self._log_pages_step
@@ -70,11 +71,12 @@ class Journal:
         return cls(Home(home), open_files(Home(home)), cue)
 
     def append(self, drafts: Sequence[Draft]) -> None:
-        """Append drafts, which continue the sequence.  Durable on return: all of them, or none if it raises.
+        """Append drafts, which continue the sequence; all of them are durable on return.
 
         Raises:
             DraftRefused, CodecError: a draft cannot be appended; nothing was written.
-            JournalUnwritable: writing failed, now or before.
+            JournalDamaged: a projection that they change cannot be read; nothing was written.
+            JournalUnwritable: writing failed, now or before; what became of them shows when it is opened again.
         """
         if not drafts:
             return
@@ -86,6 +88,8 @@ class Journal:
             self._watermark.write(Mark(self.last_seq, self.last_hash))
         except (apsw.Error, OSError) as error:
             raise self._fail(error) from error
+        except OverflowError as error:
+            raise DraftRefused(f"expected integers of 64 bits from {drafts[0].seq} on, found that {error}") from error
         self._cue("journal.after_watermark")
 
     def save_states(self, seq: int, states: Mapping[str, tuple[int, bytes]]) -> None:
@@ -137,16 +141,26 @@ class Journal:
         self._demand_writable()
         try:
             self._watermark.sync()
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._copy_log(apsw.SQLITE_CHECKPOINT_PASSIVE)
         except (apsw.Error, OSError) as error:
             raise self._fail(error) from error
         self._log_pages_due = self._log_pages + self._log_pages_step
 
     def close(self) -> None:
-        """Copy the whole write-ahead log into the database where nobody reads it, and let go of all files."""
+        """Copy the write-ahead log into the database where nobody reads it, and let go of all files, once.
+
+        Raises:
+            JournalUnwritable: the copying failed; what was appended is durable all the same.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
         try:
             if self._failure is None:
-                self._truncate_log()
+                self._connection.set_busy_timeout(0)
+                self._copy_log(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.Error as error:
+            raise self._fail(error) from error
         finally:
             try:
                 self._watermark.close()
@@ -175,14 +189,10 @@ class Journal:
         self._log_pages = pages
         return apsw.SQLITE_OK
 
-    def _truncate_log(self) -> None:
-        self._connection.set_busy_timeout(0)
-        try:
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        except apsw.BusyError:
-            pass  # A reader holds it back; what is in the log is durable all the same.
-        except apsw.Error as error:
-            raise self._fail(error) from error
+    def _copy_log(self, mode: int) -> None:
+        # Where somebody else reads, it is done another time; what is in the log is durable all the same.
+        with suppress(apsw.BusyError):
+            self._connection.wal_checkpoint(mode=mode)
 
     def _demand_writable(self) -> None:
         if self._failure is not None:
@@ -190,6 +200,8 @@ class Journal:
 
     def _fail(self, error: BaseException) -> JournalUnwritable:
         self._failure = unwritable(str(self._home.database), error)
+        # Closing would else copy the log into the database.
+        self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         return self._failure
 
 

@@ -174,8 +174,8 @@ class _Gathering:
         self._positions.append((event.strategy, event.symbol, *amounts, event.entered_at, record.seq, record.at))
 
     def marked(self, record: Draft | Record, event: EquityMarked) -> None:
-        amounts = (str(event.equity), str(event.unrealised), str(event.realised), str(event.drawdown))
-        self._equity.append((record.seq, event.at, *amounts))
+        amounts = (event.equity, event.cash, event.unrealised, event.realised, event.drawdown)
+        self._equity.append((record.seq, event.at, *map(str, amounts)))
 
     def scored(self, record: Draft | Record, event: HeadlineScored) -> None:
         score = event.score

@@ -16,7 +16,7 @@ from persistence.home import Home
 from persistence.opening import demand_reached, mark_of
 from persistence.records import COLUMNS, Record
 from persistence.scan import CHUNK, END, hash_at, last_mark, rows_after
-from persistence.schema import MIGRATIONS, read_identity
+from persistence.schema import MIGRATIONS, is_empty, read_identity
 from persistence.watermark import START
 
 
@@ -40,12 +40,15 @@ class JournalReader:
         self._home = Home(home)
         # The watermark is read first: whatever is committed in between, the journal must reach it.
         self._mark = mark_of(self._home)
+        missing = JournalMissing(f"expected a journal in {home}, found none")
         if not self._home.database.exists():
-            raise JournalMissing(f"expected a journal in {home}, found none")
+            raise missing
         self._database = connect(self._home.database, read_only=True)
         self._connection: apsw.Connection = self._database.connection()
         try:
             with reading(str(self._home.database)):
+                if is_empty(self._connection) and self._mark in (None, START):  # It is being made right now.
+                    raise missing
                 identity = read_identity(self._connection, schema_version=1 + len(MIGRATIONS))
                 demand_reached(self._home, self._connection, last_mark(self._connection), self._mark)
         except BaseException:

@@ -83,6 +83,7 @@ class EquityRow(Model):
     seq = IntegerField(primary_key=True)
     at = IntegerField()
     equity = TextField()
+    cash = TextField()
     unrealised = TextField()
     realised = TextField()
     drawdown = TextField()

@@ -18,6 +18,7 @@ from persistence.opening import demand_reached, mark_of
 from persistence.records import Record
 from persistence.scan import rows_after
 from persistence.schema import MIGRATIONS, read_identity
+from persistence.tables import TABLE_KEYS
 from persistence.watermark import START, Mark
 
 FINDINGS_MAX = 100
@@ -128,7 +129,7 @@ class _Inspection:
         with closing(APSWDatabase(":memory:", thread_safe=False)) as fresh:
             fresh.connect()
             projections.fill(fresh, connection)
-            for table, key in projections.TABLE_KEYS.items():
+            for table, key in TABLE_KEYS.items():
                 query = f"SELECT * FROM {table} ORDER BY {key}"
                 both = zip_longest(connection.execute(query), fresh.connection().execute(query))
                 if (difference := next((pair for pair in both if pair[0] != pair[1]), None)) is not None:

@@ -84,6 +84,10 @@ class System:
         """Ask the root to end: children in reverse order, each with its deadline."""
         self.tell(self._root, Stop(), Lane.SYSTEM)
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all parts, in the order of the tree."""
+        return tuple(self._specs)
+
     def restart(self, name: str, reason: str) -> None:
         """Have a part started anew, or the lowest living supervisor's child above it.
 

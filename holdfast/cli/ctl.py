@@ -1,14 +1,12 @@
 """`holdfast ctl`: steers the node that runs in a home."""
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from holdfast.admin.client import AdminClient, NodeUnreachable
+from holdfast.cli.asking import ask, stream
 from holdfast.cli.options import HERE, At
-from holdfast.cli.output import say, say_json
-from holdfast.cli.tables import as_event, as_text, as_tree
+from holdfast.cli.tables import as_event
 
 app = App(name="ctl", help="Steer the node that runs in this home.")
 
@@ -32,7 +30,7 @@ def status(*, at: At = HERE) -> int:
 @app.command
 def tree(*, at: At = HERE) -> int:
     """Show the supervisors and their actors."""
-    return _ask(at, "tree", write=as_tree)
+    return _ask(at, "tree")
 
 
 @app.command
@@ -180,41 +178,15 @@ def tail(
     follow
         Go on as events come, until interrupted.
     """
-    try:
-        for event in AdminClient(at.socket).stream("tail", {"n": n, "follow": follow}, None if follow else 6.0):
-            if at.as_json:
-                say_json(event)
-            else:
-                say(as_event(event))
-    except NodeUnreachable as error:
-        raise _advised(error, at, request_id="") from None
-    return 0
+    params = {"n": n, "follow": follow}
+    return stream(at.folder, "tail", params, as_json=at.as_json, write=as_event, is_endless=follow)
 
 
-def _ask(at: At, method: str, write: Callable[[Any], str] = as_text, **params: Any) -> int:
-    try:
-        answer = AdminClient(at.socket).call(method, params)
-    except NodeUnreachable as error:
-        raise _advised(error, at, request_id=params.get("request_id", "")) from None
-    if at.as_json:
-        say_json(answer)
-    else:
-        say(write(answer))
-    return 0
+def _ask(at: At, method: str, **params: Any) -> int:
+    return ask(at.folder, method, params, as_json=at.as_json)
 
 
 def _order(at: At, method: str, request_id: str, **params: Any) -> int:
     from uuid import uuid4
 
     return _ask(at, method, request_id=request_id or str(uuid4()), **params)
-
-
-def _advised(error: NodeUnreachable, at: At, *, request_id: str) -> NodeUnreachable:
-    """Add what can be done about it."""
-    if not error.was_reached:
-        advice = f"start one with `holdfast run --home {at.folder}`, or name another --home"
-    elif request_id:
-        advice = f"whether it took the request is not known: repeat it with --request-id {request_id}"
-    else:
-        advice = "try again"
-    return NodeUnreachable(f"{error}; {advice}", was_reached=error.was_reached)

@@ -1,19 +1,12 @@
 """Options that every command has."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-HOME_VARIABLE = "HOLDFAST_HOME"
-
-
-def default_home() -> Path:
-    """Return the folder a node lives in where nobody names one: the XDG state folder's `holdfast`."""
-    state = Path(os.environ.get("XDG_STATE_HOME", ""))
-    return (state if state.is_absolute() else Path.home() / ".local" / "state") / "holdfast"
+from holdfast.cli.asking import HOME_VARIABLE, default_home
 
 
 @Parameter(name="*")
@@ -31,11 +24,6 @@ class At:
     def folder(self) -> Path:
         """Return the home as an absolute path."""
         return (self.home or default_home()).expanduser().absolute()
-
-    @property
-    def socket(self) -> Path:
-        """Return the path of the admin socket."""
-        return self.folder / "admin.sock"
 
 
 HERE = At()

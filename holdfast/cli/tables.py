@@ -19,7 +19,9 @@ PLAUSIBLE_MS = 100_000_000_000
 def as_text(answer: Any) -> str:
     """Return an answer as text: a mapping as a list of its entries, a list of mappings as a table."""
     match answer:
-        case None | [] | {}:
+        case None | []:
+            return "none"
+        case Mapping() if not answer:
             return "none"
         case Mapping():
             return _record(answer)

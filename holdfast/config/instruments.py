@@ -5,7 +5,7 @@ from decimal import Decimal
 from domain.market import Instrument
 from holdfast.config.settings import InstrumentRules
 
-QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "EUR", "GBP", "JPY", "TRY", "BTC", "ETH", "BNB")
+QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "USD", "EUR", "GBP", "JPY", "TRY", "BTC", "ETH", "BNB")
 """Assets that prices are counted in, those that end like another one first."""
 
 _KNOWN: dict[str, tuple[str, str]] = {
@@ -20,7 +20,7 @@ _KNOWN: dict[str, tuple[str, str]] = {
 """Tick in USDT and lot, by base asset."""
 _OTHERS = ("0.00000001", "0.00000001")
 _NOTIONAL_MIN = Decimal(5)
-_DOLLARS = frozenset({"FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD"})
+_DOLLARS = frozenset({"FDUSD", "USDT", "USDC", "BUSD", "USD"})
 
 
 def instrument_for(symbol: str, rules: InstrumentRules | None = None) -> Instrument:
@@ -53,14 +53,15 @@ def assets_of(symbol: str) -> tuple[str, str]:
     Raises:
         ValueError: its name does not show them.
     """
-    for separator in ("/", "-", "_"):
-        base, found, rest = symbol.partition(separator)
+    separator = next((mark for mark in "/-_" if mark in symbol), "")
+    if separator:
+        base, _, rest = symbol.partition(separator)
         quote = rest.partition(":")[0]
-        if found and base and quote:
-            return base, quote
-    for quote in QUOTES:
-        if symbol.endswith(quote) and len(symbol) > len(quote):
-            return symbol.removesuffix(quote), quote
+    else:
+        quote = next((known for known in QUOTES if symbol.endswith(known)), "")
+        base = symbol.removesuffix(quote)
+    if base and quote:
+        return base, quote
     raise ValueError(f"a symbol must show its base and quote asset, as BTCUSDT or BTC/USDT does, was {symbol}")
 
 

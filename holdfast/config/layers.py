@@ -139,7 +139,7 @@ def _read_file(file: Path, problems: list[Problem]) -> Layers:
 
 
 _HEADER = re.compile(r"^\s*\[+([^\]]+)\]+")
-_ENTRY = re.compile(r"""^\s*([\w."'-]+)\s*=""")
+_ENTRY = re.compile(r"""^\s*("[^"]*"|'[^']*'|[\w."'-]+)\s*=""")
 
 
 def _line_of(text: str, path: KeyPath) -> int | None:

@@ -30,7 +30,7 @@ Seconds = Annotated[float, Number(above=0, at_most=86_400, unit="seconds", as_fl
 Fraction = Annotated[Decimal, Number(above=0, at_most=1)]
 Amount = Annotated[Decimal, Number(above=0)]
 AmountOrNone = Annotated[Decimal, Number(at_least=0)]
-BasisPoints = Annotated[Decimal, Number(at_least=-100, at_most=1_000, unit="basis points")]
+BasisPoints = Annotated[Decimal, Number(at_least=0, at_most=1_000, unit="basis points")]
 Symbols = Annotated[tuple[str, ...], Several(item=SYMBOL)]
 
 BUILT_IN = ("confidence", "ema_cross")
@@ -87,10 +87,10 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True):
     fee_maker_bps: BasisPoints = Decimal(10)
     fee_taker_bps: BasisPoints = Decimal(10)
     fee_asset: Annotated[
-        str, Text(noun='"quote", "base" or an asset such as BNB', pattern=r"quote|base|[A-Z0-9]{1,20}")
+        str, Text(noun='"quote", "received" or an asset such as BNB', pattern=r"quote|received|[A-Z0-9]{1,20}")
     ] = "quote"
-    slippage_bps: Annotated[Decimal, Number(at_least=0, at_most=1_000, unit="basis points")] = Decimal(2)
-    latency_ms: Annotated[int, Whole(at_least=0, at_most=3_600_000, unit="milliseconds")] = 200
+    slippage_bps: BasisPoints = Decimal(2)
+    latency_ms: Annotated[int, Whole(at_least=0, at_most=3_600_000, unit="milliseconds")] = 250
     """Market time between an order's arrival and the first trade it can meet."""
     participation: Fraction = Decimal("0.1")
     """The share of a bar's volume that orders of ours may take."""

@@ -150,6 +150,7 @@ def test_a_limit_that_leaves_less_than_the_smallest_order_denies(reason: Reason,
     [
         ({"quantity": D("0.0019"), "limit_price": D("100")}, "TOO_SMALL"),
         ({"quantity": D("0.099")}, "TOO_SMALL"),
+        ({"quantity": D("0.101"), "limit_price": D("98")}, "TOO_SMALL"),
         ({"symbol": "DOGE/USDT"}, "SYMBOL_NOT_ALLOWED"),
         ({"symbol": "ETH/USDT"}, "SYMBOL_NOT_ALLOWED"),
         ({"side": "sell"}, "NONSENSE"),
@@ -224,6 +225,16 @@ def test_an_account_in_trouble_or_not_known_denies(changes: dict[str, Any], reas
     assert isinstance(verdict, Denied)
     assert verdict.reason == reason
     assert re.search(r" must be .+, was .+", verdict.detail)
+
+
+def test_the_smallest_quantity_counts_where_the_smallest_notional_does_not() -> None:
+    instrument = msgspec.structs.replace(BTC, notional_min=D("0"))
+
+    below = judge(entry(quantity=D("0.0019")), account=account(instrument=instrument), limits=LIMITS)
+    at = judge(entry(quantity=D("0.002")), account=account(instrument=instrument), limits=LIMITS)
+
+    assert below == Denied("TOO_SMALL", "quantity must be at least 0.002, was 0.0019")
+    assert isinstance(at, Approved)
 
 
 def test_at_the_very_edge_of_age_collar_and_loss_an_entry_still_passes() -> None:

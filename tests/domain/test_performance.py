@@ -202,6 +202,7 @@ def test_too_few_returns_have_no_ratio() -> None:
 
 def test_returns_that_never_differ_or_never_lose_have_no_ratio() -> None:
     assert sharpe([0.01] * 30) is None
+    assert sharpe(daily_returns([1000 * 1.001**day for day in range(30)])) is None
     assert sortino([0.01, 0.02] * 15) is None
 
 
@@ -262,7 +263,8 @@ def test_a_performance_saved_and_loaded_anywhere_says_the_same_and_its_trades_ad
     steps: list[tuple[str, int, D, bool, str]], data: st.DataObject
 ) -> None:
     kept, saved = Performance(), Performance()
-    at, marks = START, [D("0")] * 0
+    at = START
+    marks: list[D] = []
     for step in steps:
         at += step[1]
         take(kept, step, at)

@@ -105,6 +105,7 @@ def test_the_lots_of_a_symbol_add_up_to_what_the_account_holds_of_its_base(fills
 
     for symbol in book.symbols():
         assert book.net(symbol).quantity == book.cash[INSTRUMENTS[symbol].base]
+    assert list(book.quantities().items()) == [(symbol, book.net(symbol).quantity) for symbol in book.symbols()]
 
 
 @settings(max_examples=40, deadline=None)
@@ -211,6 +212,15 @@ def test_a_lot_sold_to_the_last_digit_leaves_no_cost_behind() -> None:
     position = book.position("trend", "BTC/USDT")
     assert position.quantity == position.cost == position.average_price == 0
     assert position.realised == D("0.333") * D("-0.10")
+
+
+def test_a_lot_of_very_small_parts_leaves_no_cost_behind_either() -> None:
+    book = a_book()
+    book.apply(a_fill(quantity="1.000000000000000001", price="0.12345678"), "trend", BTC)
+
+    sold = book.apply(a_fill("sell", quantity="1.000000000000000001", price="0.12345678"), "trend", BTC)
+
+    assert sold.position.cost == sold.position.realised == 0
 
 
 def test_entered_at_is_the_last_buy_and_outlives_the_position() -> None:

@@ -33,7 +33,7 @@ Step = tuple[Instant, list[Bar]]
 
 every_strategy = pytest.mark.parametrize("name", STRATEGIES)
 any_seed = st.integers(0, 2**32 - 1)
-few = settings(max_examples=12, deadline=None)
+few = settings(max_examples=8, deadline=None)
 
 
 def an_instrument(symbol: str, tick: str, lot: str) -> Instrument:
@@ -109,7 +109,7 @@ def a_strategy(name: str) -> Strategy:
     return STRATEGIES[name](tuple(INSTRUMENTS), {})
 
 
-def a_market(seed: int, steps: int = 320) -> list[Step]:
+def a_market(seed: int, steps: int = 240) -> list[Step]:
     """Make a market of quarter hours with changing trends, and the hours they add up to."""
     random = Random(seed)
     quarters: dict[str, list[Bar]] = {symbol: [] for symbol in INSTRUMENTS}
@@ -182,7 +182,7 @@ def through_json(state: dict[str, Any]) -> dict[str, Any]:
 
 @every_strategy
 @few
-@given(seed=any_seed, cut=st.integers(0, 320))
+@given(seed=any_seed, cut=st.integers(0, 240))
 def test_a_strategy_restored_at_any_bar_proposes_what_it_would_have_proposed(name: str, seed: int, cut: int) -> None:
     market = a_market(seed)
     uninterrupted = Desk(a_strategy(name))
@@ -246,7 +246,7 @@ def check_entry(entry: Entry, view: View) -> None:
 
 @every_strategy
 def test_a_random_market_is_traded_in_and_out_again_and_again(name: str) -> None:
-    proposals = [each for taken in run(Desk(a_strategy(name)), a_market(seed=1), seed=1) for each in taken]
+    proposals = [each for taken in run(Desk(a_strategy(name)), a_market(1, steps=320), seed=1) for each in taken]
 
     assert sum(isinstance(proposal, Entry) for proposal in proposals) >= 10
     assert sum(isinstance(proposal, Exit) for proposal in proposals) >= 2

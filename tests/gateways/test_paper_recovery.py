@@ -225,7 +225,7 @@ def rows(path: Path, statement: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement).fetchall()
 
 
-@settings(max_examples=70, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(scripts(), some_settings, some_deaths)
 def test_a_venue_killed_anywhere_and_shown_older_bars_ends_like_one_never_killed(
     script: Script, terms: PaperSettings, deaths: list[Death]
@@ -243,7 +243,7 @@ def test_a_venue_killed_anywhere_and_shown_older_bars_ends_like_one_never_killed
         killed.venue.close()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(scripts(), some_settings, st.integers(0, 8))
 def test_a_new_life_sees_nothing_later_than_the_bar_it_was_shown(
     script: Script, terms: PaperSettings, nth: int
@@ -269,7 +269,7 @@ def test_a_new_life_sees_nothing_later_than_the_bar_it_was_shown(
         again.venue.close()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(scripts(), some_settings)
 def test_bars_shown_again_change_no_byte_of_the_book_and_tell_the_same(script: Script, terms: PaperSettings) -> None:
     shows: Script = [call for call in script if isinstance(call, Show)]
@@ -286,7 +286,7 @@ def test_bars_shown_again_change_no_byte_of_the_book_and_tell_the_same(script: S
         assert (folder / "venue.db").read_bytes() == before
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(scripts(), some_settings)
 def test_money_is_neither_made_nor_lost_and_nothing_goes_below_zero(script: Script, terms: PaperSettings) -> None:
     with a_folder() as folder:
@@ -322,7 +322,7 @@ def test_money_is_neither_made_nor_lost_and_nothing_goes_below_zero(script: Scri
         assert all(balances.get(asset, ZERO) >= amount >= 0 for asset, amount in held.items())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(scripts(), some_settings)
 def test_trades_stay_within_their_order_their_bar_and_their_share_of_its_volume(
     script: Script, terms: PaperSettings

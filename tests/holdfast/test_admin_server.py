@@ -26,6 +26,7 @@ from holdfast.admin.server import AdminServer
 from holdfast.admin.socket_file import SocketRefused
 from holdfast.secrets import Secret
 
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
 
 
 def echo(request: Request, respond: Responder) -> None:

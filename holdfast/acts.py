@@ -1,0 +1,125 @@
+"""What operators' commands do to the process; those that only need to be remembered act by being remembered."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from holdfast.config.changes import compare
+from holdfast.config.loading import load_settings
+from holdfast.config.problems import ConfigurationError
+from holdfast.config.settings import Settings
+from holdfast.config.view import public_view
+from holdfast.logs import NodeLog
+from holdfast.pace import Pace
+from holdfast.parts import StrategyPart, limits_of
+from holdfast.wiring import Current
+from messages.base import Event
+from messages.node import ConfigurationChanged, OperatorCommanded
+from supervision import Break, Lane, SupervisionError, System
+
+
+class Acts:
+    """Carries out commands; called by the clerk once they are durable."""
+
+    def __init__(
+        self,
+        *,
+        current: Current,
+        log: NodeLog,
+        pace: Pace,
+        config_path: Path | None,
+        overrides: Sequence[str],
+        record: Callable[[Event], object],
+    ) -> None:
+        self._current = current
+        self._log = log
+        self.pace = pace
+        self._config_path = config_path
+        self._overrides = tuple(overrides)
+        self._record = record
+        self.system: System | None = None
+
+    def __call__(self, command: OperatorCommanded) -> tuple[bool, str]:
+        """Do what a command orders; say whether it was done, and what came of it."""
+        match command.command:
+            case "restart":
+                return self._restart(command.target, command.reason)
+            case "crash":
+                return self._crash(command.target, command.reason)
+            case "reload":
+                return self.reload()
+            case "loglevel":
+                self._log.set_level(command.target)
+                return True, f"logging from {command.target} on"
+            case "stop":
+                return True, "stopping"
+            case _:
+                return False, f"{command.command} is no command that acts on the process"
+
+    def reload(self, environ: Mapping[str, str] = os.environ) -> tuple[bool, str]:
+        """Load the configuration again; apply all of what can change, or refuse it as a whole."""
+        old = self._current.parts.settings
+        try:
+            new = load_settings(self._config_path, environ=environ, overrides=self._overrides).settings
+            changes = compare(old, new)
+            strategies = self._strategies(changes.effective)
+        except (ConfigurationError, ValueError) as error:
+            problems = tuple(str(error).splitlines())
+            self._record(ConfigurationChanged(applied=False, changes={}, problems=problems))
+            return False, "; ".join(problems)
+        if changes.is_empty:
+            return True, "nothing has changed"
+        self._apply(changes.effective, strategies, old)
+        view = public_view(changes.effective)
+        self._record(ConfigurationChanged(applied=True, changes=changes.public_view(), configuration=view))
+        kept = f"; needs a restart of the node: {', '.join(changes.needs_restart)}" if changes.needs_restart else ""
+        return True, f"applied: {', '.join(changes.applied) or 'nothing'}{kept}"
+
+    def _strategies(self, settings: Settings) -> tuple[StrategyPart, ...]:
+        """Return the strategies with their new parameters, each tried; raise ValueError for what one refuses."""
+        parts = []
+        for part in self._current.parts.strategies:
+            given = settings.strategies[part.name]
+            changed = msgspec.structs.replace(part, parameters=given.parameters)
+            changed.make()
+            parts.append(changed)
+        return tuple(parts)
+
+    def _apply(self, settings: Settings, strategies: tuple[StrategyPart, ...], old: Settings) -> None:
+        before = self._current.parts
+        self._current.parts = msgspec.structs.replace(
+            before, settings=settings, strategies=strategies, limits=limits_of(settings, tuple(before.instruments))
+        )
+        if settings.log.level != old.log.level:
+            self._log.set_level(settings.log.level)
+        if settings.feed.speed != old.feed.speed:
+            self.pace.set_speed(settings.feed.speed)
+        for name in self._touched(before.strategies, strategies, settings, old):
+            self._restart(name, "its configuration has changed")
+
+    def _touched(
+        self,
+        before: tuple[StrategyPart, ...],
+        after: tuple[StrategyPart, ...],
+        settings: Settings,
+        old: Settings,
+    ) -> list[str]:
+        touched = [f"strategy.{new.name}" for was, new in zip(before, after, strict=True) if was != new]
+        touched += ["breaker"] if settings.risk != old.risk else []
+        return touched + (["health"] if settings.health != old.health else [])
+
+    def _restart(self, name: str, reason: str) -> tuple[bool, str]:
+        assert self.system is not None
+        try:
+            self.system.restart(name, reason)
+        except SupervisionError as error:
+            return False, str(error)
+        return True, f"{name} is being restarted"
+
+    def _crash(self, name: str, reason: str) -> tuple[bool, str]:
+        assert self.system is not None
+        if not self.system.tell(name, Break(reason or "an operator asked for it"), Lane.CONTROL):
+            return False, f"{name} is down already"
+        return True, f"{name} was broken; `holdfast ctl tree` shows how it heals"

@@ -1,0 +1,156 @@
+"""Requests of the admin socket: questions are answered from the actors' states, commands go to the clerk."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pykka
+
+from actors.breaker import BreakerState
+from actors.positions import PositionsState
+from domain.execution import Execution
+from holdfast import __version__, views
+from holdfast.admin.protocol import Request
+from holdfast.admin.responder import Responder
+from holdfast.tail import tail
+from messages.node import (
+    BreakerAsked,
+    Command,
+    CommandReceived,
+    HoldingsAsked,
+    OperatorCommanded,
+    OrdersAsked,
+    PerformanceAsked,
+)
+from supervision import ActorDown, System
+
+ASK_S = 3.0
+STATES: dict[str, type] = {"positions": PositionsState, "executor": Execution, "breaker": BreakerState}
+COMMANDS = frozenset(Command.__args__)  # type: ignore[attr-defined]
+
+
+class Answers:
+    """Handles requests on threads of its own, so that no client waits for another's answer."""
+
+    def __init__(self, system: System, home: Path, *, is_paper: bool, durable_seq: Callable[[], int]) -> None:
+        self._system = system
+        self._home = home
+        self._is_paper = is_paper
+        self._durable_seq = durable_seq
+        self._began = time.monotonic()
+        self._pool = ThreadPoolExecutor(max_workers=12, thread_name_prefix="admin")
+
+    def handle(self, request: Request, responder: Responder) -> None:
+        """Take a request; the answer comes later."""
+        self._pool.submit(self._handle, request, responder)
+
+    def close(self) -> None:
+        """Take no more requests."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _handle(self, request: Request, responder: Responder) -> None:
+        try:
+            if request.method in COMMANDS:
+                self._command(request, responder)
+            elif request.method == "tail":
+                tail(self._home, responder, **request.params)
+            else:
+                responder(self._answer(request))
+        except (ActorDown, pykka.Timeout) as error:
+            responder.refuse(f"{request.method}: {error or 'no answer in time'}; try again, or see `holdfast ctl tree`")
+        except Exception as error:
+            responder.refuse(f"{request.method} failed: {type(error).__name__}: {error}")
+            raise
+
+    def _answer(self, request: Request) -> Any:
+        vitals = self._system.switchboard.vitals()
+        match request.method:
+            case "status":
+                return self._status()
+            case "tree":
+                return views.tree_view(vitals)
+            case "positions":
+                state = self._ask("positions", HoldingsAsked())
+                held = {"positions": views.holdings_view(state), "cash": views.cash_view(state)}
+                return held | {"lots": views.lots_view(state)} | views.worth_view(state)
+            case "orders":
+                return views.orders_view(
+                    self._ask("executor", OrdersAsked()), with_finished=bool(request.params["all"])
+                )
+            case "performance":
+                uptime_s = round(time.monotonic() - self._began, 3)
+                return {"uptime_s": uptime_s} | msgspec.to_builtins(self._ask("positions", PerformanceAsked()))
+            case _:
+                raise ValueError(f"no such question: {request.method}")
+
+    def _status(self) -> dict[str, Any]:
+        """Answer even while parts are down: what cannot be told is null, and the state is what still holds."""
+        switchboard = self._system.switchboard
+        vitals = switchboard.vitals()
+        breaker = self._ask_if_up("breaker", BreakerAsked())
+        positions = self._ask_if_up("positions", HoldingsAsked())
+        down = [each.name for each in vitals if not each.up]
+        status: dict[str, Any] = {
+            "state": breaker.mode if breaker is not None else "reduce_only",
+            "seq": switchboard.last_seq,
+            "durable_seq": self._durable_seq(),
+            "uptime_s": round(time.monotonic() - self._began, 3),
+            "market_time": self._system.clock.market_ms(),
+            "equity": views.worth_view(positions)["equity"] if positions is not None else None,
+            "version": __version__,
+            "down": down,
+            "actors": views.actors_view(vitals),
+        }
+        return status | ({} if breaker is None else {k: v for k, v in views.breaker_view(breaker).items() if v})
+
+    def _command(self, request: Request, responder: Responder) -> None:
+        params = dict(request.params)
+        command = OperatorCommanded(
+            request_id=params["request_id"],
+            command=request.method,  # type: ignore[arg-type]
+            user=request.peer.user,
+            process=request.peer.pid,
+            wall_ms=self._system.clock.wall_ms(),
+            reason=params["reason"],
+            target=params.get("actor") or params.get("symbol") or params.get("level") or "",
+        )
+        if problem := self._why_not(command):
+            responder.refuse(problem)
+            return
+
+        def respond(ok: bool, detail: str) -> None:
+            answer = {"request_id": command.request_id, "command": command.command, "ok": ok, "detail": detail}
+            if ok:
+                responder(answer)
+            else:
+                responder.refuse(detail or "refused", data=answer)
+
+        if not self._system.tell("operator", CommandReceived(command, respond)):
+            responder.refuse("the operator's clerk is down; try again in a moment")
+
+    def _why_not(self, command: OperatorCommanded) -> str:
+        match command.command:
+            case "crash" if not self._is_paper:
+                return "crash is for the paper venue only"
+            case "crash" | "restart" if command.target not in self._system.names():
+                return f"expected one of {', '.join(self._system.names())}, found {command.target!r}"
+            case "resume" if not command.reason:
+                breaker = self._ask_if_up("breaker", BreakerAsked())
+                if breaker is None or breaker.mode in ("halted", "reduce_only"):
+                    mode = "not known" if breaker is None else breaker.mode
+                    return f"the node is {mode}; resume it with --reason"
+        return ""
+
+    def _ask(self, name: str, message: Any) -> Any:
+        """Return an actor's state as of its answer, or whatever else it answers."""
+        answer = self._system.ask(name, message, ASK_S)
+        return msgspec.json.decode(answer, type=STATES[name]) if isinstance(answer, bytes) else answer
+
+    def _ask_if_up(self, name: str, message: Any) -> Any:
+        try:
+            return self._ask(name, message)
+        except (ActorDown, pykka.Timeout):
+            return None

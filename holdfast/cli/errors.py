@@ -1,0 +1,45 @@
+"""What becomes of a command's error: a sentence, and the exit code it stands for."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from holdfast.cli.output import complain, say_json
+from holdfast.exit_codes import ExitCode, exit_code_of
+
+
+def guarded(command: Callable[[], int], tokens: Sequence[str]) -> int:
+    """Run a command and return its exit code, or that of what it raised; a fault of ours shows its traceback."""
+    try:
+        return command()
+    except BrokenPipeError:
+        _forget_output()
+        return ExitCode.OK
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place where it can become an exit code
+        code = exit_code_of(error)
+        if code is None:
+            sys.excepthook(type(error), error, error.__traceback__)
+            return ExitCode.GAVE_UP
+        return report(error, code, tokens)
+
+
+def report(error: BaseException, code: ExitCode, tokens: Sequence[str], hint: str = "") -> ExitCode:
+    """Say what went wrong, as JSON where that was asked for; return the code."""
+    sentence = str(error) or type(error).__name__
+    if "--json" in tokens:
+        say_json({"error": {"exit_code": int(code), "message": sentence}} | _problems_of(error))
+    else:
+        complain("\n".join(f"holdfast: {line}" for line in (sentence + hint).splitlines()))
+    return code
+
+
+def _problems_of(error: BaseException) -> dict[str, Any]:
+    problems = getattr(error, "problems", ())
+    return {"problems": [problem.as_dict() for problem in problems]} if problems else {}
+
+
+def _forget_output() -> None:
+    """Whoever read our output has left; what is still buffered must not raise when the process ends."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,45 @@
+"""The memories of a node by name: what its actors fold, and what a replay rebuilds without any actor."""
+
+from actors.breaker import BreakerMemory
+from actors.executor_memory import ExecutorMemory
+from actors.feed import FeedMemory
+from actors.operator import OperatorMemory
+from actors.positions import PositionsMemory
+from actors.sentiment import SentimentMemory
+from actors.strategy import StrategyMemory
+from actors.venue import VenueMemory
+from holdfast.parts import Parts, StrategyPart
+from supervision import Memory
+
+
+def remembering_names(parts: Parts) -> tuple[str, ...]:
+    """Return the names of all actors with a memory, in the order they start."""
+    strategies = tuple(f"strategy.{part.name}" for part in parts.strategies)
+    return ("operator", "positions", "venue", "executor", "breaker", "sentiment", *strategies, "feed")
+
+
+def new_memory(name: str, parts: Parts) -> Memory:
+    """Return an empty memory for an actor."""
+    match name:
+        case "positions":
+            return PositionsMemory(parts.instruments, parts.quote)
+        case "venue":
+            return VenueMemory()
+        case "executor":
+            return ExecutorMemory()
+        case "breaker":
+            return BreakerMemory(parts.instruments, parts.quote)
+        case "feed":
+            return FeedMemory(parts.frames)
+        case "sentiment":
+            return SentimentMemory()
+        case "operator":
+            return OperatorMemory()
+    return strategy_memory(next(part for part in parts.strategies if name == f"strategy.{part.name}"))
+
+
+def strategy_memory(part: StrategyPart) -> StrategyMemory:
+    """Return an empty memory for a strategy."""
+    memory = StrategyMemory(part.name, part.make(), version=part.version)
+    memory.watch(part.symbols)
+    return memory

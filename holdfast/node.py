@@ -1,0 +1,331 @@
+"""The headless node: opens the journal, starts the tree, waits for its end, and leaves in order."""
+
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pykka
+
+from actors.health import Machine
+from actors.positions import PositionsState
+from domain.market import TIMEFRAMES_MS, Instant
+from gateways.calendar import Calendar
+from gateways.machine import MachineWatch
+from gateways.paper import PaperVenue
+from holdfast import __version__
+from holdfast.acts import Acts
+from holdfast.admin.server import AdminServer
+from holdfast.answers import Answers
+from holdfast.config.settings import Settings
+from holdfast.config.view import public_view
+from holdfast.config.watch import ConfigWatcher, look_at
+from holdfast.cues import cue_from_environment
+from holdfast.exit_codes import ExitCode
+from holdfast.logs import NodeLog
+from holdfast.notify import ServiceManager
+from holdfast.pace import Pace
+from holdfast.parts import PAPER_PROFILE, Parts, gather, paper_settings
+from holdfast.recovery import JournalRecorder, JournalRecovery
+from holdfast.routes import LEAVES_HOUSE, routes_for
+from holdfast.summary import ProgressLine, print_summary, summarise
+from holdfast.wiring import Current, Ports, tree
+from messages.base import Event
+from messages.codec import encode
+from messages.node import HoldingsAsked, NodeFailed, NodeStarted, NodeStopped, StateMarked
+from messages.positions import AccountOpened
+from persistence.journal import Journal
+from persistence.reader import JournalReader
+from supervision import (
+    CrashReport,
+    Exit,
+    GaveUp,
+    Progress,
+    RecordedClock,
+    Switchboard,
+    System,
+    Terminated,
+    Threads,
+)
+
+EPOCHS_PER_BOOT = 1_000_000
+"""Incarnations of one process: their epochs lie above those of every process before."""
+LOOK_S = 0.5
+"""Between two looks of the main thread at configuration and progress."""
+STOP_S = 60.0
+
+
+def run_node(
+    settings: Settings,
+    home: Path,
+    *,
+    progress: bool,
+    config_path: Path | None,
+    overrides: Sequence[str] = (),
+    as_json: bool = False,
+) -> int:
+    """Run a node in a home until it is stopped, its data has ended or it gives up; return the exit code.
+
+    Raises:
+        ConfigurationError, JournalError, SocketRefused, OSError: it could not start; nothing was sent anywhere.
+    """
+    sys.setswitchinterval(0.0005)
+    with ExitStack() as stack:
+        node = Node(settings, home, stack, config_path=config_path, overrides=overrides)
+        return node.run(progress=progress, as_json=as_json)
+
+
+class Node:
+    """One process's life of a node."""
+
+    def __init__(
+        self, settings: Settings, home: Path, stack: ExitStack, *, config_path: Path | None, overrides: Sequence[str]
+    ) -> None:
+        self._began = time.monotonic()
+        self._home = home
+        self._stack = stack
+        self._config_path = config_path
+        self._reason = ""
+        self._exit_code = ExitCode.OK
+        self._over = threading.Event()
+        self._root_ended = threading.Event()
+        parts = gather(settings, folder=config_path.parent if config_path is not None else Path())
+        cue = cue_from_environment()
+        # The journal's lock comes first: a second node must not touch the venue.
+        journal = Journal.open(home, cue=cue)
+        self._recorder = JournalRecorder(
+            journal, linger_s=settings.journal.linger_ms / 1000, on_failure=self._journal_failed
+        )
+        stack.callback(journal.close)
+        self._log = NodeLog(settings.log, home)
+        stack.callback(self._log.close)
+        venue = PaperVenue.open(
+            home / "venue.db",
+            instruments=parts.instruments,
+            deposit=settings.venue.balances,
+            settings=paper_settings(settings),
+            cue=cue,
+        )
+        stack.callback(venue.close)
+        self._generation = journal.generation
+        self._boot = journal.boot
+        self._current = Current(parts)
+        self._system = self._build_system(parts, journal.last_seq)
+        self._acts = Acts(
+            current=self._current,
+            log=self._log,
+            pace=Pace(settings.feed.speed),
+            config_path=config_path,
+            overrides=overrides,
+            record=self._record,
+        )
+        self._acts.system = self._system
+        self._tree = tree(self._current, self._ports(parts, venue))
+
+    # -- building ------------------------------------------------------------------------------------------------
+
+    def _build_system(self, parts: Parts, last_seq: int) -> System:
+        with JournalReader(self._home) as reader:
+            market_at = next((record.at for record in reader.read(after=last_seq - 1)), 0) if last_seq else 0
+            self._has_account = next(iter(reader.read(kinds=["AccountOpened"])), None) is not None
+        runtime = Threads(RecordedClock(market_at))
+        self._stack.callback(runtime.close)
+        switchboard = Switchboard(
+            clock=runtime.clock,
+            recorder=self._recorder,
+            encode=encode,  # type: ignore[arg-type]
+            routes=routes_for(self._names(parts)),
+            leaves_house=LEAVES_HOUSE,
+            last_seq=last_seq,
+            last_epoch=self._boot * EPOCHS_PER_BOOT,
+        )
+        self._recorder.on_durable = switchboard.on_durable
+        return System(
+            runtime=runtime,
+            switchboard=switchboard,
+            recover=JournalRecovery(self._home, self._recorder.wait),
+            is_marker=lambda event: isinstance(event, StateMarked),
+            on_report=self._hear_report,
+            on_root_end=self._hear_root_end,
+            seed=self._boot,
+        )
+
+    def _names(self, parts: Parts) -> list[str]:
+        strategies = [f"strategy.{part.name}" for part in parts.strategies]
+        operations = ["health", "herald", "archivist", "operator"]
+        return ["positions", "venue", "executor", "breaker", *strategies, "sentiment", "feed", *operations]
+
+    def _ports(self, parts: Parts, venue: PaperVenue) -> Ports:
+        pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="fetch")
+        self._stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+
+        def fetch(job: Callable[[], Any], reply: Callable[[Any], None]) -> None:
+            pool.submit(_run_job, job, reply)
+
+        machine = MachineWatch(self._home)
+        return Ports(
+            venue=venue,
+            profile=PAPER_PROFILE,
+            generation=self._generation,
+            fetch=fetch,
+            fetch_headlines=lambda reply: fetch(parts.headlines.load, reply),
+            keep_states=self._recorder.keep_states,
+            durable_seq=lambda: self._recorder.durable_seq,
+            machine=lambda: Machine(*machine()),
+            log=self._log,
+            act=self._acts,
+            after_answer=self._after_answer,
+            pause_s=self._acts.pace,
+            at_end=lambda: self._end("end of data"),
+            summary_after=self._summary_after,
+        )
+
+    def _summary_after(self, at: Instant) -> Instant:
+        return Calendar(self._current.parts.settings.health.daily_summary).after(at)
+
+    # -- a life --------------------------------------------------------------------------------------------------
+
+    def run(self, *, progress: bool, as_json: bool) -> int:
+        """Live: start, wait, stop, say what came of it."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda caught, _frame: self._end(f"signal {signal.Signals(caught).name}"))
+        self._record_start()
+        self._system.start(self._tree)
+        admin = self._open_admin()
+        manager = ServiceManager()
+        manager.ready()
+        self._watch(manager, progress=progress)
+        manager.stopping()
+        summary = self._summarise()
+        if admin is not None:
+            admin.close()
+        self._stop()
+        if summary is not None:
+            print_summary(summary, as_json=as_json)
+        return int(self._exit_code)
+
+    def _record_start(self) -> None:
+        settings = self._current.parts.settings
+        events: list[Event] = [
+            NodeStarted(
+                boot=self._boot,
+                version=__version__,
+                configuration=public_view(settings),
+                platform=f"{platform.system()} Python {platform.python_version()}",
+            )
+        ]
+        if not self._has_account:
+            events.append(AccountOpened(cash=dict(settings.venue.balances), quote=self._current.parts.quote))
+        self._record(*events)
+        self._log("info", "node.started", home=str(self._home), boot=self._boot, **self._said_of_source())
+
+    def _said_of_source(self) -> dict[str, Any]:
+        source = self._current.parts.source
+        return {"source": source.describe(), "strategies": [part.name for part in self._current.parts.strategies]}
+
+    def _open_admin(self) -> AdminServer | None:
+        if not self._current.parts.settings.admin.enabled:
+            return None
+        answers = Answers(self._system, self._home, is_paper=True, durable_seq=lambda: self._recorder.durable_seq)
+        self._stack.callback(answers.close)
+        server = AdminServer(
+            self._home / "admin.sock",
+            answers.handle,
+            report=lambda error: self._log("error", "admin.failed", error=f"{type(error).__name__}: {error}"),
+        )
+        server.start()
+        return server
+
+    def _watch(self, manager: ServiceManager, *, progress: bool) -> None:
+        """Look after configuration, progress and the service manager until the end has come."""
+        watcher = ConfigWatcher(look_at(self._config_path)) if self._config_path is not None else None
+        source = self._current.parts.source
+        step_ms = min(TIMEFRAMES_MS[source.base_timeframe(symbol)] for symbol in source.symbols())
+        line = ProgressLine(source.starts_at(), source.steps_total(), step_ms) if progress else None
+        while not self._over.wait(LOOK_S):
+            manager.alive()
+            if line is not None:
+                line.show(self._system.clock.market_ms(), self._system.switchboard.last_seq, None)
+            if watcher is not None and self._config_path is not None and watcher.observe(look_at(self._config_path)):
+                ok, detail = self._acts.reload()
+                self._log("info" if ok else "error", "configuration.reloaded", ok=ok, detail=detail)
+        if line is not None:
+            line.clear()
+
+    def _summarise(self) -> Any:
+        try:
+            answer = self._system.ask("positions", HoldingsAsked(), 5.0)
+        except (pykka.Timeout, Exception) as error:  # noqa: BLE001  a summary is worth no failure
+            self._log("warning", "summary.failed", error=str(error))
+            return None
+        return summarise(
+            msgspec.json.decode(answer, type=PositionsState),
+            source=self._current.parts.source.describe(),
+            reason=self._reason,
+            market_time=self._system.clock.market_ms(),
+            restarts=sum(each.restarts for each in self._system.switchboard.vitals()),
+            seconds=time.monotonic() - self._began,
+            seq=self._system.switchboard.last_seq,
+        )
+
+    def _stop(self) -> None:
+        self._system.stop()
+        if not self._root_ended.wait(STOP_S):
+            self._log("error", "node.stop_overdue", waits_for=list(self._system.switchboard.unsettled()))
+        if self._exit_code is ExitCode.OK:
+            self._record(NodeStopped(reason=self._reason))
+        else:
+            self._record(NodeFailed(reason=self._reason, exit_code=int(self._exit_code)))
+        self._recorder.close()
+        self._log("info", "node.stopped", reason=self._reason, exit_code=int(self._exit_code))
+
+    # -- what is heard -------------------------------------------------------------------------------------------
+
+    def _end(self, reason: str, exit_code: ExitCode = ExitCode.OK) -> None:
+        if not self._over.is_set():
+            self._reason, self._exit_code = reason, exit_code
+            self._over.set()
+
+    def _record(self, *events: Event) -> None:
+        self._system.switchboard.record("node", events)
+
+    def _after_answer(self, command: str) -> None:
+        if command == "stop":
+            self._end("stopped by an operator")
+
+    def _hear_report(self, report: CrashReport | Progress | Terminated | GaveUp) -> None:
+        match report:
+            case Progress():
+                self._log("debug", "child.started", **report._asdict())
+            case CrashReport():
+                self._log("error", "actor.crashed", **report._asdict())
+            case Terminated():
+                self._log("warning", "child.terminated", **report._asdict() | {"reason": str(report.reason)})
+            case GaveUp():
+                self._system.tell("health", report)
+
+    def _hear_root_end(self, reason: Exit) -> None:
+        self._root_ended.set()
+        self._end(f"the root gave up: {reason}", ExitCode.GAVE_UP)
+
+    def _journal_failed(self, error: BaseException) -> None:
+        """Leave at once: nothing may be done that cannot be remembered."""
+        sys.stderr.write(f"holdfast: the journal cannot be written: {error}\n")
+        sys.stderr.flush()
+        os._exit(int(ExitCode.IO_ERROR))
+
+
+def _run_job(job: Callable[[], Any], reply: Callable[[Any], None]) -> None:
+    try:
+        found = job()
+    except Exception as error:  # noqa: BLE001  whatever a source raises is told to who asked
+        found = error
+    reply(found)

@@ -1,0 +1,235 @@
+"""The parts a configuration asks for, made ready and not yet wired: instruments, sources, strategies, limits."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from zlib import crc32
+
+import msgspec
+
+from actors.feed import Audience
+from domain.bars import frames_of
+from domain.limits import Limits
+from domain.market import SECOND_MS, Instrument
+from domain.sentiment import aliases_of, score_headline
+from domain.sources import Headline, HeadlineSource, MarketSource
+from domain.strategies import Score, Strategy
+from domain.venue import VenueProfile
+from gateways.headlines import HeadlineFile, NoHeadlines
+from gateways.lexicon import load_lexicon
+from gateways.paper import PaperSettings
+from gateways.plugins import find_strategy
+from gateways.recorded import RecordedMarket
+from gateways.sample import SampleMarket
+from gateways.sample_news import sample_headlines
+from holdfast.config.instruments import instrument_for
+from holdfast.config.problems import ConfigurationError, Problem
+from holdfast.config.settings import Settings, StrategySettings
+
+PAPER_PROFILE = VenueProfile(
+    enforces_deadline=True,
+    in_flight_outlives_us=False,
+    visibility_lag_ms=0,
+    skew_ms=0,
+    negatives_needed=1,
+    answer_within_s=30.0,
+    look_again_s=1.0,
+)
+SAMPLE_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+DEADLINE_MS = 60 * SECOND_MS
+"""How long the venue may take an order for, in market time."""
+
+
+class StrategyPart(msgspec.Struct, frozen=True):
+    """One strategy as configured.  `make` gives a new instance with no state."""
+
+    name: str
+    kind: type
+    symbols: tuple[str, ...]
+    parameters: Mapping[str, object]
+    timeframes: tuple[str, ...]
+
+    @property
+    def version(self) -> int:
+        """Return a number that differs where a snapshot of the strategy's state would not fit."""
+        text = f"{self.kind.__module__}.{self.kind.__qualname__} {self.symbols} {self.parameters}"
+        return crc32(text.encode())
+
+    def make(self) -> Strategy:
+        """Return a new instance."""
+        made: Strategy = self.kind(self.symbols, dict(self.parameters))
+        return made
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """All that is wired into a node."""
+
+    settings: Settings
+    source: MarketSource
+    headlines: HeadlineSource
+    instruments: dict[str, Instrument]
+    quote: str
+    strategies: tuple[StrategyPart, ...]
+    frames: tuple[str, ...]
+    limits: Limits
+
+
+def gather(settings: Settings, *, folder: Path) -> Parts:
+    """Make the parts ready; paths and files of strategies start at `folder`.
+
+    Raises:
+        ConfigurationError: with everything that the configuration names and is not there.
+        OSError: a file cannot be read.
+    """
+    source = open_market(settings, folder)
+    symbols = tuple(source.symbols())
+    problems: list[Problem] = []
+    instruments = _instruments(settings, symbols, problems)
+    strategies = tuple(
+        part
+        for name, given in settings.strategies.items()
+        if given.enabled and (part := _strategy(name, given, symbols, folder, problems)) is not None
+    )
+    quotes = {instrument.quote for instrument in instruments.values()}
+    if len(quotes) > 1:
+        problems.append(Problem("feed.symbols", "symbols with one quote asset", ", ".join(sorted(quotes)), "symbols"))
+    if problems:
+        raise ConfigurationError(problems)
+    wanted = dict.fromkeys((*settings.feed.frames, *(frame for part in strategies for frame in part.timeframes)))
+    return Parts(
+        settings=settings,
+        source=source,
+        headlines=open_headlines(settings, folder),
+        instruments=instruments,
+        quote=quotes.pop(),
+        strategies=strategies,
+        frames=tuple(wanted),
+        limits=limits_of(settings, symbols),
+    )
+
+
+def open_market(settings: Settings, folder: Path) -> MarketSource:
+    """Open the configured market; raise ConfigurationError where it is not there."""
+    feed = settings.feed
+    try:
+        if feed.source == "sample":
+            symbols = feed.symbols or SAMPLE_SYMBOLS
+            return SampleMarket(frames=feed.frames, symbols=symbols)
+        timeframes = dict.fromkeys(feed.symbols, feed.timeframe) if feed.timeframe else None
+        return RecordedMarket.open(
+            folder / Path(feed.path).expanduser(),
+            symbols=feed.symbols or None,
+            timeframes=timeframes,
+            start=feed.start,
+            end=feed.end,
+            warmup_bars=feed.warmup_bars,
+            frames=feed.frames,
+        )
+    except (ValueError, OSError) as error:
+        raise ConfigurationError([Problem("feed", "a market that can be read", str(error), "the source")]) from error
+
+
+def open_headlines(settings: Settings, folder: Path) -> HeadlineSource:
+    """Open the configured headlines."""
+    match settings.sentiment.source:
+        case "files":
+            return HeadlineFile(folder / Path(settings.sentiment.path).expanduser())
+        case "sample":
+            return sample_headlines()
+        case _:
+            return NoHeadlines()
+
+
+def scorer(settings: Settings, instruments: Mapping[str, Instrument]) -> "Scorer":
+    """Return what scores a headline as it arrives."""
+    return Scorer(settings, instruments)
+
+
+class Scorer:
+    """Scores headlines with the lexicon that ships with Holdfast; loads it when first needed."""
+
+    def __init__(self, settings: Settings, instruments: Mapping[str, Instrument]) -> None:
+        self._half_life_ms = int(settings.sentiment.half_life_hours * 3_600_000)
+        self._bases = {symbol: instrument.base for symbol, instrument in instruments.items()}
+        self._lexicon = None if settings.sentiment.source == "none" else load_lexicon()
+        self._aliases = aliases_of(self._bases, self._lexicon) if self._lexicon is not None else {}
+
+    def __call__(self, headline: Headline, arrived_at: int) -> Score:
+        """Return the score of a headline that arrived at this instant."""
+        assert self._lexicon is not None
+        return score_headline(
+            headline,
+            lexicon=self._lexicon,
+            arrived_at=arrived_at,
+            half_life_ms=self._half_life_ms,
+            aliases=self._aliases,
+        )
+
+
+def limits_of(settings: Settings, symbols: tuple[str, ...]) -> Limits:
+    """Return the breaker's limits as configured; all symbols of the feed are allowed where none is named."""
+    risk = settings.risk
+    return Limits(
+        price_collar=risk.price_collar_pct / 100,
+        order_notional_max=risk.order_notional_max,
+        exposure_max=risk.exposure_max,
+        symbol_exposure_max=risk.symbol_exposure_max,
+        daily_loss_max=risk.daily_loss_max,
+        drawdown_max=risk.drawdown_max,
+        stale_after_ms=int(risk.stale_after_s * SECOND_MS),
+        symbols_allowed=risk.symbols_allowed or symbols,
+        fee_buffer=max(settings.venue.fee_taker_bps, settings.venue.fee_maker_bps, Decimal(0)) / 10_000 * 2,
+    )
+
+
+def paper_settings(settings: Settings) -> PaperSettings:
+    """Return the paper venue's terms as configured."""
+    venue = settings.venue
+    return PaperSettings(
+        fee_maker_bps=venue.fee_maker_bps,
+        fee_taker_bps=venue.fee_taker_bps,
+        fee_asset="received" if venue.fee_asset == "base" else venue.fee_asset,
+        slippage_bps=venue.slippage_bps,
+        latency_ms=venue.latency_ms,
+        participation=venue.participation,
+    )
+
+
+def audiences_of(parts: Parts) -> tuple[Audience, ...]:
+    """Say which strategy is asked when: at its first time frame that a symbol's data has."""
+    audiences = []
+    for part in parts.strategies:
+        decides_on = {}
+        for symbol in part.symbols:
+            available = frames_of(parts.source.base_timeframe(symbol), parts.frames)
+            fitting = [frame for frame in part.timeframes if frame in available]
+            decides_on[symbol] = fitting[0] if fitting else available[0]
+        audiences.append(Audience(part.name, decides_on))
+    return tuple(audiences)
+
+
+def _instruments(settings: Settings, symbols: tuple[str, ...], problems: list[Problem]) -> dict[str, Instrument]:
+    instruments = {}
+    for symbol in symbols:
+        try:
+            instruments[symbol] = instrument_for(symbol, settings.instruments.get(symbol))
+        except ValueError as error:
+            problems.append(Problem(f"instruments.{symbol}", "its base and quote asset", str(error), "its name"))
+    return instruments
+
+
+def _strategy(
+    name: str, given: StrategySettings, known: tuple[str, ...], folder: Path, problems: list[Problem]
+) -> StrategyPart | None:
+    symbols = given.symbols or known
+    if strange := [symbol for symbol in symbols if symbol not in known]:
+        expected = f"symbols of the feed ({', '.join(known)})"
+        problems.append(Problem(f"strategies.{name}.symbols", expected, ", ".join(strange), "the feed"))
+        return None
+    try:
+        kind = find_strategy(given.implementation, folder=folder)
+        made = kind(symbols, dict(given.parameters))
+    except ValueError as error:
+        problems.append(Problem(f"strategies.{name}", "a strategy with parameters it takes", str(error), "the class"))
+        return None
+    return StrategyPart(name, kind, symbols, given.parameters, tuple(made.timeframes))  # type: ignore[arg-type]

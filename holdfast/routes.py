@@ -1,0 +1,159 @@
+"""Who hears which event.  This table is the safety case: exposure grows only through `OrderApproved`.
+
+An entry reaches the executor by no other event, and only the breaker records that one; with the breaker down nothing
+is approved.  What reduces (exits of `OfferAnswered`, an operator's commands) the executor hears directly.
+"""
+
+from collections.abc import Sequence
+
+from messages.base import Event
+from messages.market import (
+    BarsClosed,
+    FramesClosed,
+    HistoryLoaded,
+    MarketEnded,
+    OfferAnswered,
+    Offered,
+    OfferSkipped,
+    RowRefused,
+    SourceOpened,
+)
+from messages.node import AnswerOperator, CommandDone, OperatorCommanded, PartGaveUp, Perform, StateMarked
+from messages.orders import (
+    CancelIntended,
+    CancelOrder,
+    ExitEnded,
+    ExitOrdered,
+    OrderAbsent,
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    OrderIntended,
+    OrderRejected,
+    OrderUnresolved,
+    SubmitOrder,
+)
+from messages.positions import AccountOpened, EquityMarked, PositionChanged
+from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
+from messages.sentiment import HeadlineScored, HeadlinesUnavailable
+
+Kinds = tuple[type[Event], ...]
+
+ENDS: Kinds = (OrderFilled, OrderCanceled, OrderExpired, OrderRejected, OrderAbsent)
+
+HEARS: dict[str, Kinds] = {
+    "feed": (
+        SourceOpened,
+        HistoryLoaded,
+        BarsClosed,
+        FramesClosed,
+        RowRefused,
+        Offered,
+        OfferAnswered,
+        OfferSkipped,
+        OrderAbsent,
+        MarketEnded,
+    ),
+    "sentiment": (SourceOpened, FramesClosed, HeadlineScored, HeadlinesUnavailable),
+    "strategy": (
+        HistoryLoaded,
+        FramesClosed,
+        HeadlineScored,
+        EquityMarked,
+        PositionChanged,
+        Offered,
+        OfferAnswered,
+        OfferSkipped,
+        OrderDenied,
+        OrderIntended,
+        *ENDS,
+    ),
+    "breaker": (
+        AccountOpened,
+        BarsClosed,
+        OfferAnswered,
+        OrderApproved,
+        OrderDenied,
+        OrderIntended,
+        OrderAccepted,
+        OrderUnresolved,
+        *ENDS,
+        BreakerTripped,
+        BreakerReset,
+        OperatorCommanded,
+        PartGaveUp,
+    ),
+    "executor": (
+        BarsClosed,
+        OfferAnswered,
+        OrderApproved,
+        OrderDenied,
+        OrderIntended,
+        OrderAccepted,
+        OrderUnresolved,
+        *ENDS,
+        CancelIntended,
+        ExitOrdered,
+        ExitEnded,
+        OperatorCommanded,
+    ),
+    "venue": (SourceOpened, BarsClosed),
+    "positions": (
+        AccountOpened,
+        BarsClosed,
+        FramesClosed,
+        OfferAnswered,
+        OrderIntended,
+        OrderFilled,
+        PositionChanged,
+        EquityMarked,
+    ),
+    "operator": (OperatorCommanded, CommandDone),
+    "archivist": (),
+    "health": (EquityMarked,),
+    "herald": (
+        SourceOpened,
+        RowRefused,
+        HeadlinesUnavailable,
+        OrderApproved,
+        OrderDenied,
+        OrderIntended,
+        OrderUnresolved,
+        *ENDS,
+        ExitOrdered,
+        BreakerTripped,
+        BreakerReset,
+        OperatorCommanded,
+        PartGaveUp,
+        MarketEnded,
+    ),
+}
+"""By role; all strategies hear the same."""
+
+REMEMBERING = ("positions", "venue", "executor", "breaker", "feed", "sentiment", "operator")
+"""Roles with a memory, besides the strategies."""
+
+LEAVES_HOUSE: frozenset[type] = frozenset({SubmitOrder, CancelOrder, Perform, AnswerOperator})
+"""What is delivered only once everything its sender knew is durable."""
+
+
+def role_of(name: str) -> str:
+    """Return the role behind an actor's name: `strategy.confidence` plays `strategy`."""
+    return name.partition(".")[0]
+
+
+def kinds_of(name: str) -> frozenset[str]:
+    """Return the names of the events an actor folds."""
+    return frozenset(kind.__name__ for kind in HEARS[role_of(name)])
+
+
+def routes_for(names: Sequence[str]) -> dict[type, tuple[str, ...]]:
+    """Return, for each kind of event, the actors that hear it, in the order given."""
+    routes: dict[type, list[str]] = {}
+    for name in names:
+        for kind in HEARS[role_of(name)]:
+            routes.setdefault(kind, []).append(name)
+        if role_of(name) in (*REMEMBERING, "strategy", "archivist"):
+            routes.setdefault(StateMarked, []).append(name)
+    return {kind: tuple(hearers) for kind, hearers in routes.items()}

@@ -1,0 +1,102 @@
+"""What a run came to, and how far it has come, for the person who watches."""
+
+import sys
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, TextIO
+
+import msgspec
+
+from actors.positions import PositionsState
+from domain.market import Instant
+from holdfast.views import plain
+
+
+class RunSummary(msgspec.Struct, frozen=True):
+    """What is said at the end of a run.  Counts are of the whole journal, `restarts` and `seconds` of this process."""
+
+    source: str
+    reason: str
+    market_time: Instant
+    bars: int
+    signals: int
+    orders: int
+    fills: int
+    return_pct: float
+    drawdown_pct: float
+    equity: str
+    fees: dict[str, str]
+    restarts: int
+    seconds: float
+    seq: int
+
+
+def summarise(
+    state: PositionsState, *, source: str, reason: str, market_time: Instant, restarts: int, seconds: float, seq: int
+) -> RunSummary:
+    """Return the summary of a run from what the position keeper knows."""
+    performance = state.performance
+    equity = state.book.equity(state.marks)
+    opened = (state.opened or {}).get(state.book.quote, Decimal(0))
+    return RunSummary(
+        source=source,
+        reason=reason,
+        market_time=market_time,
+        bars=performance.counts.get("bars", 0),
+        signals=performance.counts.get("signals", 0),
+        orders=performance.counts.get("orders", 0),
+        fills=performance.fills,
+        return_pct=round(float((equity / opened - 1) * 100), 4) if opened else 0.0,
+        drawdown_pct=round(float(performance.drawdown_max) * 100, 4),
+        equity=plain(equity.quantize(Decimal("0.01"))),
+        fees={asset: plain(amount) for asset, amount in sorted(performance.fees.items())},
+        restarts=restarts,
+        seconds=round(seconds, 2),
+        seq=seq,
+    )
+
+
+def print_summary(summary: RunSummary, *, as_json: bool, out: TextIO | None = None) -> None:
+    """Print a summary: one JSON object, or a line for each figure."""
+    out = out or sys.stdout
+    if as_json:
+        out.write(msgspec.json.encode(summary).decode() + "\n")
+        return
+    rows: dict[str, Any] = msgspec.structs.asdict(summary)
+    rows["market_time"] = when(summary.market_time)
+    rows["fees"] = ", ".join(f"{amount} {asset}" for asset, amount in summary.fees.items()) or "none"
+    rows["return_pct"] = f"{summary.return_pct:+.2f} %"
+    rows["drawdown_pct"] = f"{summary.drawdown_pct:.2f} %"
+    names = {"return_pct": "return", "drawdown_pct": "drawdown", "market_time": "market time", "seq": "last sequence"}
+    for name, value in rows.items():
+        out.write(f"{names.get(name, name):<14} {value}\n")
+
+
+class ProgressLine:
+    """One line on a terminal that is written over and over."""
+
+    def __init__(self, starts_at: Instant, steps_total: int | None, step_ms: int, out: TextIO | None = None) -> None:
+        self._starts_at = starts_at
+        self._span_ms = steps_total * step_ms if steps_total else 0
+        self._out = out or sys.stderr
+        self._width = 0
+
+    def show(self, at: Instant, seq: int, fills: int | None) -> None:
+        """Say how far the market has come."""
+        share = min(1.0, max(0.0, (at - self._starts_at) / self._span_ms)) if self._span_ms else 0.0
+        done = f"{share:6.1%}" if self._span_ms else ""
+        filled = "" if fills is None else f"  {fills} fills"
+        line = f"{done}  market time {when(at)}  {seq} events{filled}"
+        self._out.write("\r" + line.ljust(self._width))
+        self._out.flush()
+        self._width = len(line)
+
+    def clear(self) -> None:
+        """Leave an empty line."""
+        self._out.write("\r" + " " * self._width + "\r")
+        self._out.flush()
+
+
+def when(at: Instant) -> str:
+    """Return an instant as people write it."""
+    return datetime.fromtimestamp(at / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M UTC") if at else "not begun"

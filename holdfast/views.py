@@ -1,0 +1,136 @@
+"""The node's answers to people and tools: plain values from the states of its actors."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from actors.breaker import BreakerState
+from actors.positions import PositionsState
+from domain.execution import Execution
+from domain.order import Order
+from supervision import Vitals
+
+
+def holdings_view(state: PositionsState) -> dict[str, Any]:
+    """Return what is held by symbol, and by strategy below it; money as text."""
+    view = {}
+    for symbol in state.book.symbols():
+        net = state.book.net(symbol)
+        view[symbol] = {
+            "quantity": plain(net.quantity),
+            "average_price": plain(net.average_price),
+            "realised": plain(net.realised),
+            "mark": plain(state.marks.get(symbol, Decimal(0))),
+        }
+    return view
+
+
+def lots_view(state: PositionsState) -> list[dict[str, str]]:
+    """Return what each strategy holds of each symbol."""
+    return [
+        {
+            "strategy": strategy,
+            "symbol": symbol,
+            "quantity": plain(lot.quantity),
+            "average_price": plain(lot.average_price),
+            "realised": plain(lot.realised),
+        }
+        for strategy, lots in state.book.positions.items()
+        for symbol, lot in lots.items()
+    ]
+
+
+def cash_view(state: PositionsState) -> dict[str, str]:
+    """Return the account's totals by asset."""
+    return {asset: plain(amount) for asset, amount in sorted(state.book.cash.items())}
+
+
+def worth_view(state: PositionsState) -> dict[str, str]:
+    """Return what the account is worth at the newest marks, in quote currency."""
+    return {
+        "equity": plain(state.book.equity(state.marks)),
+        "unrealised": plain(state.book.unrealised(state.marks)),
+        "realised": plain(state.book.realised()),
+        "quote": state.book.quote,
+    }
+
+
+def orders_view(known: Execution, *, with_finished: bool) -> list[dict[str, Any]]:
+    """Return the orders that are not finished, and the newest finished ones if asked."""
+    return [order_view(order) for order in known.orders.values() if with_finished or order.is_open]
+
+
+def order_view(order: Order) -> dict[str, Any]:
+    """Return one order."""
+    terms = order.terms
+    view = {
+        "client_id": terms.client_id,
+        "strategy": terms.strategy,
+        "symbol": terms.symbol,
+        "side": terms.side,
+        "type": terms.type,
+        "leg": terms.leg,
+        "quantity": plain(terms.quantity),
+        "filled": plain(order.filled),
+        "state": order.state,
+        "venue_id": order.venue_id,
+    }
+    prices = {"limit_price": terms.limit_price, "stop_price": terms.stop_price}
+    return view | {name: plain(price) for name, price in prices.items() if price is not None}
+
+
+def breaker_view(state: BreakerState) -> dict[str, Any]:
+    """Return the node's state and why it is what it is."""
+    reasons = {"halted": state.halted, "reduced": state.reduced, "paused": state.paused}
+    return {
+        "state": state.mode,
+        "reasons": {name: why for name, why in reasons.items() if why},
+        "tripped": list(state.watch.tripped),
+    }
+
+
+def tree_view(vitals: Iterable[Vitals]) -> dict[str, Any]:
+    """Return the supervisors with their children below them."""
+    nodes = {each.name: _vitals_view(each) | {"children": []} for each in vitals}
+    root: dict[str, Any] = {}
+    for each in vitals:
+        if each.parent:
+            nodes[each.parent]["children"].append(nodes[each.name])
+        else:
+            root = nodes[each.name]
+    return root
+
+
+def actors_view(vitals: Iterable[Vitals]) -> dict[str, dict[str, Any]]:
+    """Return the vitals of every actor by name."""
+    return {each.name: {k: v for k, v in _vitals_view(each).items() if k != "name"} for each in vitals}
+
+
+def plain(value: Decimal) -> str:
+    """Return a number as text without an exponent and without idle zeros."""
+    text = f"{value:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("", "-0") else text
+
+
+def builtins(value: Any) -> Any:
+    """Return any value of ours as JSON values."""
+    return msgspec.to_builtins(value)
+
+
+def _vitals_view(each: Vitals) -> dict[str, Any]:
+    status = "up" if each.up else ("stopped" if each.retired else "down")
+    view: dict[str, Any] = {
+        "name": each.name,
+        "status": status,
+        "restarts": each.restarts,
+        "handled": each.handled,
+        "mailbox_depth": each.mailbox_depth,
+        "message_age_s": round(each.busy_s, 3),
+        "epoch": each.epoch,
+    }
+    if each.last_exit:
+        view["last_exit"] = each.last_exit
+    return view

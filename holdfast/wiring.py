@@ -1,0 +1,232 @@
+"""The system on one page: the tree of children with their restart policy.  `routes` says who hears what.
+
+    root (one_for_one)
+    |- operations (one_for_one)            health, herald, archivist, operator: none of them can touch trading
+    `- trading (one_for_one)
+       |- guard (rest_for_one, permanent)  positions -> venue -> executor -> breaker
+       |- strategies (one_for_one, transient)
+       `- market (one_for_one, transient)  sentiment, feed
+
+Market or strategies giving up leaves the guard alive and the node in reduce only.  The guard or the root giving up
+ends the process.
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from actors.archivist import Archivist
+from actors.breaker import Breaker, BreakerMemory
+from actors.executor import Executor
+from actors.executor_memory import ExecutorMemory
+from actors.feed import Feed, FeedMemory, Fetch
+from actors.health import Health, HealthLimits, Log, Machine
+from actors.herald import Herald
+from actors.operator import Act, Operator, OperatorMemory
+from actors.positions import Positions, PositionsMemory
+from actors.sentiment import FetchHeadlines, Sentiment, SentimentMemory
+from actors.strategy import StrategyHost
+from actors.venue import VenueDesk, VenueMemory
+from domain.market import Instant
+from domain.venue import Venue, VenueProfile
+from holdfast.config.settings import Intensity, Settings
+from holdfast.memories import remembering_names, strategy_memory
+from holdfast.parts import DEADLINE_MS, Parts, Scorer, StrategyPart, audiences_of
+from supervision import Backoff, ChildSpec, Seat, Supervisor, SupervisorSpec, System
+from supervision.spec import Restart, Strategy
+
+
+class Ports(msgspec.Struct, frozen=True):
+    """What the tree is connected to outside of itself."""
+
+    venue: Venue
+    profile: VenueProfile
+    generation: int
+    fetch: Fetch
+    fetch_headlines: FetchHeadlines
+    keep_states: Callable[[int, Mapping[str, tuple[int, bytes]]], None]
+    durable_seq: Callable[[], int]
+    machine: Callable[[], Machine]
+    log: Log
+    act: Act
+    after_answer: Callable[[str], None]
+    pause_s: Callable[[Instant, Instant], float]
+    at_end: Callable[[], None]
+    summary_after: Callable[[Instant], Instant]
+
+
+class Current:
+    """The parts as they are now; a restarted actor takes what a reload has changed."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    def strategy(self, name: str) -> StrategyPart:
+        """Return a strategy as it is configured now."""
+        return next(part for part in self.parts.strategies if part.name == name)
+
+
+def tree(current: Current, ports: Ports) -> ChildSpec:
+    """Return the root of the whole node."""
+    settings = current.parts.settings
+    return _supervisor(
+        "root",
+        settings.supervision.root,
+        (_operations(current, ports, settings), _trading(current, ports, settings)),
+    )
+
+
+def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec:
+    names = remembering_names(current.parts)
+    limits = HealthLimits(
+        memory_mb=settings.health.memory_limit_mb,
+        disk_free_mb=settings.health.disk_free_min_mb,
+        message_age_s=settings.health.message_age_max_s,
+    )
+
+    def health(system: System, seat: Seat) -> Health:
+        return Health(
+            system,
+            seat,
+            machine=ports.machine,
+            limits=limits,
+            log=ports.log,
+            beat_s=settings.health.heartbeat_s,
+            summary_after=ports.summary_after,
+            durable_seq=ports.durable_seq,
+        )
+
+    def archivist(system: System, seat: Seat) -> Archivist:
+        return Archivist(system, seat, names=names, keep=ports.keep_states, every=settings.journal.snapshot_every)
+
+    def operator(system: System, seat: Seat) -> Operator:
+        return Operator(system, seat, memory=OperatorMemory(), act=ports.act, after_answer=ports.after_answer)
+
+    backoff = _backoff(settings)
+    return _supervisor(
+        "operations",
+        settings.supervision.operations,
+        (
+            ChildSpec(name="health", start=health, backoff=backoff),
+            ChildSpec(name="herald", start=lambda system, seat: Herald(system, seat, log=ports.log), backoff=backoff),
+            ChildSpec(name="archivist", start=archivist, backoff=backoff),
+            ChildSpec(name="operator", start=operator, backoff=backoff),
+        ),
+    )
+
+
+def _trading(current: Current, ports: Ports, settings: Settings) -> ChildSpec:
+    supervision = settings.supervision
+    return _supervisor(
+        "trading",
+        supervision.trading,
+        (
+            _supervisor("guard", supervision.guard, _guard(current, ports), strategy="rest_for_one"),
+            _supervisor("strategies", supervision.strategies, _strategies(current), restart="transient"),
+            _supervisor("market", supervision.market, _market(current, ports), restart="transient"),
+        ),
+    )
+
+
+def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
+    def positions(system: System, seat: Seat) -> Positions:
+        parts = current.parts
+        return Positions(system, seat, memory=PositionsMemory(parts.instruments, parts.quote))
+
+    def venue(system: System, seat: Seat) -> VenueDesk:
+        return VenueDesk(system, seat, memory=VenueMemory(), venue=ports.venue)
+
+    def executor(system: System, seat: Seat) -> Executor:
+        return Executor(
+            system,
+            seat,
+            memory=ExecutorMemory(),
+            instruments=current.parts.instruments,
+            generation=ports.generation,
+            profile=ports.profile,
+            deadline_ms=DEADLINE_MS,
+        )
+
+    def breaker(system: System, seat: Seat) -> Breaker:
+        parts = current.parts
+        memory = BreakerMemory(parts.instruments, parts.quote)
+        return Breaker(system, seat, memory=memory, instruments=parts.instruments, limits=parts.limits)
+
+    backoff = _backoff(current.parts.settings)
+    starts = {"positions": positions, "venue": venue, "executor": executor, "breaker": breaker}
+    return tuple(ChildSpec(name=name, start=start, settles=True, backoff=backoff) for name, start in starts.items())
+
+
+def _strategies(current: Current) -> tuple[ChildSpec, ...]:
+    def host(name: str) -> Callable[[System, Seat], StrategyHost]:
+        def start(system: System, seat: Seat) -> StrategyHost:
+            memory = strategy_memory(current.strategy(name))
+            return StrategyHost(system, seat, memory=memory, strategy=name, instruments=current.parts.instruments)
+
+        return start
+
+    backoff = _backoff(current.parts.settings)
+    return tuple(
+        ChildSpec(name=f"strategy.{part.name}", start=host(part.name), settles=True, backoff=backoff)
+        for part in current.parts.strategies
+    )
+
+
+def _market(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
+    def sentiment(system: System, seat: Seat) -> Sentiment:
+        parts = current.parts
+        half_life_ms = int(parts.settings.sentiment.half_life_hours * 3_600_000)
+        return Sentiment(
+            system,
+            seat,
+            memory=SentimentMemory(),
+            source=parts.headlines.describe(),
+            fetch=ports.fetch_headlines,
+            score=Scorer(parts.settings, parts.instruments),
+            look_back_ms=8 * half_life_ms,
+        )
+
+    def feed(system: System, seat: Seat) -> Feed:
+        parts = current.parts
+        return Feed(
+            system,
+            seat,
+            memory=FeedMemory(parts.frames),
+            source=parts.source,
+            audiences=audiences_of(parts),
+            frames=parts.frames,
+            fetch=ports.fetch,
+            pause_s=ports.pause_s,
+            settle_limit_s=parts.settings.feed.settle_limit_s,
+            at_end=ports.at_end,
+        )
+
+    backoff = _backoff(current.parts.settings)
+    return (
+        ChildSpec(name="sentiment", start=sentiment, settles=True, backoff=backoff),
+        ChildSpec(name="feed", start=feed, settles=True, backoff=backoff),
+    )
+
+
+def _supervisor(
+    name: str,
+    given: Intensity,
+    children: tuple[ChildSpec, ...],
+    *,
+    strategy: Strategy = "one_for_one",
+    restart: Restart = "permanent",
+) -> ChildSpec:
+    spec = SupervisorSpec(strategy=strategy, intensity=given.intensity, period_s=given.period_s, children=children)
+    return ChildSpec(
+        name=name,
+        start=lambda system, seat: Supervisor(system, seat, spec=spec),
+        restart=restart,
+        shutdown_s=None,
+        start_timeout_s=300.0,
+        supervises=spec,
+    )
+
+
+def _backoff(settings: Settings) -> Backoff:
+    given = settings.supervision.backoff
+    return Backoff(base_s=given.base_s, cap_s=given.cap_s)
