@@ -9,7 +9,7 @@ import msgspec
 from actors.base import RememberingActor, StructMemory
 from domain.exposure import Exposure
 from domain.limits import Account, Denied, Limits, Mode, judge
-from domain.losses import LossLimit, LossWatch, fall
+from domain.losses import DayRolled, LossLimit, LossWatch, fall
 from domain.market import Instant, Instrument
 from domain.money import ZERO
 from domain.order import FINAL, Fill, Order, Terms
@@ -68,6 +68,8 @@ class BreakerState(msgspec.Struct):
     """Symbol of each order whose fate is unknown, by client id."""
     orders: dict[str, Order] = msgspec.field(default_factory=dict)
     """Unfinished orders, by client id."""
+    cleared: list[LossLimit] = msgspec.field(default_factory=list)
+    """Latches that a new day opened, which was not told yet."""
     paused: str = ""
     halted: str = ""
     reduced: str = ""
@@ -75,10 +77,16 @@ class BreakerState(msgspec.Struct):
 
     @property
     def mode(self) -> Mode:
-        """Return the node's state as people name it."""
+        """Return the node's state as people name it; a trip makes it reduce only."""
+        ordered = self.ordered_mode
+        return "reduce_only" if self.watch.tripped and ordered != "halted" else ordered
+
+    @property
+    def ordered_mode(self) -> Mode:
+        """Return what operators and failures have made of it; trips have codes of their own."""
         if self.halted:
             return "halted"
-        if self.reduced or self.watch.tripped:
+        if self.reduced:
             return "reduce_only"
         return "paused" if self.paused else "active"
 
@@ -89,6 +97,16 @@ class BreakerMemory(StructMemory[BreakerState]):
     def __init__(self, instruments: Mapping[str, Instrument], quote: str) -> None:
         super().__init__(BreakerState(book=Book(quote)))
         self._instruments = instruments
+        self._know_markets()
+
+    def load(self, saved: bytes) -> None:
+        """Take over a saved state."""
+        super().load(saved)
+        self._know_markets()
+
+    def _know_markets(self) -> None:
+        for instrument in self._instruments.values():
+            self.state.book.know(instrument)
 
     def fold(self, record: Recorded) -> None:
         """Take an event in."""
@@ -138,7 +156,7 @@ class BreakerMemory(StructMemory[BreakerState]):
                 if limit not in state.watch.tripped:
                     state.watch.tripped.append(limit)
             case BreakerReset(limit=limit):
-                state.watch.reset(limit)
+                state.cleared = [each for each in state.cleared if each != limit]
             case PartGaveUp(part=part, reason=reason):
                 state.reduced = f"{part} gave up: {reason}"
 
@@ -150,7 +168,10 @@ class BreakerMemory(StructMemory[BreakerState]):
             for symbol in state.book.symbols():
                 mark = state.marks.get(symbol, ZERO)
                 state.exposure.hold(symbol, state.book.net(symbol).quantity * mark)
-        state.watch.mark(at, state.book.equity(state.marks), daily_loss_max=NEVER, drawdown_max=NEVER)
+        equity = state.book.equity(state.marks)
+        for change in state.watch.mark(at, equity, daily_loss_max=NEVER, drawdown_max=NEVER):
+            if isinstance(change, DayRolled):
+                state.cleared += [limit for limit in change.cleared if limit not in state.cleared]
 
     def _offer_answered(self, answer: OfferAnswered) -> None:
         for index, proposal in enumerate(answer.proposals):
@@ -226,6 +247,8 @@ class Breaker(RememberingActor):
         """Trip first; then judge one entry, for each verdict changes what the next is measured against."""
         for limit, value, allowed in self._crossed():
             self.record(BreakerTripped(limit=limit, value=value, allowed=allowed))
+        for limit in self._known.state.cleared:
+            self.record(BreakerReset(limit=limit, reason="a new day began"))
         if self._known.state.pending and not self.has_recorded():
             self._judge(self._known.state.pending[0])
 
@@ -269,10 +292,11 @@ class Breaker(RememberingActor):
     def _account(self, pending: Pending) -> Account:
         state, symbol = self._known.state, pending.entry.symbol
         book = state.book
-        is_priced = bool(book.cash) and not book.unpriced(state.marks)
+        unpriced = [asset for asset in book.unpriced(state.marks) if asset in book.markets]
+        is_priced = bool(book.cash) and not unpriced
         return Account(
             now=self.market_ms(),
-            mode=state.mode,
+            mode=state.ordered_mode,
             instrument=self._instruments.get(symbol),
             mark=state.marks.get(symbol),
             mark_at=state.marked_at.get(symbol),

@@ -41,6 +41,16 @@ class PositionsMemory(StructMemory[PositionsState]):
     def __init__(self, instruments: Mapping[str, Instrument], quote: str) -> None:
         super().__init__(PositionsState(book=Book(quote), performance=Performance()))
         self._instruments = instruments
+        self._know_markets()
+
+    def load(self, saved: bytes) -> None:
+        """Take over a saved state."""
+        super().load(saved)
+        self._know_markets()
+
+    def _know_markets(self) -> None:
+        for instrument in self._instruments.values():
+            self.state.book.know(instrument)
 
     def fold(self, record: Recorded) -> None:
         """Take an event in."""

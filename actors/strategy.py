@@ -1,6 +1,6 @@
 """The host of one strategy: folds what it sees, and answers its offers, each with one record."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +10,7 @@ from actors.base import RememberingActor
 from domain.market import Instant, Instrument
 from domain.money import ZERO
 from domain.order import FINAL, Order
-from domain.proposal import Entry, proposal_id
+from domain.proposal import Entry, Proposal, proposal_id
 from domain.strategies import Holding, Strategy, View
 from messages.market import FramesClosed, HistoryLoaded, OfferAnswered, Offered, OfferSkipped
 from messages.orders import (
@@ -145,7 +145,7 @@ class StrategyHost(RememberingActor):
         state = self._known.state
         if state.is_answered:
             return
-        proposals = tuple(self._known.strategy.propose(self._view()))
+        proposals = checked(self._known.strategy.propose(self._view()))
         self.record(OfferAnswered(strategy=self._strategy, at=state.at, attempt=state.attempt, proposals=proposals))
 
     def _view(self) -> View:
@@ -161,3 +161,12 @@ class StrategyHost(RememberingActor):
             holdings=holdings,
             instruments={symbol: self._instruments[symbol] for symbol in holdings},
         )
+
+
+def checked(proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
+    """Return proposals as the journal will give them back.
+
+    Raises:
+        msgspec.ValidationError, TypeError: a strategy made one of other types than it says.
+    """
+    return msgspec.json.decode(msgspec.json.encode(tuple(proposals)), type=tuple[Proposal, ...])

@@ -12,9 +12,7 @@ Side = Literal["buy", "sell"]
 OrderType = Literal["market", "limit", "stop"]
 """`stop` is a stop-market order: it becomes a market order when a trade reaches its stop price."""
 Leg = Literal["entry", "stop", "exit"]
-OrderState = Literal[
-    "intended", "unresolved", "accepted", "filled", "canceled", "expired", "rejected", "absent"
-]
+OrderState = Literal["intended", "unresolved", "accepted", "filled", "canceled", "expired", "rejected", "absent"]
 """`intended`: on disk, outcome not yet known. `unresolved`: the venue's answer proves nothing.
 `accepted`: the venue has it (perhaps partly filled).  The rest are final."""
 
@@ -93,10 +91,12 @@ class Order(msgspec.Struct):
         """Count a fill once, by its trade id; say whether it was new.
 
         Raises:
-            ValueError: the fills would add up to more than the order's quantity.
+            ValueError: the fill is not above zero, or all would add up to more than the order's quantity.
         """
         if fill.trade_id in self.trades:
             return False
+        if fill.quantity <= 0:
+            raise ValueError(f"a fill of {self.terms.client_id} must be above 0, was {fill.quantity}")
         if self.filled + fill.quantity > self.terms.quantity:
             raise ValueError(
                 f"fills of {self.terms.client_id} must add up to at most {self.terms.quantity}, "
@@ -127,14 +127,7 @@ def client_order_id(*, generation: int, sequence: int, leg: Leg, index: int, att
     for number, width in parts:
         if not 0 <= number < 36**width:
             raise ValueError(f"a part of a client order id must be below {36**width}, was {number}")
-    return (
-        "h"
-        + _base36(generation, 2)
-        + _base36(sequence, 8)
-        + _LEGS[leg]
-        + _base36(index, 1)
-        + _base36(attempt, 1)
-    )
+    return "h" + _base36(generation, 2) + _base36(sequence, 8) + _LEGS[leg] + _base36(index, 1) + _base36(attempt, 1)
 
 
 def _base36(number: int, width: int) -> str:

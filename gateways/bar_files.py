@@ -107,7 +107,7 @@ class BarFile:
                     yield opened_at, _whole(line)
 
     def _thin(self, batch: list[str], skip_until: Instant) -> list[str]:
-        """Leave out lines that are passed over and all in order; the ends stay for who compares neighbours."""
+        """Leave out lines that are passed over and all in order; two stay for who compares neighbours."""
         if len(batch) < 4 or (self._instant(batch[-1]) or INSTANT_MAX) > skip_until:
             return batch
         place = self._places[0]
@@ -116,7 +116,7 @@ class BarFile:
         except (ValueError, IndexError):
             return batch
         is_in_order = times[0] >= INSTANT_MIN and times == sorted(times)
-        return [batch[0], *batch[-2:]] if is_in_order else batch
+        return batch[-2:] if is_in_order else batch
 
     @cached_property
     def extent(self) -> Extent:

@@ -80,7 +80,7 @@ class Acts:
     def _strategies(self, settings: Settings) -> tuple[StrategyPart, ...]:
         """Return the strategies with their new parameters, each tried; raise ValueError for what one refuses."""
         parts = []
-        for part in self._current.parts.strategies:
+        for part in self._current.parts.shape.strategies:
             given = settings.strategies[part.name]
             changed = msgspec.structs.replace(part, parameters=given.parameters)
             changed.make()
@@ -90,13 +90,16 @@ class Acts:
     def _apply(self, settings: Settings, strategies: tuple[StrategyPart, ...], old: Settings) -> None:
         before = self._current.parts
         self._current.parts = msgspec.structs.replace(
-            before, settings=settings, strategies=strategies, limits=limits_of(settings, tuple(before.instruments))
+            before,
+            settings=settings,
+            shape=msgspec.structs.replace(before.shape, strategies=strategies),
+            limits=limits_of(settings, tuple(before.shape.instruments)),
         )
         if settings.log.level != old.log.level:
             self._log.set_level(settings.log.level)
         if settings.feed.speed != old.feed.speed:
             self.pace.set_speed(settings.feed.speed)
-        for name in self._touched(before.strategies, strategies, settings, old):
+        for name in self._touched(before.shape.strategies, strategies, settings, old):
             self._restart(name, "its configuration has changed")
 
     def _touched(

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,9 @@ def newest(reader: JournalReader, count: int, kinds: Sequence[str]) -> list[Reco
     return list(deque(reader.read(kinds=kinds), maxlen=count))
 
 
-def follow(reader: JournalReader, after: int, kinds: Sequence[str], poll_s: float = 0.2) -> Iterator[Record]:
+def follow(
+    reader: JournalReader, after: int, kinds: Sequence[str], poll_s: float = 0.2
+) -> Generator[Record, None, None]:
     """Yield records after a sequence as they come, for ever."""
     while True:
         end = reader.last()[0]

@@ -8,34 +8,34 @@ from actors.positions import PositionsMemory
 from actors.sentiment import SentimentMemory
 from actors.strategy import StrategyMemory
 from actors.venue import VenueMemory
-from holdfast.parts import Parts, StrategyPart
+from holdfast.parts import Shape, StrategyPart
 from supervision import Memory
 
 
-def remembering_names(parts: Parts) -> tuple[str, ...]:
+def remembering_names(shape: Shape) -> tuple[str, ...]:
     """Return the names of all actors with a memory, in the order they start."""
-    strategies = tuple(f"strategy.{part.name}" for part in parts.strategies)
+    strategies = tuple(f"strategy.{part.name}" for part in shape.strategies)
     return ("operator", "positions", "venue", "executor", "breaker", "sentiment", *strategies, "feed")
 
 
-def new_memory(name: str, parts: Parts) -> Memory:
+def new_memory(name: str, shape: Shape) -> Memory:
     """Return an empty memory for an actor."""
     match name:
         case "positions":
-            return PositionsMemory(parts.instruments, parts.quote)
+            return PositionsMemory(shape.instruments, shape.quote)
         case "venue":
             return VenueMemory()
         case "executor":
             return ExecutorMemory()
         case "breaker":
-            return BreakerMemory(parts.instruments, parts.quote)
+            return BreakerMemory(shape.instruments, shape.quote)
         case "feed":
-            return FeedMemory(parts.frames)
+            return FeedMemory(shape.frames)
         case "sentiment":
             return SentimentMemory()
         case "operator":
             return OperatorMemory()
-    return strategy_memory(next(part for part in parts.strategies if name == f"strategy.{part.name}"))
+    return strategy_memory(next(part for part in shape.strategies if name == f"strategy.{part.name}"))
 
 
 def strategy_memory(part: StrategyPart) -> StrategyMemory:

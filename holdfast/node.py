@@ -97,7 +97,8 @@ class Node:
         self._exit_code = ExitCode.OK
         self._over = threading.Event()
         self._root_ended = threading.Event()
-        parts = gather(settings, folder=config_path.parent if config_path is not None else Path())
+        self._folder = config_path.parent if config_path is not None else Path()
+        parts = gather(settings, folder=self._folder)
         cue = cue_from_environment()
         # The journal's lock comes first: a second node must not touch the venue.
         journal = Journal.open(home, cue=cue)
@@ -109,7 +110,7 @@ class Node:
         stack.callback(self._log.close)
         venue = PaperVenue.open(
             home / "venue.db",
-            instruments=parts.instruments,
+            instruments=parts.shape.instruments,
             deposit=settings.venue.balances,
             settings=paper_settings(settings),
             cue=cue,
@@ -159,7 +160,7 @@ class Node:
         )
 
     def _names(self, parts: Parts) -> list[str]:
-        strategies = [f"strategy.{part.name}" for part in parts.strategies]
+        strategies = [f"strategy.{part.name}" for part in parts.shape.strategies]
         operations = ["health", "herald", "archivist", "operator"]
         return ["positions", "venue", "executor", "breaker", *strategies, "sentiment", "feed", *operations]
 
@@ -219,17 +220,18 @@ class Node:
                 boot=self._boot,
                 version=__version__,
                 configuration=public_view(settings),
+                folder=str(self._folder.resolve()),
                 platform=f"{platform.system()} Python {platform.python_version()}",
             )
         ]
         if not self._has_account:
-            events.append(AccountOpened(cash=dict(settings.venue.balances), quote=self._current.parts.quote))
+            events.append(AccountOpened(cash=dict(settings.venue.balances), quote=self._current.parts.shape.quote))
         self._record(*events)
         self._log("info", "node.started", home=str(self._home), boot=self._boot, **self._said_of_source())
 
     def _said_of_source(self) -> dict[str, Any]:
         source = self._current.parts.source
-        return {"source": source.describe(), "strategies": [part.name for part in self._current.parts.strategies]}
+        return {"source": source.describe(), "strategies": [part.name for part in self._current.parts.shape.strategies]}
 
     def _open_admin(self) -> AdminServer | None:
         if not self._current.parts.settings.admin.enabled:

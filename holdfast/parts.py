@@ -61,16 +61,22 @@ class StrategyPart(msgspec.Struct, frozen=True):
         return made
 
 
+class Shape(msgspec.Struct, frozen=True):
+    """What memories depend on besides events."""
+
+    instruments: dict[str, Instrument]
+    quote: str
+    strategies: tuple[StrategyPart, ...]
+    frames: tuple[str, ...]
+
+
 class Parts(msgspec.Struct, frozen=True):
     """All that is wired into a node."""
 
     settings: Settings
     source: MarketSource
     headlines: HeadlineSource
-    instruments: dict[str, Instrument]
-    quote: str
-    strategies: tuple[StrategyPart, ...]
-    frames: tuple[str, ...]
+    shape: Shape
     limits: Limits
 
 
@@ -79,33 +85,48 @@ def gather(settings: Settings, *, folder: Path) -> Parts:
 
     Raises:
         ConfigurationError: with everything that the configuration names and is not there.
-        OSError: a file cannot be read.
     """
     source = open_market(settings, folder)
     symbols = tuple(source.symbols())
     problems: list[Problem] = []
+    shape = shape_of(settings, symbols, folder, problems)
+    for part in shape.strategies if not problems else ():
+        problems += _starved(part, source, shape)
+    if problems:
+        raise ConfigurationError(problems)
+    return Parts(
+        settings=settings,
+        source=source,
+        headlines=open_headlines(settings, folder),
+        shape=shape,
+        limits=limits_of(settings, symbols),
+    )
+
+
+def shape_of(settings: Settings, symbols: tuple[str, ...], folder: Path, problems: list[Problem]) -> Shape:
+    """Return what memories depend on; what is wrong is added to `problems`, and left out."""
     instruments = _instruments(settings, symbols, problems)
     strategies = tuple(
         part
         for name, given in settings.strategies.items()
         if given.enabled and (part := _strategy(name, given, symbols, folder, problems)) is not None
     )
-    quotes = {instrument.quote for instrument in instruments.values()}
+    quotes = sorted({instrument.quote for instrument in instruments.values()})
     if len(quotes) > 1:
-        problems.append(Problem("feed.symbols", "symbols with one quote asset", ", ".join(sorted(quotes)), "symbols"))
-    if problems:
-        raise ConfigurationError(problems)
+        problems.append(Problem("feed.symbols", "symbols with one quote asset", ", ".join(quotes), "symbols"))
     wanted = dict.fromkeys((*settings.feed.frames, *(frame for part in strategies for frame in part.timeframes)))
-    return Parts(
-        settings=settings,
-        source=source,
-        headlines=open_headlines(settings, folder),
-        instruments=instruments,
-        quote=quotes.pop(),
-        strategies=strategies,
-        frames=tuple(wanted),
-        limits=limits_of(settings, symbols),
-    )
+    return Shape(instruments, quotes[0] if quotes else "", strategies, tuple(wanted))
+
+
+def _starved(part: StrategyPart, source: MarketSource, shape: Shape) -> list[Problem]:
+    """Find symbols whose data has none of the time frames a strategy lives on."""
+    problems = []
+    for symbol in part.symbols:
+        base = source.base_timeframe(symbol)
+        if not set(part.timeframes) & set(frames_of(base, shape.frames)):
+            expected = f"data of {symbol} that gives {' or '.join(part.timeframes)} bars"
+            problems.append(Problem(f"strategies.{part.name}", expected, f"bars of {base}", "the feed"))
+    return problems
 
 
 def open_market(settings: Settings, folder: Path) -> MarketSource:
@@ -198,10 +219,10 @@ def paper_settings(settings: Settings) -> PaperSettings:
 def audiences_of(parts: Parts) -> tuple[Audience, ...]:
     """Say which strategy is asked when: at its first time frame that a symbol's data has."""
     audiences = []
-    for part in parts.strategies:
+    for part in parts.shape.strategies:
         decides_on = {}
         for symbol in part.symbols:
-            available = frames_of(parts.source.base_timeframe(symbol), parts.frames)
+            available = frames_of(parts.source.base_timeframe(symbol), parts.shape.frames)
             fitting = [frame for frame in part.timeframes if frame in available]
             decides_on[symbol] = fitting[0] if fitting else available[0]
         audiences.append(Audience(part.name, decides_on))

@@ -63,7 +63,7 @@ class Current:
 
     def strategy(self, name: str) -> StrategyPart:
         """Return a strategy as it is configured now."""
-        return next(part for part in self.parts.strategies if part.name == name)
+        return next(part for part in self.parts.shape.strategies if part.name == name)
 
 
 def tree(current: Current, ports: Ports) -> ChildSpec:
@@ -77,7 +77,7 @@ def tree(current: Current, ports: Ports) -> ChildSpec:
 
 
 def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec:
-    names = remembering_names(current.parts)
+    names = remembering_names(current.parts.shape)
     limits = HealthLimits(
         memory_mb=settings.health.memory_limit_mb,
         disk_free_mb=settings.health.disk_free_min_mb,
@@ -130,8 +130,8 @@ def _trading(current: Current, ports: Ports, settings: Settings) -> ChildSpec:
 
 def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
     def positions(system: System, seat: Seat) -> Positions:
-        parts = current.parts
-        return Positions(system, seat, memory=PositionsMemory(parts.instruments, parts.quote))
+        shape = current.parts.shape
+        return Positions(system, seat, memory=PositionsMemory(shape.instruments, shape.quote))
 
     def venue(system: System, seat: Seat) -> VenueDesk:
         return VenueDesk(system, seat, memory=VenueMemory(), venue=ports.venue)
@@ -141,7 +141,7 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             system,
             seat,
             memory=ExecutorMemory(),
-            instruments=current.parts.instruments,
+            instruments=current.parts.shape.instruments,
             generation=ports.generation,
             profile=ports.profile,
             deadline_ms=DEADLINE_MS,
@@ -149,8 +149,9 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
 
     def breaker(system: System, seat: Seat) -> Breaker:
         parts = current.parts
-        memory = BreakerMemory(parts.instruments, parts.quote)
-        return Breaker(system, seat, memory=memory, instruments=parts.instruments, limits=parts.limits)
+        instruments = parts.shape.instruments
+        memory = BreakerMemory(instruments, parts.shape.quote)
+        return Breaker(system, seat, memory=memory, instruments=instruments, limits=parts.limits)
 
     backoff = _backoff(current.parts.settings)
     starts = {"positions": positions, "venue": venue, "executor": executor, "breaker": breaker}
@@ -161,14 +162,14 @@ def _strategies(current: Current) -> tuple[ChildSpec, ...]:
     def host(name: str) -> Callable[[System, Seat], StrategyHost]:
         def start(system: System, seat: Seat) -> StrategyHost:
             memory = strategy_memory(current.strategy(name))
-            return StrategyHost(system, seat, memory=memory, strategy=name, instruments=current.parts.instruments)
+            return StrategyHost(system, seat, memory=memory, strategy=name, instruments=current.parts.shape.instruments)
 
         return start
 
     backoff = _backoff(current.parts.settings)
     return tuple(
         ChildSpec(name=f"strategy.{part.name}", start=host(part.name), settles=True, backoff=backoff)
-        for part in current.parts.strategies
+        for part in current.parts.shape.strategies
     )
 
 
@@ -182,7 +183,7 @@ def _market(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             memory=SentimentMemory(),
             source=parts.headlines.describe(),
             fetch=ports.fetch_headlines,
-            score=Scorer(parts.settings, parts.instruments),
+            score=Scorer(parts.settings, parts.shape.instruments),
             look_back_ms=8 * half_life_ms,
         )
 
@@ -191,10 +192,10 @@ def _market(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
         return Feed(
             system,
             seat,
-            memory=FeedMemory(parts.frames),
+            memory=FeedMemory(parts.shape.frames),
             source=parts.source,
             audiences=audiences_of(parts),
-            frames=parts.frames,
+            frames=parts.shape.frames,
             fetch=ports.fetch,
             pause_s=ports.pause_s,
             settle_limit_s=parts.settings.feed.settle_limit_s,

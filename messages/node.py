@@ -29,6 +29,8 @@ class NodeStarted(Event, frozen=True):
     version: str
     configuration: dict[str, Any]
     platform: str
+    folder: str = ""
+    """Where relative paths of the configuration start."""
 
 
 class NodeStopped(Event, frozen=True):

@@ -48,6 +48,8 @@ class JournalDatabase(APSWDatabase):  # type: ignore[misc]  # the library is unt
         try:
             connection.set_busy_timeout(BUSY_MS)
             connection.limit(apsw.SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)
+            if not self._read_only:
+                copy_log_on_close(connection, wanted=False)
             for name, (value, expected) in (_SHARED | (_READING if self._read_only else _WRITING)).items():
                 _set(connection, name, value, expected)
         except BaseException:
@@ -68,6 +70,14 @@ def connect(path: Path, *, read_only: bool) -> JournalDatabase:
     with reading(str(path)):
         database.connect()
     return database
+
+
+def copy_log_on_close(connection: apsw.Connection, *, wanted: bool) -> None:
+    """Say whether closing the last connection copies the log into the database, and deletes it.
+
+    It must not while the files are not known to be sound: what a damaged log still holds would be gone.
+    """
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0 if wanted else 1)
 
 
 def demand_fit_sqlite(version: str) -> None:

@@ -10,7 +10,7 @@ from peewee import PeeweeException
 
 from persistence import projections, schema, snapshots
 from persistence.chain import Row, seal
-from persistence.connection import unwritable
+from persistence.connection import copy_log_on_close, unwritable
 from persistence.errors import DraftRefused, JournalUnwritable
 from persistence.home import Home
 from persistence.opening import OpenFiles, open_files
@@ -159,6 +159,7 @@ class Journal:
             if self._failure is None:
                 self._connection.set_busy_timeout(0)
                 self._copy_log(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                copy_log_on_close(self._connection, wanted=True)
         except apsw.Error as error:
             raise self._fail(error) from error
         finally:
@@ -200,8 +201,6 @@ class Journal:
 
     def _fail(self, error: BaseException) -> JournalUnwritable:
         self._failure = unwritable(str(self._home.database), error)
-        # Closing would else copy the log into the database.
-        self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         return self._failure
 
 

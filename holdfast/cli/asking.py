@@ -21,7 +21,19 @@ def default_home() -> Path:
     return (state if state.is_absolute() else Path.home() / ".local" / "state") / "holdfast"
 
 
-def ask(home: Path, method: str, params: dict[str, Any], *, as_json: bool) -> int:
+def write_answer(method: str, answer: Any) -> str:
+    """Return the answer to a question as text."""
+    return as_tree(answer) if method == "tree" else as_text(answer)
+
+
+def ask(
+    home: Path,
+    method: str,
+    params: dict[str, Any],
+    *,
+    as_json: bool,
+    write: Callable[[str, Any], str] = write_answer,
+) -> int:
     """Ask the node and write its answer."""
     try:
         answer = AdminClient(home / SOCKET).call(method, params, SILENCE_S)
@@ -30,7 +42,7 @@ def ask(home: Path, method: str, params: dict[str, Any], *, as_json: bool) -> in
     if as_json:
         say_json(answer)
     else:
-        say(as_tree(answer) if method == "tree" else as_text(answer))
+        say(write(method, answer))
     return 0
 
 

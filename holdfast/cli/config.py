@@ -1,5 +1,7 @@
 """`holdfast config`: is it right, and what is it in the end."""
 
+from pathlib import Path
+
 from cyclopts import App
 
 from holdfast.cli.configured import ConfigFile, Overrides, load
@@ -11,8 +13,12 @@ app = App(name="config", help="Check the configuration, or show what it comes to
 
 @app.command
 def check(*, config: ConfigFile = None, overrides: Overrides = (), at: At = HERE) -> int:
-    """Find every mistake in the configuration at once; exit code 78 where there is any."""
-    summary = load(config, overrides).summary
+    """Find every mistake in the configuration, and in what it names; exit code 78 where there is any."""
+    from holdfast.parts import gather
+
+    loaded = load(config, overrides)
+    gather(loaded.settings, folder=loaded.file.parent if loaded.file else Path())
+    summary = loaded.summary
     if at.as_json:
         say_json({"summary": summary, "problems": []})
     else:

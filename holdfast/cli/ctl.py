@@ -6,7 +6,7 @@ from cyclopts import App, Parameter
 
 from holdfast.cli.asking import ask, stream
 from holdfast.cli.options import HERE, At
-from holdfast.cli.tables import as_event
+from holdfast.cli.tables import as_event, as_outcome
 
 app = App(name="ctl", help="Steer the node that runs in this home.")
 
@@ -189,4 +189,5 @@ def _ask(at: At, method: str, **params: Any) -> int:
 def _order(at: At, method: str, request_id: str, **params: Any) -> int:
     from uuid import uuid4
 
-    return _ask(at, method, request_id=request_id or str(uuid4()), **params)
+    named = {"request_id": request_id or str(uuid4())} | params
+    return ask(at.folder, method, named, as_json=at.as_json, write=lambda _method, answer: as_outcome(answer))

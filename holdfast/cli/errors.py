@@ -15,7 +15,9 @@ def guarded(command: Callable[[], int], tokens: Sequence[str]) -> int:
     except BrokenPipeError:
         _forget_output()
         return ExitCode.OK
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place where it can become an exit code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last place where it can become an exit code
         code = exit_code_of(error)
         if code is None:
             sys.excepthook(type(error), error, error.__traceback__)

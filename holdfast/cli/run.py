@@ -37,4 +37,5 @@ def run(
         progress=sys.stderr.isatty() and not at.as_json if progress is None else progress,
         config_path=loaded.file,
         overrides=overrides,
+        as_json=at.as_json,
     )

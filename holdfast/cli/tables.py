@@ -33,6 +33,13 @@ def as_text(answer: Any) -> str:
             return cell("", answer)
 
 
+def as_outcome(answer: Any) -> str:
+    """Return what came of a command as a line."""
+    if not isinstance(answer, Mapping) or "command" not in answer:
+        return as_text(answer)
+    return f"{answer['command']}: {answer.get('detail') or 'done'}"
+
+
 def as_tree(node: Any, depth: int = 0) -> str:
     """Return nested mappings with `children` as an indented tree, a line for each."""
     if not isinstance(node, Mapping):
@@ -61,7 +68,7 @@ def cell(key: str, value: Any) -> str:
             return "-"
         case bool():
             return "yes" if value else "no"
-        case int() if (key == "at" or key.endswith("_at")) and value > PLAUSIBLE_MS:
+        case int() if _is_instant(key) and value > PLAUSIBLE_MS:
             return instant(value)
         case int() | float() if key.endswith("_s") and value >= MINUTE_S:
             return duration(value)
@@ -114,7 +121,7 @@ def _table(rows: Iterable[Mapping[str, Any]]) -> str:
     keys = list(dict.fromkeys(key for row in listed for key in row))
     cells = [[cell(key, row.get(key)) for key in keys] for row in listed]
     widths = [max(len(key), *(len(line[index]) for line in cells)) for index, key in enumerate(keys)]
-    is_number = [all(_is_number(row.get(key)) for row in listed) for key in keys]
+    is_number = [all(_is_number(line[index]) for line in cells) for index in range(len(keys))]
     return "\n".join(_line(line, widths, is_number) for line in [keys, *cells])
 
 
@@ -126,10 +133,12 @@ def _line(cells: list[str], widths: list[int], right: list[bool]) -> str:
     return "  ".join(padded).rstrip()
 
 
-def _is_number(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.lstrip("-").replace(".", "", 1).isdigit()
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+def _is_instant(key: str) -> bool:
+    return key.rpartition("_")[2] in {"at", "time"}
+
+
+def _is_number(text: str) -> bool:
+    return text == "-" or text.lstrip("-").replace(".", "", 1).isdigit()
 
 
 def _indented(text: str, margin: str = "  ") -> str:

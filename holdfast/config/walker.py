@@ -1,11 +1,12 @@
 """Turns a tree of TOML values into settings, and finds every mistake on the way: msgspec would stop at the first."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 
-from holdfast.config.kinds import Hidden, Kind, Mismatch
+from holdfast.config.kinds import Hidden, Kind, Mismatch, Place
 from holdfast.config.layers import Given, KeyPath, Layers
 from holdfast.config.problems import Problem, nearest, show
 
@@ -69,12 +70,18 @@ class Walker:
             return _NOTHING
         for candidate in _candidates(leaf, value):
             try:
-                return leaf.read(candidate, self._environ)
+                read = leaf.read(candidate, self._environ)
+                return self._placed(read, value) if isinstance(leaf, Place) else read
             except Mismatch as mismatch:
                 expected = str(mismatch)
         found = "one that cannot be used" if isinstance(leaf, Hidden) else show(_plain(value))
         self._report(path, expected=expected, found=found)
         return _NOTHING
+
+    def _placed(self, place: str, value: Any) -> str:
+        """Return a path as absolute: one from the file starts at the file's folder, others at the working directory."""
+        base = Path() if isinstance(value, Given) else Path(self._layers.file).parent
+        return str((base / place).absolute()) if place else ""
 
     def _report(self, path: KeyPath, *, expected: str, found: str) -> None:
         problem = Problem(key=".".join(path), expected=expected, found=found, origin=self._layers.origin(path))

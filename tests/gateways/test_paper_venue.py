@@ -350,13 +350,14 @@ def test_a_bar_shown_again_tells_the_same_and_writes_nothing(open_venue: Open, t
 
     show(venue, 1, volume="20")
     show(venue, 0)
+    after_an_old_bar = look_up(venue)
     venue.close()
     again = open_venue(cue=cues.append)
     again.watch(told.append)
     show(again, 1, volume="20")
 
     assert len(told) == 3
-    assert told[0] == told[1] == told[2]
+    assert told[0] == told[1] == told[2] == after_an_old_bar
     assert cues == []
 
 
@@ -428,6 +429,25 @@ def test_a_write_that_fails_has_told_nobody_and_the_venue_goes_on_from_its_book(
     assert seen(second).state == "accepted"
     assert silent == []
     assert [(report.client_id, report.state) for report in told] == [("b", "filled")]
+    assert venue.balances()["COIN"] == 11
+
+
+def test_a_bar_whose_results_cannot_be_written_did_nothing_until_it_is_shown_again(
+    open_venue: Open, tmp_path: Path
+) -> None:
+    venue = open_venue()
+    show(venue, 0)
+    submit(venue, terms())
+    with closing(apsw.Connection(str(tmp_path / "venue.db"))) as other:
+        other.execute("CREATE TRIGGER broken BEFORE UPDATE ON orders BEGIN SELECT RAISE(ABORT, 'disk'); END")
+        with pytest.raises(apsw.ConstraintError, match="disk"):
+            show(venue, 1)
+        other.execute("DROP TRIGGER broken")
+    broken = (seen(look_up(venue)), venue.balances())
+    show(venue, 1)
+
+    assert broken == (OrderSeen("a", "p1", "accepted"), {"USD": D(10_000), "COIN": D(10)})
+    assert [fill.quantity for fill in seen(look_up(venue)).fills] == [1]
     assert venue.balances()["COIN"] == 11
 
 

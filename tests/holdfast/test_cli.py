@@ -232,7 +232,7 @@ def test_run_hands_over_what_it_was_told_and_returns_the_nodes_code(
     assert home == tmp_path
     assert named["config_path"] == Path("my.toml")
     assert named["overrides"] == ("feed.speed=max", "log.level=debug")
-    assert named["progress"] is False
+    assert (named["progress"], named["as_json"]) == (False, False)
 
 
 # --- what the node is asked
@@ -314,6 +314,15 @@ def test_people_get_a_table(node: Node, capsys: pytest.CaptureFixture[str]) -> N
         "  feed         12  2021-06-10 12:00:00",
         "  executor      3  -",
     ]
+
+
+def test_what_came_of_a_command_is_one_line(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    node.answer = {"command": "pause", "ok": True, "detail": "", "request_id": "x"}
+    run_command_line(["ctl", "pause"])
+    node.answer = {"command": "snapshot", "ok": True, "detail": "at 17", "request_id": "x"}
+    run_command_line(["ctl", "snapshot"])
+
+    assert capsys.readouterr().out.splitlines() == ["pause: done", "snapshot: at 17"]
 
 
 def test_a_tree_is_drawn_as_one(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
@@ -432,6 +441,13 @@ def test_a_question_is_answered_in_less_than_three_tenths_of_a_second(node: Node
 def test_check_sums_up_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["config", "check", "--set", "feed.speed=max"]) == ExitCode.OK
     assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_check_tries_what_the_configuration_names(capsys: pytest.CaptureFixture[str]) -> None:
+    code = run_command_line(["config", "check", "--set", "strategies.confidence.parameters.enter_fro=0.7"])
+
+    assert code == ExitCode.CONFIGURATION
+    assert "enter_from" in capsys.readouterr().err
 
 
 def test_what_show_writes_is_a_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

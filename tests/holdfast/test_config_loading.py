@@ -112,13 +112,13 @@ def test_a_list_from_outside_may_be_toml_or_have_commas(value: str, expected: tu
 
 
 def test_a_text_that_looks_like_a_number_is_still_a_text() -> None:
-    environ = {"HOLDFAST__VENUE__CREDENTIALS__API_KEY": "1234567890", "HOLDFAST__FEED__PATH": "2021"}
+    environ = {"HOLDFAST__VENUE__CREDENTIALS__API_KEY": "1234567890", "HOLDFAST__VENUE__FEE_ASSET": "2021"}
 
     found = loaded("", environ=environ)
 
     assert found.venue.credentials.api_key is not None
     assert found.venue.credentials.api_key.reveal() == "1234567890"
-    assert found.feed.path == "2021"
+    assert found.venue.fee_asset == "2021"
 
 
 def test_the_environment_reaches_tables_named_in_the_file_whatever_their_case() -> None:
@@ -162,6 +162,20 @@ def test_generated_headlines_are_not_mixed_with_recorded_bars_unless_asked_for(t
 
     assert recorded.sentiment.source == "none"
     assert asked.sentiment.source == "sample"
+
+
+def test_a_path_starts_at_the_folder_of_the_file_that_names_it_others_at_the_working_directory(tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    (folder / "bars").mkdir(parents=True)
+    (tmp_path / "mine").mkdir()
+    file = folder / "my.toml"
+    file.write_text('[feed]\nsource = "files"\npath = "bars"')
+
+    named = load_settings(Path("elsewhere/my.toml"), environ={}).settings
+    overridden = load_settings(file, environ={}, overrides=["feed.path=mine"]).settings
+
+    assert named.feed.path == str(folder / "bars")
+    assert overridden.feed.path == str(tmp_path / "mine")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,191 @@
+"""The state that the journal alone gives, at any past moment: every memory folded, every order with its evidence."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors.archivist import hash_parts, hash_states
+from actors.executor_memory import ExecutorMemory
+from actors.positions import PositionsMemory
+from domain.order import Order, Terms
+from holdfast.config.problems import Problem
+from holdfast.config.settings import Feed, InstrumentRules, Settings, StrategySettings
+from holdfast.memories import new_memory, remembering_names
+from holdfast.parts import Shape, shape_of
+from holdfast.recovery import recorded_of
+from holdfast.routes import HEARS, role_of
+from messages.base import Event
+from messages.codec import decode
+from messages.market import SourceOpened
+from messages.node import ConfigurationChanged, NodeStarted
+from messages.orders import OrderFilled, OrderIntended
+from persistence.reader import JournalReader
+from persistence.records import Record
+from supervision import Memory, Recorded
+
+ORDER_EVENTS = frozenset(
+    {
+        "OrderIntended",
+        "OrderAccepted",
+        "OrderRejected",
+        "OrderUnresolved",
+        "OrderFilled",
+        "OrderCanceled",
+        "OrderExpired",
+        "OrderAbsent",
+        "CancelIntended",
+    }
+)
+STATES = {
+    "OrderAccepted": "accepted",
+    "OrderRejected": "rejected",
+    "OrderUnresolved": "unresolved",
+    "OrderCanceled": "canceled",
+    "OrderExpired": "expired",
+    "OrderAbsent": "absent",
+}
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """One record that speaks of an order."""
+
+    seq: int
+    at: int
+    kind: str
+    evidence: str = ""
+
+
+class History(msgspec.Struct):
+    """Every order there ever was, and what proves its state."""
+
+    orders: dict[str, Order] = msgspec.field(default_factory=dict)
+    proofs: dict[str, list[Proof]] = msgspec.field(default_factory=dict)
+    fills: list[OrderFilled] = msgspec.field(default_factory=list)
+
+    def take(self, record: Recorded) -> None:
+        """Take in a record that speaks of an order."""
+        event = record.event
+        terms: Terms | None = event.terms if isinstance(event, OrderIntended) else None
+        fill = event.fill if isinstance(event, OrderFilled) else None
+        client_id = terms.client_id if terms else fill.client_id if fill else event.client_id
+        if terms is not None:
+            self.orders[client_id] = Order(terms)
+        elif fill is not None:
+            self.orders[client_id].take(fill)
+            self.fills.append(event)
+        elif record.kind in STATES:
+            self.orders[client_id].move_to(STATES[record.kind])  # type: ignore[arg-type]
+        proof = Proof(record.seq, record.at, record.kind, getattr(event, "evidence", ""))
+        self.proofs.setdefault(client_id, []).append(proof)
+
+
+class Rebuilt:
+    """All memories of a node, folded from the beginning."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.memories: dict[str, Memory] = {name: new_memory(name, shape) for name in remembering_names(shape)}
+        self.history = History()
+        self.seq = 0
+        self.at = 0
+        self.hash = b""
+        self._routes: dict[str, list[Callable[[Recorded], None]]] = {}
+        for name, memory in self.memories.items():
+            for kind in HEARS[role_of(name)]:
+                self._routes.setdefault(kind.__name__, []).append(memory.fold)
+        for name in ORDER_EVENTS:
+            self._routes.setdefault(name, []).append(self.history.take)
+
+    def fold(self, record: Record) -> None:
+        """Take in the next record."""
+        folds = self._routes.get(record.kind)
+        if folds is not None:
+            recorded = recorded_of(record)
+            for fold in folds:
+                fold(recorded)
+        self.seq, self.at, self.hash = record.seq, record.at, record.hash
+
+    def states(self) -> dict[str, bytes]:
+        """Return every memory, encoded, by name."""
+        return {name: memory.save() for name, memory in self.memories.items()}
+
+    def state_hash(self) -> str:
+        """Return one hash over all memories, as the archivist takes it at a marker."""
+        return hash_parts(hash_states(self.states()))
+
+    @property
+    def positions(self) -> PositionsMemory:
+        """Return what the position keeper knows."""
+        memory = self.memories["positions"]
+        assert isinstance(memory, PositionsMemory)
+        return memory
+
+    @property
+    def executor(self) -> ExecutorMemory:
+        """Return what the executor knows."""
+        memory = self.memories["executor"]
+        assert isinstance(memory, ExecutorMemory)
+        return memory
+
+
+class Era(msgspec.Struct, frozen=True):
+    """A configuration, and from which sequence on it was in force."""
+
+    since: int
+    configuration: dict[str, Any]
+    folder: str
+
+
+def eras(reader: JournalReader, until: int) -> list[Era]:
+    """Return the configurations that were in force up to a sequence, oldest first; equal neighbours are one."""
+    found: list[Era] = []
+    for record in reader.read(until=until, kinds=["NodeStarted", "ConfigurationChanged"]):
+        event = decode(record.kind, record.version, record.payload)
+        match event:
+            case NodeStarted(configuration=configuration, folder=folder):
+                era = Era(record.seq, configuration, folder)
+            case ConfigurationChanged(applied=True, configuration=configuration):
+                era = Era(record.seq, configuration, found[-1].folder)
+            case _:
+                continue
+        if not found or (found[-1].configuration, found[-1].folder) != (era.configuration, era.folder):
+            found.append(era)
+    return found
+
+
+def shape_at(reader: JournalReader, until: int) -> tuple[Shape, list[Problem]]:
+    """Return what memories depended on at a sequence, and what of it cannot be had here, such as a strategy's file."""
+    in_force = eras(reader, until)
+    if not in_force:
+        return Shape({}, "", (), ()), []
+    symbols = _symbols(reader, until)
+    problems: list[Problem] = []
+    settings = settings_of(in_force[-1].configuration)
+    return shape_of(settings, symbols, Path(in_force[-1].folder), problems), problems
+
+
+def settings_of(configuration: dict[str, Any]) -> Settings:
+    """Return the settings that memories depend on, from a journaled configuration; the rest is left at its default."""
+    given = msgspec.convert(configuration, _Journaled, strict=False)
+    return Settings(feed=Feed(frames=given.feed.frames), instruments=given.instruments, strategies=given.strategies)
+
+
+class _Frames(msgspec.Struct):
+    frames: tuple[str, ...]
+
+
+class _Journaled(msgspec.Struct):
+    feed: _Frames
+    strategies: dict[str, StrategySettings]
+    instruments: dict[str, InstrumentRules] = {}
+
+
+def _symbols(reader: JournalReader, until: int) -> tuple[str, ...]:
+    opened: Iterable[Record] = reader.read(until=until, kinds=["SourceOpened"])
+    symbols: tuple[str, ...] = ()
+    for record in opened:
+        event: Event = decode(record.kind, record.version, record.payload)
+        assert isinstance(event, SourceOpened)
+        symbols = event.symbols
+    return symbols

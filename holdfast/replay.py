@@ -1,0 +1,210 @@
+"""`holdfast replay`: what the journal alone says, at any past moment, and whether it proves to be true."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors.archivist import hash_parts, hash_states
+from domain.market import Instant
+from holdfast import views
+from holdfast.config.problems import ConfigurationError, Problem
+from holdfast.exit_codes import ExitCode
+from holdfast.memories import new_memory
+from holdfast.rebuild import Rebuilt, eras, shape_at
+from holdfast.recovery import recorded_of
+from holdfast.routes import kinds_of
+from holdfast.summary import when
+from messages.codec import decode
+from messages.node import StateHashed
+from persistence.reader import JournalReader
+from persistence.verify import verify as verify_journal
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing that was verified, and what was found wrong with it."""
+
+    name: str
+    checked: int
+    problems: list[str]
+
+
+def replay_command(home: Path, *, to: str | None, verify: bool, as_json: bool) -> int:
+    """Rebuild the state, print it, and return the exit code.
+
+    Raises:
+        JournalError: there is no journal, or it is damaged where it is read.
+        ConfigurationError: `to` is neither a sequence nor a moment.
+    """
+    checks = verify_everything(home) if verify else []
+    is_sound = not any(check.problems for check in checks)
+    view: dict[str, Any] = {}
+    if is_sound or not verify:
+        rebuilt, notes = rebuild(home, to)
+        view = replay_view(rebuilt) | ({"notes": notes} if notes else {})
+    if verify:
+        view["verified"] = is_sound
+        view["checks"] = msgspec.to_builtins(checks)
+    _print(view, as_json=as_json)
+    return int(ExitCode.OK if is_sound else ExitCode.DAMAGED)
+
+
+def rebuild(home: Path, to: str | None = None) -> tuple[Rebuilt, list[str]]:
+    """Fold the whole journal up to a sequence or moment; return it with notes of what could not be rebuilt."""
+    with JournalReader(home) as reader:
+        until = _until(reader, to)
+        shape, problems = shape_at(reader, until)
+        rebuilt = Rebuilt(shape)
+        for record in reader.read(until=until):
+            rebuilt.fold(record)
+    return rebuilt, [str(problem) for problem in problems]
+
+
+def replay_view(rebuilt: Rebuilt) -> dict[str, Any]:
+    """Return what is held, what is owed, every fill and every order with its evidence, as JSON values."""
+    state = rebuilt.positions.state
+    history = rebuilt.history
+    return {
+        "seq": rebuilt.seq,
+        "at": rebuilt.at,
+        "hash": rebuilt.hash.hex(),
+        "state_hash": rebuilt.state_hash(),
+        "positions": views.holdings_view(state),
+        "lots": views.lots_view(state),
+        "cash": views.cash_view(state),
+        "worth": views.worth_view(state),
+        "fills": [
+            {
+                "symbol": filled.fill.symbol,
+                "side": filled.fill.side,
+                "quantity": views.plain(filled.fill.quantity),
+                "price": views.plain(filled.fill.price),
+                "fee": f"{views.plain(filled.fill.fee.amount)} {filled.fill.fee.asset}",
+                "at": filled.fill.at,
+                "strategy": filled.strategy,
+                "client_id": filled.fill.client_id,
+                "trade_id": filled.fill.trade_id,
+            }
+            for filled in history.fills
+        ],
+        "orders": [
+            views.order_view(order) | {"evidence": msgspec.to_builtins(history.proofs[client_id])}
+            for client_id, order in history.orders.items()
+        ],
+        "owed": [client_id for client_id, order in history.orders.items() if order.is_open],
+    }
+
+
+def verify_everything(home: Path) -> list[Check]:
+    """Check chain, watermark, snapshots and projections, and every hashed state against a full fold.
+
+    Raises:
+        JournalError: the journal cannot be read at all.
+    """
+    with JournalReader(home) as reader:
+        last = reader.last()[0]
+        shape, notes = shape_at(reader, last)
+        in_force = eras(reader, last)
+        since = in_force[-1].since if in_force else 0
+        marked = {
+            event.sequence: event
+            for record in reader.read(kinds=["StateHashed"])
+            if isinstance(event := decode(record.kind, record.version, record.payload), StateHashed)
+        }
+    rebuilt = Rebuilt(shape)
+    problems: list[str] = []
+    compared = 0
+
+    def watch(record: Any) -> None:
+        nonlocal compared
+        rebuilt.fold(record)
+        event = marked.get(record.seq)
+        if event is not None and record.seq >= since and not notes:
+            compared += 1
+            problems.extend(_differences(event, rebuilt))
+
+    verification = verify_journal(home, watch=watch)
+    checks = [
+        Check("journal", verification.events, [str_of(finding) for finding in verification.findings]),
+        Check("states", compared, problems),
+    ]
+    if verification.is_sound:
+        checks.append(_check_snapshots(home, rebuilt))
+    return checks
+
+
+def str_of(finding: Any) -> str:
+    """Return a finding as one line."""
+    where = "" if finding.sequence is None else f" (sequence {finding.sequence})"
+    return f"{finding.place}: {finding.sentence}{where}"
+
+
+def _differences(event: StateHashed, rebuilt: Rebuilt) -> list[str]:
+    parts = hash_states(rebuilt.states())
+    if hash_parts(parts) == event.state_hash:
+        return []
+    names = [name for name in sorted(parts.keys() | event.parts.keys()) if parts.get(name) != event.parts.get(name)]
+    return [f"state at marker {event.sequence}: a full fold gives other states of {', '.join(names)}"]
+
+
+def _check_snapshots(home: Path, full: Rebuilt) -> Check:
+    """Fold each actor's newest snapshot and the records since; the outcome must be that of the full fold."""
+    problems, checked = [], 0
+    with JournalReader(home) as reader:
+        shape, _ = shape_at(reader, full.seq)
+        for name, memory in full.memories.items():
+            kept = reader.state_of(name, version=memory.version, upto=full.seq)
+            if kept is None:
+                continue
+            checked += 1
+            again = new_memory(name, shape)
+            again.load(kept[1])
+            for record in reader.read(after=kept[0], until=full.seq, kinds=kinds_of(name)):
+                again.fold(recorded_of(record))
+            if again.save() != memory.save():
+                problems.append(f"snapshot of {name} at {kept[0]}: with the records since it is not the full fold")
+    return Check("snapshots", checked, problems)
+
+
+def _until(reader: JournalReader, to: str | None) -> int:
+    last = reader.last()[0]
+    if to is None:
+        return last
+    if to.isdigit():
+        return min(int(to), last)
+    return reader.seq_at(_moment(to))
+
+
+def _moment(text: str) -> Instant:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        problem = Problem("--to", "a sequence such as 1200, or a moment such as 2021-06-22T13:00:00Z", text, "--to")
+        raise ConfigurationError([problem]) from None
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return int(moment.timestamp() * 1000)
+
+
+def _print(view: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(view).decode() + "\n")
+        return
+    out = sys.stdout.write
+    for check in view.get("checks", []):
+        out(f"{check['name']:<12} {check['checked']:>8} checked  {len(check['problems'])} problems\n")
+        for problem in check["problems"]:
+            out(f"    {problem}\n")
+    if "seq" not in view:
+        return
+    worth = view["worth"]
+    out(f"sequence     {view['seq']}\nmarket time  {when(view['at'])}\nhash         {view['hash']}\n")
+    out(f"state hash   {view['state_hash']}\nequity       {worth['equity']} {worth['quote']}\n")
+    out(f"orders       {len(view['orders'])}, {len(view['owed'])} of them not finished\n")
+    out(f"fills        {len(view['fills'])}\n")
+    out("cash         " + ", ".join(f"{amount} {asset}" for asset, amount in view["cash"].items()) + "\n")
+    for symbol, held in view["positions"].items():
+        out(f"{symbol:<12} {held['quantity']} at {held['average_price']}, realised {held['realised']}\n")
+    for note in view.get("notes", []):
+        out(f"note: {note}\n")

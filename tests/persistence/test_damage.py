@@ -1,0 +1,301 @@
+"""The laws of damage: it is detected, by sequence or by file, or it changes nothing that is read."""
+
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from decimal import Decimal
+from pathlib import Path
+
+import apsw
+import pytest
+
+from domain.order import Terms
+from messages.base import Event
+from messages.codec import encode
+from messages.market import Offered
+from messages.orders import OrderIntended
+from persistence.errors import JournalDamaged, JournalError, JournalMissing, JournalUnwritable
+from persistence.journal import Journal
+from persistence.reader import JournalReader
+from persistence.records import Draft, Record
+from persistence.verify import verify
+from persistence.watermark import FILE_BYTES, SLOT_BYTES, Mark, Watermark, read_mark
+
+Output = tuple[list[Record], tuple[int, bytes], int, int]
+
+
+def an_event(seq: int) -> Event:
+    if seq % 3:
+        return Offered("confidence", seq, 1)
+    terms = Terms(f"h{seq}", "confidence", "BTCUSDT", "buy", "market", Decimal("0.1"), "entry")
+    return OrderIntended(terms, ordered_by=seq, attempt=0)
+
+
+def drafts(first: int, last: int) -> list[Draft]:
+    events = [(seq, *encode(an_event(seq))) for seq in range(first, last + 1)]
+    return [Draft(seq, seq, seq, kind, version, "feed", 1, seq - 1, 0, 0, body) for seq, kind, version, body in events]
+
+
+def make(home: Path, last: int, *, groups: int = 1) -> Path:
+    with closing(Journal.open(home)) as journal:
+        while journal.last_seq < last:
+            first = journal.last_seq + 1
+            journal.append(drafts(first, min(last, first + last // groups - 1)))
+    return home
+
+
+def read(home: Path) -> Output:
+    with JournalReader(home) as reader:
+        return list(reader.read()), reader.last(), reader.generation, reader.boot
+
+
+def change(home: Path, *statements: str) -> None:
+    with closing(apsw.Connection(str(home / "journal.db"))) as database:
+        for statement in statements:
+            database.execute(statement).fetchall()
+
+
+def flipped(path: Path, places: Iterator[int] | range) -> Iterator[int]:
+    """Flip one bit of one byte after the other, putting each right before the next."""
+    file = os.open(path, os.O_RDWR)
+    try:
+        for place in places:
+            byte = os.pread(file, 1, place)
+            os.pwrite(file, bytes([byte[0] ^ (1 << place % 8)]), place)
+            yield place
+            os.pwrite(file, byte, place)
+    finally:
+        os.close(file)
+
+
+def is_detected_or_harmless(home: Path, sound: Output) -> bool:
+    """Say whether a read told of damage (True), or came to the same (False); anything else fails the test."""
+    try:
+        found = read(home)
+    except JournalError as error:
+        assert any(word in str(error) for word in ("sequence", "journal.db", "journal.watermark", "identity"))
+        return True
+    assert found == sound
+    return False
+
+
+@contextmanager
+def a_running_journal(home: Path, last: int) -> Iterator[Path]:
+    """Give a copy of a journal as a process that is killed now would leave it, its log not yet copied."""
+    copy = home.parent / "copy"
+    with closing(Journal.open(home)) as journal:
+        for seq in range(1, last + 1):
+            journal.append(drafts(seq, seq))
+        shutil.copytree(home, copy)
+        (copy / "journal.db-shm").unlink()
+        yield copy
+
+
+def test_any_flipped_byte_of_the_database_is_detected_or_changes_nothing(tmp_path: Path) -> None:
+    home = make(tmp_path / "home", 6)
+    for table in ("orders", "fills", "positions", "equity", "sentiment"):
+        change(home, f"DROP TABLE {table}")
+    # Small pages make a small database, of which every byte can be tried.
+    change(home, "PRAGMA journal_mode=DELETE", "PRAGMA page_size=512", "VACUUM", "PRAGMA journal_mode=WAL")
+    sound = read(home)
+    size = (home / "journal.db").stat().st_size
+
+    found = [is_detected_or_harmless(home, sound) for _ in flipped(home / "journal.db", range(size))]
+
+    assert len(found) == size > 4_000
+    assert sum(found) > size / 8
+
+
+def test_any_flipped_byte_of_the_watermark_is_detected_or_changes_nothing(tmp_path: Path) -> None:
+    home = make(tmp_path / "home", 6, groups=3)
+    sound = read(home)
+    marks = {read_mark(home / "journal.watermark") for _ in flipped(home / "journal.watermark", range(FILE_BYTES))}
+
+    found = [
+        is_detected_or_harmless(home, sound)
+        for slot in (0, SLOT_BYTES)
+        for _ in flipped(home / "journal.watermark", range(slot, slot + 30))
+    ]
+
+    assert {mark.seq for mark in marks if mark is not None} == {4, 6}
+    assert not any(found)
+
+
+def test_any_flipped_byte_of_the_log_is_detected_or_changes_nothing(tmp_path: Path) -> None:
+    with a_running_journal(tmp_path / "home", 12) as copy:
+        sound = read(copy)
+        (copy / "journal.db-shm").unlink(missing_ok=True)
+        log = (copy / "journal.db-wal").read_bytes()
+        places = sorted(random.Random(7).sample(range(len(log)), 300))
+
+        found = []
+        for place in places:
+            (copy / "journal.db-wal").write_bytes(log[:place] + bytes([log[place] ^ 255]) + log[place + 1 :])
+            found.append(is_detected_or_harmless(copy, sound))
+            (copy / "journal.db-shm").unlink(missing_ok=True)
+
+    assert sum(found) > len(places) / 2
+
+
+def test_a_log_that_was_cut_anywhere_is_detected_by_the_watermark(tmp_path: Path) -> None:
+    with a_running_journal(tmp_path / "home", 5) as copy:
+        size = (copy / "journal.db-wal").stat().st_size
+        for length in range(size - 1, 0, -4096):
+            os.truncate(copy / "journal.db-wal", length)
+
+            with pytest.raises(JournalDamaged, match=r"to reach sequence 5|no such table: identity"):
+                Journal.open(copy)
+
+
+def test_opening_a_damaged_journal_leaves_every_byte_of_it_as_it_was(tmp_path: Path) -> None:
+    with a_running_journal(tmp_path / "home", 5) as copy:
+        log = copy / "journal.db-wal"
+        os.truncate(log, log.stat().st_size - 1)
+        before = {path.name: path.read_bytes() for path in copy.iterdir()}
+
+        with pytest.raises(JournalDamaged):
+            Journal.open(copy)
+
+        after = {path.name: path.read_bytes() for path in copy.iterdir() if path.name != "journal.db-shm"}
+        assert after == before
+
+
+def test_any_flipped_byte_is_found_by_verify_or_changes_nothing_in_any_table(tmp_path: Path) -> None:
+    home = make(tmp_path / "home", 9)
+    change(home, "PRAGMA journal_mode=DELETE", "PRAGMA page_size=1024", "VACUUM", "PRAGMA journal_mode=WAL")
+    size = (home / "journal.db").stat().st_size
+    places = sorted(random.Random(11).sample(range(size), 250))
+
+    def content() -> list[object]:
+        with closing(apsw.Connection(str(home / "journal.db"), flags=apsw.SQLITE_OPEN_READONLY)) as database:
+            orders = database.execute("SELECT * FROM orders ORDER BY client_id").fetchall()
+        return [read(home), orders]
+
+    sound = content()
+    found = []
+    for _ in flipped(home / "journal.db", iter(places)):
+        is_sound = verify_is_sound(home)
+        found.append(not is_sound)
+        if is_sound:
+            assert content() == sound
+
+    assert sum(found) > 25
+
+
+def verify_is_sound(home: Path) -> bool:
+    try:
+        return verify(home).is_sound
+    except JournalError:
+        return False
+
+
+@pytest.mark.parametrize("attempt", [Journal.open, read])
+def test_rows_missing_from_the_end_are_detected_by_the_watermark(
+    tmp_path: Path, attempt: Callable[[Path], object]
+) -> None:
+    home = make(tmp_path / "home", 9)
+    change(home, "DELETE FROM events WHERE seq > 7")
+
+    with pytest.raises(JournalDamaged, match=r"expected the journal to reach sequence 9, .* ends at 7") as caught:
+        attempt(home)
+    assert caught.value.sequence == 8
+
+
+@pytest.mark.parametrize("attempt", [Journal.open, read])
+def test_another_history_of_the_same_length_is_detected_by_the_watermark(
+    tmp_path: Path, attempt: Callable[[Path], object]
+) -> None:
+    home, other = make(tmp_path / "home", 9), tmp_path / "other"
+    with closing(Journal.open(other)) as journal:
+        journal.append([*drafts(1, 8), Draft(9, 0, 0, "Offered", 1, "feed", 1, 0, 0, 0, b"{}")])
+    shutil.copy(other / "journal.db", home / "journal.db")
+
+    with pytest.raises(JournalDamaged, match=r"expected the hash of sequence 9 to be as .*watermark says"):
+        attempt(home)
+
+
+@pytest.mark.parametrize(
+    ("statement", "place"),
+    [
+        ("DELETE FROM events WHERE seq = 4", 4),
+        ("UPDATE events SET payload = '' WHERE seq = 5", 5),
+        ("UPDATE events SET wall = wall + 1 WHERE seq = 6", 6),
+        ("UPDATE events SET actor = 'x' WHERE seq = 1", 1),
+        ("UPDATE events SET hash = x'00112233445566778899aabbccddeeff' WHERE seq = 2", 2),
+        ("UPDATE events SET kind = CAST(x'ff' AS TEXT) WHERE seq = 3", 3),
+    ],
+)
+def test_a_record_that_was_changed_is_named_by_its_sequence(tmp_path: Path, statement: str, place: int) -> None:
+    home = make(tmp_path / "home", 9)
+    change(home, statement.replace("''", "x''"))
+
+    for attempt in (Journal.open, read):
+        with pytest.raises(JournalDamaged, match=f"sequence {place}") as caught:
+            attempt(home)
+        assert caught.value.sequence == place
+    assert place in {finding.sequence for finding in verify(home).findings}
+
+
+def test_a_tail_that_was_never_acknowledged_may_be_cut(tmp_path: Path) -> None:
+    with a_running_journal(tmp_path / "home", 4) as copy:
+        mark = Mark(3, read(copy)[0][2].hash)
+        (copy / "journal.watermark").unlink()
+        with closing(Watermark(copy / "journal.watermark")) as watermark:
+            watermark.write(mark)
+        log = copy / "journal.db-wal"
+        os.truncate(log, log.stat().st_size - 1)
+
+        with closing(Journal.open(copy)) as journal:
+            assert journal.last_seq == 3
+
+
+@pytest.mark.parametrize("name", ["journal.db", "journal.watermark"])
+@pytest.mark.parametrize("attempt", [Journal.open, read])
+def test_a_file_that_is_gone_is_named(tmp_path: Path, name: str, attempt: Callable[[Path], object]) -> None:
+    home = make(tmp_path / "home", 3)
+    (home / name).unlink()
+
+    with pytest.raises(JournalDamaged, match=f"expected .*{name}.* found no such file"):
+        attempt(home)
+
+
+@pytest.mark.parametrize("name", ["journal.db", "journal.watermark"])
+@pytest.mark.parametrize("content", [b"nothing of ours" * 400, b"\xff" * 8192])
+@pytest.mark.parametrize("attempt", [Journal.open, read])
+def test_a_file_that_is_something_else_is_named(
+    tmp_path: Path, name: str, content: bytes, attempt: Callable[[Path], object]
+) -> None:
+    home = make(tmp_path / "home", 3)
+    (home / name).write_bytes(content)
+
+    with pytest.raises(JournalDamaged, match=name):
+        attempt(home)
+
+
+def test_an_empty_database_where_there_was_a_journal_is_damage(tmp_path: Path) -> None:
+    home = make(tmp_path / "home", 3)
+    (home / "journal.db").write_bytes(b"")
+
+    for attempt in (Journal.open, read):
+        with pytest.raises(JournalDamaged):
+            attempt(home)
+
+
+def test_a_home_without_a_journal_has_nothing_to_read(tmp_path: Path) -> None:
+    (tmp_path / "journal.db").touch()
+
+    for home in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(JournalMissing, match="expected a journal"):
+            read(home)
+
+
+def test_a_database_that_may_not_be_written_is_told_as_unwritable(tmp_path: Path) -> None:
+    home = make(tmp_path / "home", 3)
+    content = bytearray((home / "journal.db").read_bytes())
+    content[18] = 3  # SQLite's sign that a newer version must not be written by an older one.
+    (home / "journal.db").write_bytes(content)
+
+    with pytest.raises(JournalUnwritable, match="journal"):
+        Journal.open(home)
