@@ -106,7 +106,7 @@ class _Inspection:
     def _check_chain(self, connection: apsw.Connection) -> None:
         last = START
         while len(self._findings) < FINDINGS_MAX and (rows := rows_after(connection, last.seq)):
-            while rows:
+            while rows and len(self._findings) < FINDINGS_MAX:
                 last, rows = self._check_part(last, rows)
         self._last = last
 
@@ -114,16 +114,19 @@ class _Inspection:
         """Return where the chain is proven to, and the rows still to be checked, after one break at most."""
         try:
             proven = Mark(*check_rows(rows, after=last.seq, previous=last.hash))
-            sound, rest = rows, []
         except JournalDamaged as error:
-            self._find("chain", str(error), error.sequence)
             broken = next(index for index, row in enumerate(rows) if row[0] >= (error.sequence or 0))
-            proven, sound, rest = _trusted(rows[broken]), rows[:broken], rows[broken + 1 :]
-        self._events += len(sound)
-        if self._watch is not None and not any(finding.place == "chain" for finding in self._findings):
-            for row in sound:
+            self._count(rows[:broken])
+            self._find("chain", str(error), error.sequence)
+            return _trusted(rows[broken]), rows[broken + 1 :]
+        self._count(rows)
+        return proven, []
+
+    def _count(self, rows: list[Row]) -> None:
+        self._events += len(rows)
+        if self._watch is not None and all(finding.place != "chain" for finding in self._findings):
+            for row in rows:
                 self._watch(Record(*row))
-        return proven, rest
 
     def _check_projections(self, connection: apsw.Connection) -> None:
         with closing(APSWDatabase(":memory:", thread_safe=False)) as fresh:

@@ -1,0 +1,227 @@
+"""The laws of the tables for people and tools: they say what the events say, and can be thrown away."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+
+import apsw
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.money import Money
+from domain.order import RANK, Fill, Terms
+from domain.strategies.base import Score
+from messages.base import Event
+from messages.codec import encode
+from messages.market import Offered
+from messages.orders import (
+    OrderAbsent,
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    OrderIntended,
+    OrderRejected,
+    OrderUnresolved,
+)
+from messages.positions import EquityMarked, PositionChanged
+from messages.sentiment import HeadlineScored
+from persistence import projections
+from persistence.errors import JournalDamaged
+from persistence.journal import Journal
+from persistence.records import Draft
+from persistence.tables import TABLE_KEYS
+from persistence.verify import verify
+
+Rows = list[tuple[object, ...]]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with closing(Journal.open(tmp_path)) as journal:
+        yield journal
+
+
+def append(journal: Journal, events: Sequence[Event]) -> None:
+    drafts = []
+    for seq, event in enumerate(events, journal.last_seq + 1):
+        kind, version, payload = encode(event)
+        drafts.append(Draft(seq, seq * 10, 0, kind, version, "executor", 1, seq - 1, 0, 0, payload))
+    journal.append(drafts)
+
+
+def rows(journal: Journal, columns: str, table: str) -> Rows:
+    query = f"SELECT {columns} FROM {table} ORDER BY {TABLE_KEYS[table]}"
+    return journal._connection.execute(query).fetchall()
+
+
+def content(journal: Journal) -> dict[str, Rows]:
+    return {table: rows(journal, "*", table) for table in TABLE_KEYS}
+
+
+def intended(client_id: str, quantity: str = "1") -> OrderIntended:
+    terms = Terms(client_id, "cross", "BTCUSDT", "buy", "limit", Decimal(quantity), "entry", Decimal("5.50"))
+    return OrderIntended(terms, ordered_by=3, attempt=1, proposal_id="p", why="because")
+
+
+def filled(client_id: str, trade_id: str, quantity: str) -> OrderFilled:
+    fee = Money(Decimal("0.010"), "USDT")
+    fill = Fill(trade_id, client_id, "BTCUSDT", "buy", Decimal(quantity), Decimal("5.4900"), fee, "maker", 77)
+    return OrderFilled(fill, "cross", "report")
+
+
+order_events = st.one_of(
+    st.builds(intended, st.sampled_from("abc"), st.sampled_from(["1", "0.30", "2.5"])),
+    st.builds(OrderAccepted, st.sampled_from("abc"), st.sampled_from(["v1", "v2"]), st.just("answer")),
+    st.builds(OrderRejected, st.sampled_from("abc"), st.just("CODE"), st.just("no"), st.just("lookup")),
+    st.builds(OrderUnresolved, st.sampled_from("abc"), st.just("timed out")),
+    st.builds(filled, st.sampled_from("abc"), st.sampled_from("tuvw"), st.sampled_from(["0.1", "0.30", "1"])),
+    st.builds(OrderCanceled, st.sampled_from("abc"), st.just("answer")),
+    st.builds(OrderExpired, st.sampled_from("abc"), st.just("lookup")),
+    st.builds(OrderAbsent, st.sampled_from("abc"), st.just("two lookups")),
+    st.builds(Offered, st.just("cross"), st.integers(0, 9), st.just(1)),
+)
+
+
+def test_an_order_can_be_read_with_all_that_is_known_of_it(journal: Journal) -> None:
+    append(journal, [intended("a", "1.00"), OrderUnresolved("a", "timed out"), OrderAccepted("a", "v9", "lookup")])
+    append(journal, [filled("a", "t1", "0.40")])
+
+    columns = "client_id, strategy, side, type, quantity, limit_price, stop_price, state, filled, venue_id, evidence"
+    assert rows(journal, columns, "orders") == [
+        ("a", "cross", "buy", "limit", "1.00", "5.50", None, "accepted", "0.40", "v9", "report")
+    ]
+    columns = "detail, proposal_id, ordered_by, attempt, why, intended_seq, intended_at, changed_seq, changed_at"
+    assert rows(journal, columns, "orders") == [("timed out", "p", 3, 1, "because", 1, 10, 4, 40)]
+
+
+@pytest.mark.parametrize("in_one_batch", [True, False])
+def test_an_order_is_filled_when_its_fills_add_up_exactly(journal: Journal, in_one_batch: bool) -> None:
+    events = [intended("a", "0.3"), filled("a", "t1", "0.1"), filled("a", "t2", "0.2")]
+
+    for batch in [events] if in_one_batch else [[event] for event in events]:
+        append(journal, batch)
+
+    assert rows(journal, "state, filled", "orders") == [("filled", "0.3")]
+    assert rows(journal, "seq, trade_id, quantity, price, fee, fee_asset, liquidity, at", "fills") == [
+        (2, "t1", "0.1", "5.4900", "0.010", "USDT", "maker", 77),
+        (3, "t2", "0.2", "5.4900", "0.010", "USDT", "maker", 77),
+    ]
+
+
+@given(st.lists(order_events, max_size=14), st.integers(1, 5))
+@settings(max_examples=25, deadline=None)
+def test_tables_that_grew_with_the_journal_equal_those_made_again(
+    tmp_path_factory: pytest.TempPathFactory, events: list[Event], group: int
+) -> None:
+    with closing(Journal.open(tmp_path_factory.mktemp("any"))) as journal:
+        states: dict[str, str] = {}
+        for start in range(0, len(events), group):
+            append(journal, events[start : start + group])
+            now = {str(name): str(state) for name, state in rows(journal, "client_id, state", "orders")}
+            begun_anew = {event.terms.client_id for event in events if isinstance(event, OrderIntended)}
+            assert all(RANK[now[name]] >= RANK[states[name]] for name in states if name not in begun_anew)
+            states = now
+        grown = content(journal)
+
+        journal.rebuild_projections()
+
+        assert content(journal) == grown
+
+
+def test_positions_equity_and_sentiment_are_kept(journal: Journal) -> None:
+    cash = {"USDT": Decimal("9.5")}
+    append(
+        journal,
+        [
+            PositionChanged("cross", "BTCUSDT", Decimal("1.0"), Decimal("5.5"), Decimal(0), cash, 5),
+            PositionChanged("cross", "BTCUSDT", Decimal("0.0"), Decimal("0"), Decimal("0.25"), cash, None),
+            EquityMarked(60, Decimal("10.10"), Decimal("9.5"), Decimal("0.6"), Decimal("0.25"), Decimal("0.01")),
+            HeadlineScored(Score("wire", "h1", "lexicon", -0.25, 1_000, 50, 55, ("BTCUSDT", "ETHUSDT"))),
+            HeadlineScored(Score("wire", "h2", "lexicon", 0.5, 1_000, 51, 56)),
+        ],
+    )
+
+    assert content(journal) == {
+        "orders": [],
+        "fills": [],
+        "positions": [("cross", "BTCUSDT", "0.0", "0", "0.25", None, 2, 20)],
+        "equity": [(3, 60, "10.10", "9.5", "0.6", "0.25", "0.01")],
+        "sentiment": [
+            (4, "wire", "h1", "lexicon", -0.25, 1_000, 50, 55, "BTCUSDT ETHUSDT"),
+            (5, "wire", "h2", "lexicon", 0.5, 1_000, 51, 56, ""),
+        ],
+    }
+
+
+def test_tables_of_another_version_are_made_again_when_the_journal_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(Journal.open(tmp_path)) as journal:
+        append(journal, [intended("a"), filled("a", "t1", "1")])
+        grown = content(journal)
+        journal._connection.execute("DROP TABLE orders; UPDATE fills SET price = '0'")
+    monkeypatch.setattr(projections, "PROJECTIONS_VERSION", 2)
+
+    with closing(Journal.open(tmp_path)) as again:
+        assert content(again) == grown
+    monkeypatch.setattr(projections, "rebuild", lambda _: pytest.fail("made again though nothing changed"))
+    Journal.open(tmp_path).close()
+
+
+@pytest.mark.parametrize(("table", "column"), [("orders", "state"), ("fills", "price"), ("equity", "equity")])
+def test_a_changed_table_is_found_by_verify_and_mended_by_making_it_again(
+    journal: Journal, tmp_path: Path, table: str, column: str
+) -> None:
+    mark = EquityMarked(60, Decimal("10.10"), Decimal("9.5"), Decimal("0.6"), Decimal("0.25"), Decimal("0.01"))
+    append(journal, [intended("a"), filled("a", "t1", "1"), mark])
+    assert verify(tmp_path).is_sound
+
+    journal._connection.execute(f"UPDATE {table} SET {column} = 'x'")
+
+    assert [finding.place for finding in verify(tmp_path).findings] == [f"projection {table}"]
+    journal.rebuild_projections()
+    assert verify(tmp_path).is_sound
+
+
+@pytest.mark.parametrize("change", ["state = 'lost'", "filled = 'x'", "quantity = 'NaN'"])
+def test_an_order_row_that_cannot_be_read_stops_the_append_and_nothing_is_written(
+    journal: Journal, change: str
+) -> None:
+    append(journal, [intended("a")])
+    journal._connection.execute(f"UPDATE orders SET {change}")
+
+    with pytest.raises(JournalDamaged, match="expected a sound row in the projection orders"):
+        append(journal, [Offered("cross", 1, 1), OrderAccepted("a", "v1", "answer")])
+
+    assert journal.last_seq == 1
+    journal.rebuild_projections()
+    append(journal, [Offered("cross", 1, 1), OrderAccepted("a", "v1", "answer")])
+    assert rows(journal, "state", "orders") == [("accepted",)]
+
+
+def test_a_death_never_comes_between_an_event_and_its_row(tmp_path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(cue: str) -> None:
+        if cue == "journal.before_commit":
+            raise Killed
+
+    with closing(Journal.open(tmp_path, cue=die)) as journal:
+        with pytest.raises(Killed):
+            append(journal, [intended("a")])
+
+        assert journal._connection.execute("SELECT count(*) FROM events").get == 0
+        assert rows(journal, "client_id", "orders") == []
+
+
+def test_the_tables_can_be_read_by_any_sqlite(journal: Journal, tmp_path: Path) -> None:
+    append(journal, [intended("a"), filled("a", "t1", "0.25"), filled("a", "t2", "0.5")])
+
+    with closing(apsw.Connection(str(tmp_path / "journal.db"), flags=apsw.SQLITE_OPEN_READONLY)) as other:
+        total = other.execute("SELECT sum(quantity * price) FROM fills WHERE symbol = 'BTCUSDT'").get
+
+    assert total == pytest.approx(0.75 * 5.49)
