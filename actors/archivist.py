@@ -5,6 +5,7 @@ from hashlib import blake2b
 from typing import Any
 
 from messages.node import Beat, Mark, Marked, StateAt, StateHashed, StateMarked
+from messages.positions import EquityMarked
 from supervision import Actor, Recorded, Seat, System
 
 Keep = Callable[[int, Mapping[str, tuple[int, bytes]]], None]
@@ -46,10 +47,15 @@ class Archivist(Actor):
                 self._mark(message.why)
             case Beat():
                 self.after(self._beat_s, Beat())
-                if self._system.switchboard.last_seq - self._marked_at >= self._every:
-                    self._mark("so many events since the last one")
+                self._mark_if_due()
+            case Recorded(event=EquityMarked()):
+                self._mark_if_due()
             case _:
                 super().receive(message)
+
+    def _mark_if_due(self) -> None:
+        if self._system.switchboard.last_seq - self._marked_at >= self._every:
+            self._mark("so many events since the last one")
 
     def _mark(self, why: str) -> None:
         self._marked_at = self._system.switchboard.last_seq

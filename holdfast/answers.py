@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pykka
 
 from actors.breaker import BreakerState
 from actors.positions import PositionsState
@@ -25,7 +24,7 @@ from messages.node import (
     OrdersAsked,
     PerformanceAsked,
 )
-from supervision import ActorDown, System
+from supervision import ActorDown, System, Timeout
 
 ASK_S = 3.0
 STATES: dict[str, type] = {"positions": PositionsState, "executor": Execution, "breaker": BreakerState}
@@ -59,7 +58,7 @@ class Answers:
                 tail(self._home, responder, **request.params)
             else:
                 responder(self._answer(request))
-        except (ActorDown, pykka.Timeout) as error:
+        except (ActorDown, Timeout) as error:
             responder.refuse(f"{request.method}: {error or 'no answer in time'}; try again, or see `holdfast ctl tree`")
         except Exception as error:
             responder.refuse(f"{request.method} failed: {type(error).__name__}: {error}")
@@ -152,5 +151,5 @@ class Answers:
     def _ask_if_up(self, name: str, message: Any) -> Any:
         try:
             return self._ask(name, message)
-        except (ActorDown, pykka.Timeout):
+        except (ActorDown, Timeout):
             return None

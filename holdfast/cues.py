@@ -11,12 +11,10 @@ from collections.abc import Callable
 VARIABLE = "HOLDFAST_DIE_AT"
 
 
-def cue_from_environment() -> Callable[[str], None]:
-    """Return what is called at every named point; it does nothing unless the environment names one."""
+def cue_from_environment() -> Callable[[str], None] | None:
+    """Return what is to be called at every named point; None unless the environment names one."""
     wanted, _, times = os.environ.get(VARIABLE, "").partition(":")
-    if not wanted:
-        return lambda point: None
-    return _Death(wanted, int(times or 1))
+    return _Death(wanted, int(times or 1)) if wanted else None
 
 
 class _Death:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pykka
 
 from actors.health import Machine
 from actors.positions import PositionsState
@@ -35,7 +34,7 @@ from holdfast.notify import ServiceManager
 from holdfast.pace import Pace
 from holdfast.parts import PAPER_PROFILE, Parts, gather, paper_settings
 from holdfast.recovery import JournalRecorder, JournalRecovery
-from holdfast.routes import LEAVES_HOUSE, routes_for
+from holdfast.routes import LEAVES_HOUSE, node_names, routes_for
 from holdfast.summary import ProgressLine, print_summary, summarise
 from holdfast.wiring import Current, Ports, tree
 from messages.base import Event
@@ -54,6 +53,7 @@ from supervision import (
     System,
     Terminated,
     Threads,
+    Timeout,
 )
 
 EPOCHS_PER_BOOT = 1_000_000
@@ -99,7 +99,8 @@ class Node:
         self._root_ended = threading.Event()
         self._folder = config_path.parent if config_path is not None else Path()
         parts = gather(settings, folder=self._folder)
-        cue = cue_from_environment()
+        self._cue = cue_from_environment()
+        cue = self._cue or (lambda point: None)
         # The journal's lock comes first: a second node must not touch the venue.
         journal = Journal.open(home, cue=cue)
         self._recorder = JournalRecorder(
@@ -143,7 +144,7 @@ class Node:
             clock=runtime.clock,
             recorder=self._recorder,
             encode=encode,  # type: ignore[arg-type]
-            routes=routes_for(self._names(parts)),
+            routes=routes_for(node_names(parts.shape)),
             leaves_house=LEAVES_HOUSE,
             last_seq=last_seq,
             last_epoch=self._boot * EPOCHS_PER_BOOT,
@@ -157,12 +158,8 @@ class Node:
             on_report=self._hear_report,
             on_root_end=self._hear_root_end,
             seed=self._boot,
+            cue=self._cue,
         )
-
-    def _names(self, parts: Parts) -> list[str]:
-        strategies = [f"strategy.{part.name}" for part in parts.shape.strategies]
-        operations = ["health", "herald", "archivist", "operator"]
-        return ["positions", "venue", "executor", "breaker", *strategies, "sentiment", "feed", *operations]
 
     def _ports(self, parts: Parts, venue: PaperVenue) -> Ports:
         pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="fetch")
@@ -265,7 +262,7 @@ class Node:
     def _summarise(self) -> Any:
         try:
             answer = self._system.ask("positions", HoldingsAsked(), 5.0)
-        except (pykka.Timeout, Exception) as error:  # noqa: BLE001  a summary is worth no failure
+        except (Timeout, Exception) as error:  # noqa: BLE001  a summary is worth no failure
             self._log("warning", "summary.failed", error=str(error))
             return None
         return summarise(

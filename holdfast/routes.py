@@ -6,6 +6,7 @@ is approved.  What reduces (exits of `OfferAnswered`, an operator's commands) th
 
 from collections.abc import Sequence
 
+from holdfast.parts import Shape
 from messages.base import Event
 from messages.market import (
     BarsClosed,
@@ -110,7 +111,7 @@ HEARS: dict[str, Kinds] = {
         EquityMarked,
     ),
     "operator": (OperatorCommanded, CommandDone),
-    "archivist": (),
+    "archivist": (EquityMarked,),
     "health": (EquityMarked,),
     "herald": (
         SourceOpened,
@@ -136,6 +137,15 @@ REMEMBERING = ("positions", "venue", "executor", "breaker", "feed", "sentiment",
 
 LEAVES_HOUSE: frozenset[type] = frozenset({SubmitOrder, CancelOrder, Perform, AnswerOperator})
 """What is delivered only once everything its sender knew is durable."""
+
+
+OPERATIONS = ("health", "herald", "archivist", "operator")
+
+
+def node_names(shape: Shape) -> tuple[str, ...]:
+    """Return the names of all actors of a node that are no supervisors."""
+    strategies = (f"strategy.{part.name}" for part in shape.strategies)
+    return ("positions", "venue", "executor", "breaker", *strategies, "sentiment", "feed", *OPERATIONS)
 
 
 def role_of(name: str) -> str:

@@ -5,7 +5,7 @@ Generic: no word of trading, and nothing of ours is imported.  The words are Erl
 
 from supervision.actor import Actor
 from supervision.clock import Clock, MarketClock
-from supervision.errors import ActorDown, Crashed, Fenced, SpecError, SupervisionError
+from supervision.errors import ActorDown, Crashed, Fenced, SpecError, SupervisionError, Timeout
 from supervision.journaled import JournaledActor, Memory, Recovered, Recovery
 from supervision.recorder import Recorder
 from supervision.signals import (
@@ -22,7 +22,7 @@ from supervision.signals import (
     Terminated,
 )
 from supervision.spec import Backoff, ChildSpec, SupervisorSpec, check_specs
-from supervision.stage import Stage
+from supervision.stage import Stage, StageRecorder
 from supervision.supervisor import Supervisor
 from supervision.switchboard import Seat, Switchboard, Vitals
 from supervision.system import System
@@ -55,6 +55,7 @@ __all__ = [
     "Settled",
     "SpecError",
     "Stage",
+    "StageRecorder",
     "Stop",
     "SupervisionError",
     "Supervisor",
@@ -63,6 +64,7 @@ __all__ = [
     "System",
     "Terminated",
     "Threads",
+    "Timeout",
     "Vitals",
     "WallClock",
     "check_specs",

@@ -156,7 +156,11 @@ class Actor(pykka.Actor):
         self._in_hand = message
         try:
             answer = self._take(message)
+            if (cue := self._system.cue) is not None:
+                cue(f"{cell.name}.before_release")
             self._release()
+            if cue is not None:
+                cue(f"{cell.name}.after_release")
         except BaseException as error:
             self._fail(error, kind="crash")
             if isinstance(error, Exception):

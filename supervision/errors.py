@@ -1,5 +1,7 @@
 """What can go wrong in this package."""
 
+from pykka import Timeout as Timeout  # an answer that did not come in time, for those who know no pykka
+
 
 class SupervisionError(Exception):
     """The base of every error of this package."""

@@ -151,6 +151,8 @@ class Stage:
         self.is_dead = False
         self.steps = 0
 
+    new_mailbox = StageMailbox
+
     @property
     def clock(self) -> Clock:
         """Return the virtual clock."""

@@ -50,8 +50,15 @@ class System:
         on_report: Callable[[Report], None] = lambda report: None,
         on_root_end: Callable[[Exit], None] = lambda reason: None,
         seed: int = 0,
+        cue: Callable[[str], None] | None = None,
     ) -> None:
+        """Stand on a runtime and a switchboard.
+
+        `cue` is called at named points of every actor's turn (`NAME.before_release`, `NAME.after_release`); what it
+        raises befalls the actor there.
+        """
         self.runtime = runtime
+        self.cue = cue
         self.clock = runtime.clock
         self.switchboard = switchboard
         self.encode: Encoder = switchboard.encode

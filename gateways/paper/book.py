@@ -119,13 +119,10 @@ class Book:
             totals[asset] -= Decimal(amount)
         return totals
 
-    def symbols_matched(self, at: Instant) -> set[str]:
-        """Return the symbols in which the bar that closed at `at` did something to an order."""
+    def symbols_traded(self, at: Instant) -> set[str]:
+        """Return the symbols in which the bar that closed at `at` made trades."""
         found = self._rows(
-            "SELECT symbol FROM trades JOIN orders ON number = order_number WHERE shown_at = :at"
-            " UNION SELECT symbol FROM orders WHERE triggered_at = :at"
-            " UNION SELECT symbol FROM orders WHERE final_at = :at AND code = :code",
-            {"at": at, "code": OUT_OF_FUNDS.code},
+            "SELECT DISTINCT symbol FROM trades JOIN orders ON number = order_number WHERE shown_at = ?", (at,)
         )
         return {symbol for (symbol,) in found}
 

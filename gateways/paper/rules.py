@@ -44,7 +44,8 @@ def judge(terms: Terms, now: Circumstances, settings: PaperSettings) -> Money | 
     lock = lock_of(terms, now, settings)
     free = now.free(lock.asset)
     if lock.amount > free:
-        return Refusal("INSUFFICIENT_BALANCE", f"the order needs {lock.amount:f} {lock.asset}, free are {free:f}")
+        needed = f"{_plain(lock.amount)} {lock.asset}"
+        return Refusal("INSUFFICIENT_BALANCE", f"the order needs {needed}, free are {_plain(free)}")
     return lock
 
 
@@ -125,4 +126,9 @@ def _refuse_notional(terms: Terms, now: Circumstances) -> Refusal | None:
     if price is None or terms.quantity * price >= now.instrument.notional_min:
         return None
     least, worth = now.instrument.notional_min, terms.quantity * price
-    return Refusal("MIN_NOTIONAL", f"the order must be worth at least {least:f}, was {worth:f}")
+    return Refusal("MIN_NOTIONAL", f"the order must be worth at least {_plain(least)}, was {_plain(worth)}")
+
+
+def _plain(amount: Decimal) -> str:
+    # Zeros at the end tell how an amount was added up, which differs between lives; what is told must not.
+    return format(amount.normalize(), "f")

@@ -90,7 +90,7 @@ class PaperVenue:
         shown = {bar.symbol: bar for bar in bars} | (self._bars if at == since else {})
         is_behind = self._floor is None or self._book.head > since or self._book.head >= at
         floor = self._floor_at(at) if is_behind else self._floor_now()
-        matches = self._match(shown, floor, done=self._book.symbols_matched(at) if is_behind else NONE)
+        matches = self._match(shown, floor, done=self._book.symbols_traded(at) if is_behind else NONE)
         if matches:
             with self._writing(floor, at):
                 self._take_back(at)

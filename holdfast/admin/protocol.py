@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from holdfast.admin.methods import METHODS, read_params
-from holdfast.secrets import scrub, scrub_bytes
+from holdfast.secrets import scrub, scrub_bytes, scrub_value
 
 Id = str | int | None
 
@@ -93,7 +93,8 @@ def _checked(method: str, params: Any, call_id: Any, *, answerable: bool) -> Cal
     try:
         if not isinstance(params, dict):
             raise msgspec.ValidationError("Expected `object`")
-        checked = read_params(method, params)
+        # A reason goes into the journal, which never forgets.
+        checked = scrub_value(read_params(method, params))
     except msgspec.ValidationError as error:
         message = f"parameters of {method}: {error}"
         raise ProtocolError(Code.INVALID_PARAMS, message, call_id=call_id, answerable=answerable) from None

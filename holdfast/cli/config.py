@@ -4,9 +4,10 @@ from pathlib import Path
 
 from cyclopts import App
 
-from holdfast.cli.configured import ConfigFile, Overrides, load
+from holdfast.cli.configured import ConfigFile, Overrides
 from holdfast.cli.options import HERE, At
 from holdfast.cli.output import say, say_json
+from holdfast.cli.starting import load
 
 app = App(name="config", help="Check the configuration, or show what it comes to.")
 

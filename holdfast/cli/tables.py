@@ -57,7 +57,7 @@ def as_event(event: Any) -> str:
     payload = event.get("payload") or {}
     details = "  ".join(f"{key}={cell(key, value)}" for key, value in payload.items())
     when = instant(event["at"]) if event.get("at") else "-"
-    head = f"{event.get('seq', '-'):>8}  {when:<19}  {event.get('actor', '-'):<14}  {event.get('kind', '-'):<18}"
+    head = f"{event.get('seq', '-'):>8}  {when:<19}  {event.get('actor', '-'):<20}  {event.get('kind', '-'):<18}"
     return f"{head}  {details}".rstrip()
 
 

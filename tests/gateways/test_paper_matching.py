@@ -97,7 +97,9 @@ def test_a_resting_limit_order_makes_at_its_limit_only_where_the_market_went_thr
 
     through = the_match(an_order("buy", "limit", price="90.1", arrives_at=OPENED - 1), bar)
     sold = the_match(an_order("sell", "limit", price="109.9", arrives_at=OPENED - 1), bar)
-    touched = match([an_order("buy", "limit", price="90", arrives_at=OPENED - 1)], bar, COIN, FREE_OF_CHARGE)
+    low = an_order("buy", "limit", price="90", arrives_at=OPENED - 1)
+    high = an_order("sell", "limit", price="110", arrives_at=OPENED - 1)
+    touched = match([low, high], bar, COIN, FREE_OF_CHARGE)
 
     assert (through.chance.price, through.chance.liquidity, through.chance.at) == (D("90.1"), "maker", bar.closed_at)
     assert (sold.chance.price, sold.chance.liquidity) == (D("109.9"), "maker")

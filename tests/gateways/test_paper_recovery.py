@@ -31,6 +31,7 @@ INSTRUMENTS = {
     f"{base}/USD": Instrument(f"{base}/USD", base, "USD", D("0.5"), D("0.1"), notional_min=D(5))
     for base in ("COIN", "BNB")
 }
+LEDGER = "SELECT at, asset, amount, trade_id FROM ledger ORDER BY at, trade_id, asset, amount"
 DEPOSIT = {"USD": D(6_000), "COIN": D(15), "BNB": D("0.3")}
 
 
@@ -237,8 +238,7 @@ def test_a_venue_killed_anywhere_and_shown_older_bars_ends_like_one_never_killed
         assert visible(killed.venue, script) == visible(spared.venue, script)
         assert killed.venue.balances() == spared.venue.balances()
         assert killed.told == spared.told
-        ledger = "SELECT at, asset, amount, trade_id FROM ledger ORDER BY at, trade_id, asset, amount"
-        assert rows(folder / "killed.db", ledger) == rows(folder / "spared.db", ledger)
+        assert rows(folder / "killed.db", LEDGER) == rows(folder / "spared.db", LEDGER)
         spared.venue.close()
         killed.venue.close()
 
@@ -253,20 +253,43 @@ def test_a_new_life_sees_nothing_later_than_the_bar_it_was_shown(
     then = script[: ([*shows, len(script)])[nth + 1]]
     with a_folder() as folder:
         spared = Node(folder / "then.db", terms).run(then, [])
-        Node(folder / "venue.db", terms).run(script, []).venue.close()
+        full = Node(folder / "venue.db", terms).run(script, [])
+        rejected = {client_id for client_id, seen in visible(full.venue, script).items() if seen.state == "rejected"}
+        full.venue.close()
         again = Node(folder / "venue.db", terms).run([script[shows[nth]]], [])
 
         expected = visible(spared.venue, then)
         found = visible(again.venue, script)
         assert {client_id: found[client_id] for client_id in expected} == expected
-        assert all(not found[client_id].fills for client_id in found.keys() - expected.keys())
-        assert {seen.state for client_id, seen in found.items() if client_id not in expected} <= {
-            "accepted",
-            "rejected",
-        }
+        for client_id in found.keys() - expected.keys():
+            state = "rejected" if client_id in rejected else "accepted"
+            assert (found[client_id].state, found[client_id].fills) == (state, ())
         assert again.venue.balances() == spared.venue.balances()
         spared.venue.close()
         again.venue.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(scripts(), some_settings, st.data())
+def test_a_cancel_in_an_older_market_ends_as_if_later_bars_had_not_been_shown(
+    script: Script, terms: PaperSettings, data: st.DataObject
+) -> None:
+    shows = [index for index, call in enumerate(script) if isinstance(call, Show)]
+    nth = data.draw(st.integers(0, len(shows) - 2))
+    then, later = script[: shows[nth + 1]], [script[index] for index in shows[nth + 1 :]]
+    placed = [call.terms.client_id for call in then if isinstance(call, Submit)]
+    cancel = Cancel(data.draw(st.sampled_from(placed)))
+    with a_folder() as folder:
+        Node(folder / "ahead.db", terms).run([*then, *later], []).venue.close()
+        ahead = Node(folder / "ahead.db", terms).run([script[shows[nth]], cancel, *later], [])
+        spared = Node(folder / "spared.db", terms).run([*then, cancel, *later], [])
+
+        assert visible(ahead.venue, script) == visible(spared.venue, script)
+        assert ahead.venue.balances() == spared.venue.balances()
+        for statement in (LEDGER, "SELECT * FROM orders", "SELECT * FROM trades"):
+            assert rows(folder / "ahead.db", statement) == rows(folder / "spared.db", statement)
+        ahead.venue.close()
+        spared.venue.close()
 
 
 @settings(max_examples=30, deadline=None)

@@ -241,6 +241,28 @@ def test_a_resting_order_locks_its_funds_until_it_is_gone(open_venue: Open) -> N
     assert venue.balances() == {"USD": 10_000, "COIN": 10}
 
 
+@pytest.mark.parametrize("dies", [False, True])
+def test_what_a_part_has_paid_is_no_longer_locked(open_venue: Open, dies: bool) -> None:
+    venue = open_venue(msgspec.structs.replace(PLAIN, fee_maker_bps=D(20)))
+    show(venue, 0)
+    submit(venue, terms("half", type_="limit", quantity="50", price="100"))
+    show(venue, 1, 100, 101, 99, 100, volume="0")
+    show(venue, 2, 101, 101, 99, 100, volume="250")
+    if dies:
+        venue.close()
+        venue = open_venue(msgspec.structs.replace(PLAIN, fee_maker_bps=D(20)))
+        show(venue, 2)
+
+    refused = submit(venue, terms("b", type_="limit", quantity="49.81", price="100"))
+    taken = submit(venue, terms("c", type_="limit", quantity="49.80", price="100"))
+
+    assert venue.balances()["USD"] == 10_000 - 25 * 100 * D("1.002")
+    assert isinstance(refused, Refused)
+    assert refused.code == "INSUFFICIENT_BALANCE"
+    assert refused.message.endswith("free are 4990")
+    assert seen(taken).state == "accepted"
+
+
 def test_a_cancel_says_what_became_of_the_order_and_says_it_again(open_venue: Open) -> None:
     venue = open_venue()
     show(venue, 0)
@@ -275,6 +297,21 @@ def test_a_market_buy_whose_price_ran_away_trades_what_its_lock_pays_and_ends(op
     assert submit(venue, terms("b", quantity="20")) == seen(look_up(venue, "b"))
 
 
+def test_all_parts_of_a_buy_and_their_fees_together_cost_no_more_than_its_lock(open_venue: Open) -> None:
+    venue = open_venue(msgspec.structs.replace(PLAIN, fee_taker_bps=D(500)))
+    show(venue, 0)
+    submit(venue, terms(quantity="50"))
+
+    for nth in range(1, 7):
+        show(venue, nth, 105, 105, 105, 105, volume="100")
+
+    order = seen(look_up(venue))
+    spent = sum(fill.quantity * fill.price + fill.fee.amount for fill in order.fills)
+    lock = 50 * 100 * D("1.02") * D("1.05")
+    assert (order.state, order.code) == ("canceled", "FUNDS")
+    assert lock - 105 * D("1.05") * D("0.01") < spent <= lock
+
+
 def test_a_stop_set_off_without_volume_is_a_market_order_in_every_later_life(open_venue: Open) -> None:
     venue = open_venue()
     show(venue, 0)
@@ -295,7 +332,7 @@ def test_a_stop_set_off_without_volume_is_a_market_order_in_every_later_life(ope
         ("quote", Money(D("0.2002"), "USD"), Money(D("0.1998"), "USD")),
         ("USD", Money(D("0.2002"), "USD"), Money(D("0.1998"), "USD")),
         ("received", Money(D("0.002"), "COIN"), Money(D("0.1998"), "USD")),
-        ("BNB", Money(D("0.0004004"), "BNB"), Money(D("0.1998"), "USD")),
+        ("BNB", Money(D("0.00066733"), "BNB"), Money(D("0.1998"), "USD")),
     ],
 )
 def test_fees_are_paid_in_the_asset_of_the_settings(
@@ -307,7 +344,7 @@ def test_fees_are_paid_in_the_asset_of_the_settings(
     submit(venue, terms("buy"))
     submit(venue, terms("sell", "sell"))
 
-    bars = [a_bar(1, 100, 100, 100, 100), a_bar(1, 500, 500, 500, 500, symbol="BNB/USD")]
+    bars = [a_bar(1, 100, 100, 100, 100), a_bar(1, 300, 300, 300, 300, symbol="BNB/USD")]
     venue.show(T0 + MINUTE_MS, bars)
 
     assert [fill.fee for client_id in ("buy", "sell") for fill in seen(look_up(venue, client_id)).fills] == [
@@ -324,6 +361,38 @@ def test_a_fee_asset_without_a_price_is_not_charged(open_venue: Open) -> None:
     show(venue, 1, 100, 100, 100, 100)
 
     assert [fill.fee for fill in seen(look_up(venue)).fills] == [Money(D("0.002"), "COIN")]
+
+
+def test_who_pays_in_the_fee_asset_does_not_hang_on_the_order_of_the_bars(open_venue: Open, tmp_path: Path) -> None:
+    fees = []
+    coin, bnb = a_bar(1), a_bar(1, symbol="BNB/USD")
+    for name, bars in (("one", [coin, bnb]), ("other", [bnb, coin])):
+        deposit = {"USD": D(1_000), "BNB": D("0.0025")}
+        settings = msgspec.structs.replace(PLAIN, fee_asset="BNB")
+        with closing(
+            PaperVenue.open(tmp_path / name, instruments=INSTRUMENTS, deposit=deposit, settings=settings)
+        ) as venue:
+            venue.show(T0, [a_bar(0), a_bar(0, symbol="BNB/USD")])
+            submit(venue, terms("a"))
+            submit(venue, terms("b", symbol="BNB/USD"))
+            venue.show(T0 + MINUTE_MS, bars)
+            fees.append([fill.fee.asset for client_id in "ab" for fill in seen(look_up(venue, client_id)).fills])
+
+    assert fees == [["BNB", "BNB"]] * 2
+
+
+def test_volume_goes_to_who_arrives_first_and_not_to_who_was_sent_first(open_venue: Open) -> None:
+    venue = open_venue(msgspec.structs.replace(PLAIN, latency_ms=1_000))
+    show(venue, 0)
+    submit(venue, terms("slow"))
+    venue.close()
+    again = open_venue(msgspec.structs.replace(PLAIN, latency_ms=10))
+    show(again, 0)
+    submit(again, terms("fast"))
+
+    show(again, 1, volume="10")
+
+    assert (seen(look_up(again, "slow")).fills, len(seen(look_up(again, "fast")).fills)) == ((), 1)
 
 
 def test_reports_come_in_order_of_submission_after_the_commit(open_venue: Open) -> None:
@@ -470,6 +539,21 @@ def test_a_cancel_in_an_older_market_takes_back_what_later_bars_did(open_venue: 
     assert again.balances()["COIN"] == 11
 
 
+def test_in_an_older_market_funds_are_locked_as_they_were(open_venue: Open) -> None:
+    venue = open_venue()
+    show(venue, 0)
+    submit(venue, terms("part", "sell", quantity="10"))
+    show(venue, 1, volume="60")
+    venue.close()
+    again = open_venue()
+    show(again, 0)
+
+    refused = submit(again, terms("b", "sell"))
+
+    assert isinstance(refused, Refused)
+    assert refused.message == "the order needs 1 COIN, free are 0"
+
+
 def test_an_order_from_a_later_market_is_accepted_unfilled_and_not_placed_twice(open_venue: Open) -> None:
     venue = open_venue()
     show(venue, 0)
@@ -482,9 +566,12 @@ def test_an_order_from_a_later_market_is_accepted_unfilled_and_not_placed_twice(
 
     looked, placed = seen(look_up(again)), seen(submit(again, terms()))
     balances = again.balances()
+    all_funds = seen(submit(again, terms("b", type_="limit", quantity="90", price="100")))
+    cancel(again, "b")
     show(again, 1)
     show(again, 2)
 
+    assert all_funds.state == "accepted"
     assert looked == placed
     assert (looked.state, looked.fills) == ("accepted", ())
     assert balances == {"USD": 10_000, "COIN": 10}

@@ -366,6 +366,18 @@ def test_a_line_that_drips_is_cut_off(tmp_path: Path) -> None:
     assert 0.25 < took_s < 2
 
 
+def test_a_line_in_two_parts_is_over_when_it_ends(tmp_path: Path) -> None:
+    with a_server(tmp_path, limits=Limits(line_s=0.2)), a_connection(tmp_path) as connection:
+        connection.sendall(b'{"jsonrpc": "2.0", "id": 1, ')
+        time.sleep(0.05)
+        connection.sendall(b'"method": "status"}\n')
+        time.sleep(0.4)
+        ask(connection, call_id=2)
+        answers = read_lines(connection, 2)
+
+    assert [answer["id"] for answer in answers] == [1, 2]
+
+
 def test_whole_lines_may_come_slowly(tmp_path: Path) -> None:
     with a_server(tmp_path, limits=Limits(line_s=0.2)), a_connection(tmp_path) as connection:
         for _ in range(4):
@@ -613,11 +625,13 @@ def test_a_last_answer_is_sent_before_the_server_closes(tmp_path: Path) -> None:
     with a_connection_to(tmp_path, keep) as (server, connection):
         ask(connection, "stop", request_id="r")
         asked.wait(5)
-        responders[0]("stopping")
-        server.close()
+        responders[0]("stopping" * 200_000)
+        closing_down = threading.Thread(target=server.close)
+        closing_down.start()
         (answer,) = read_lines(connection, 1)
+        closing_down.join()
 
-    assert answer["result"] == "stopping"
+    assert answer["result"] == "stopping" * 200_000
 
 
 @contextmanager
@@ -647,6 +661,17 @@ def test_no_answer_shows_a_secret(tmp_path: Path) -> None:
 
     assert "canary" not in received
     assert received.count("***") == 5
+
+
+def test_a_secret_in_a_reason_does_not_reach_the_node(tmp_path: Path) -> None:
+    Secret("tr0ub4dor&3-canary")
+
+    with a_server(tmp_path):
+        answer = AdminClient(tmp_path / "admin.sock").call(
+            "halt", {"request_id": "r", "reason": "key tr0ub4dor&3-canary leaked"}
+        )
+
+    assert answer["params"] == {"request_id": "r", "reason": "key *** leaked"}
 
 
 def test_threads_that_answer_while_the_server_closes_harm_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -97,6 +97,7 @@ def command(*tokens: str, **more: Any) -> subprocess.CompletedProcess[str]:
         ["ctl", "tail", "-n", "many"],
         ["journal", "tail", "-n", "-1"],
         ["journal", "export", "--after", "x"],
+        ["replay", "--to", "yesterday"],
         ["run", "extra"],
         ["run", "--set"],
         ["config"],
@@ -212,8 +213,9 @@ def test_a_fault_of_ours_is_70_with_a_traceback_and_no_secret(
     assert "ZeroDivisionError: ***" in written
 
 
+@pytest.mark.parametrize("way", [run_command_line, answer_quickly])
 def test_run_hands_over_what_it_was_told_and_returns_the_nodes_code(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    way: Callable[[list[str]], int | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
 
@@ -224,7 +226,7 @@ def test_run_hands_over_what_it_was_told_and_returns_the_nodes_code(
     monkeypatch.setitem(sys.modules, "holdfast.node", SimpleNamespace(run_node=run_node))
     (tmp_path / "my.toml").write_text('[node]\nname = "mine"')
 
-    code = run_command_line(["run", "--config", "my.toml", "--set", "feed.speed=max", "--set", "log.level=debug"])
+    code = way(["run", "--config", "my.toml", "--set", "feed.speed=max", "--set", "log.level=debug"])
 
     ((settings, home), named) = calls[0]
     assert code == 75
@@ -394,9 +396,17 @@ def test_the_quick_way_takes_the_home_that_is_named(
     "tokens",
     [
         [],
-        ["run"],
         ["ctl"],
         ["ctl", "pause"],
+        ["run", "--nonsense"],
+        ["run", "extra"],
+        ["run", "--set"],
+        ["run", "--set", "--json"],
+        ["run", "--config"],
+        ["run", "--no-progress"],
+        ["run", "--help"],
+        ["run", "--home=x"],
+        ["run", "--home", "x", "--home", "y"],
         ["ctl", "status", "--help"],
         ["ctl", "status", "--home"],
         ["ctl", "status", "--home", "--json"],

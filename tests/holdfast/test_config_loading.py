@@ -274,6 +274,20 @@ def test_every_mistake_is_reported_at_once_with_key_expected_found_and_place() -
     assert problems["logg"].hint == "did you mean `log`?"
 
 
+@pytest.mark.parametrize(
+    "override",
+    [
+        "feed.warmup_bars=true",
+        "venue.latency_ms=false",
+        "feed.speed=true",
+        "risk.order_notional_max=true",
+        "admin.enabled=1",
+    ],
+)
+def test_a_flag_is_no_number_and_a_number_is_no_flag(override: str) -> None:
+    assert [problem.key for problem in problems_of("", override)] == [override.partition("=")[0]]
+
+
 def test_a_key_in_the_wrong_section_is_shown_the_right_one() -> None:
     (problem,) = problems_of("[feed]\ndrawdown_max = 0.1")
 

@@ -92,6 +92,21 @@ def test_lines_of_a_long_secret_are_scrubbed_by_themselves() -> None:
     assert scrub("only second-line-of-key leaked") == f"only {MASK} leaked"
 
 
+def test_of_two_secrets_that_begin_alike_nothing_of_the_longer_one_is_left() -> None:
+    Secret("alike-alike")
+    Secret("alike-alike-and-more")
+
+    assert scrub("<alike-alike-and-more> <alike-alike>") == f"<{MASK}> <{MASK}>"
+
+
+def test_what_a_renderer_adds_is_scrubbed_too() -> None:
+    as_text = scrubbed(lambda *_: f"added {CANARY}")
+    as_bytes = scrubbed(lambda *_: f"added {CANARY}".encode())
+
+    assert as_text(None, "info", {}) == f"added {MASK}"
+    assert as_bytes(None, "info", {}) == f"added {MASK}".encode()
+
+
 def test_a_secret_too_short_to_be_told_from_words_is_refused_without_being_shown() -> None:
     with pytest.raises(SecretRefused, match="at least 8") as refused:
         Secret("order")

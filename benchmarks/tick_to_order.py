@@ -1,0 +1,367 @@
+"""From a tick to its order in the venue client's hands, on threads, its intent on disk before.
+
+    python -m benchmarks.tick_to_order [--samples N] [--block N] [--dir FOLDER] [--json]
+
+The node is the real tree over a real journal; only the market, the strategy (an entry at every bar) and the venue
+(it notes the instant, accepts, and says that the order expired) are made for this.  The clock starts when the source
+hands over the bar, and stops inside the venue's `submit`.  The floor is two bare pykka actors, the second of which
+commits one row at synchronous=FULL.  Blocks of both take turns.
+"""
+
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import apsw
+import pykka
+
+from actors.health import Machine
+from benchmarks.common import arguments, compared, say, spread
+from domain.market import MINUTE_MS, Bar, Instant
+from domain.order import Terms
+from domain.proposal import Entry, Proposal
+from domain.sources import Row, Step
+from domain.strategies.base import Score, View
+from domain.venue import OrderNotFound, OrderSeen, Reply
+from gateways.headlines import NoHeadlines
+from holdfast.config.settings import Feed, Settings, StrategySettings
+from holdfast.config.settings import Journal as JournalSettings
+from holdfast.parts import PAPER_PROFILE, Parts, limits_of, shape_of
+from holdfast.recovery import JournalRecorder, JournalRecovery
+from holdfast.routes import LEAVES_HOUSE, routes_for
+from holdfast.wiring import Current, Ports, tree
+from messages.codec import encode
+from messages.node import StateMarked
+from messages.positions import AccountOpened
+from persistence.journal import Journal
+from supervision import RecordedClock, Switchboard, System, Threads
+
+SYMBOL = "BTCUSDT"
+BEGIN = 1_700_000_040_000
+RATIO_MAX = 1.5
+WAIT_S = 60.0
+FLOOR_IS = "two pykka actors, one commit"
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = arguments("From a tick to its order in the venue client's hands.")
+    parser.add_argument("--samples", type=int, default=2_000, help="ticks to measure")
+    parser.add_argument("--block", type=int, default=200, help="ticks of one side before the other takes its turn")
+    wanted = parser.parse_args()
+    # As the node has it: a thread that is waited for gets its turn soon.
+    sys.setswitchinterval(0.0005)
+    with tempfile.TemporaryDirectory(dir=wanted.dir) as folder:
+        say(measure(Path(folder), samples=wanted.samples, block=wanted.block), as_json=wanted.json)
+
+
+def measure(folder: Path, *, samples: int, block: int) -> list[dict[str, Any]]:
+    """Let node and floor take turns, and set their times beside each other."""
+    ours: list[float] = []
+    floors: list[float] = []
+    with ExitStack() as stack:
+        node, floor = _Node(folder / "home", stack), _Floor(folder / "floor.db", stack)
+        node.run(block)
+        floor.run(block)
+        while len(ours) < samples:
+            floors += floor.run(block)
+            ours += node.run(block)
+    (our_p50, our_p99), (floor_p50, floor_p99) = spread(_us(ours)), spread(_us(floors))
+    half = compared(
+        "tick_to_order_p50", ours=our_p50, floor=floor_p50, unit="us", floor_is=FLOOR_IS, ratio_max=RATIO_MAX
+    )
+    most = compared("tick_to_order_p99", ours=our_p99, floor=floor_p99, unit="us", floor_is=FLOOR_IS)
+    return [half | {"samples": len(ours)}, most]
+
+
+def _us(times_s: Sequence[float]) -> list[float]:
+    return [time_s * 1e6 for time_s in times_s]
+
+
+class _Node:
+    """A node whose market goes on only while it is let."""
+
+    def __init__(self, home: Path, stack: ExitStack) -> None:
+        self._market, self._venue = _GatedMarket(), _NotingVenue()
+        parts = _parts(self._market)
+        journal = Journal.open(home)
+        stack.callback(journal.close)
+        recorder = JournalRecorder(journal, linger_s=JournalSettings().linger_ms / 1000, on_failure=_leave)
+        runtime = Threads(RecordedClock())
+        stack.callback(runtime.close)
+        system = _system(home, runtime, recorder, parts)
+        stack.callback(recorder.close)
+        stack.enter_context(pool := ThreadPoolExecutor(max_workers=2))
+        system.switchboard.record("node", [AccountOpened(cash={"USDT": Decimal(10_000)}, quote="USDT")])
+        system.start(tree(Current(parts), _ports(self._venue, recorder, pool)))
+        stack.callback(self._market.close)
+        stack.callback(_stop, system)
+
+    def run(self, count: int) -> list[float]:
+        """Let so many bars pass; return the seconds from each to its order."""
+        self._venue.expect(count)
+        ticks = self._market.let(count)
+        orders = self._venue.wait()
+        return [order - tick for tick, order in zip(ticks, orders, strict=True)]
+
+
+def _parts(market: "_GatedMarket") -> Parts:
+    settings = Settings(
+        feed=Feed(speed="max", frames=("1m",)),
+        strategies={"every": StrategySettings(implementation="benchmarks.tick_to_order:EveryBar")},
+    )
+    shape = shape_of(settings, (SYMBOL,), Path(), problems := [])
+    if problems:
+        raise RuntimeError(f"expected a node that can be built, found {problems}")
+    return Parts(settings, market, NoHeadlines(), shape, limits_of(settings, (SYMBOL,)))
+
+
+def _system(home: Path, runtime: Threads, recorder: JournalRecorder, parts: Parts) -> System:
+    strategies = [f"strategy.{part.name}" for part in parts.shape.strategies]
+    names = ["positions", "venue", "executor", "breaker", *strategies, "sentiment", "feed"]
+    switchboard = Switchboard(
+        clock=runtime.clock,
+        recorder=recorder,
+        encode=encode,  # type: ignore[arg-type]
+        routes=routes_for([*names, "health", "herald", "archivist", "operator"]),
+        leaves_house=LEAVES_HOUSE,
+    )
+    recorder.on_durable = switchboard.on_durable
+    return System(
+        runtime=runtime,
+        switchboard=switchboard,
+        recover=JournalRecovery(home, recorder.wait),
+        is_marker=lambda event: isinstance(event, StateMarked),
+    )
+
+
+def _ports(venue: "_NotingVenue", recorder: JournalRecorder, pool: ThreadPoolExecutor) -> Ports:
+    def fetch(job: Callable[[], Any], reply: Callable[[Any], None]) -> None:
+        pool.submit(lambda: reply(job()))
+
+    return Ports(
+        venue=venue,
+        profile=PAPER_PROFILE,
+        generation=1,
+        fetch=fetch,
+        fetch_headlines=lambda reply: fetch(tuple, reply),
+        keep_states=recorder.keep_states,
+        durable_seq=lambda: recorder.durable_seq,
+        machine=lambda: Machine(cpu_percent=0, memory_mb=0, disk_free_mb=1e6, threads=0, files=0),
+        log=lambda level, event, **values: None,
+        act=lambda command: (True, ""),
+        after_answer=lambda command: None,
+        pause_s=lambda at, following: 0.0,
+        at_end=lambda: None,
+        summary_after=lambda at: 2 * at,
+    )
+
+
+def _stop(system: System) -> None:
+    system.stop()
+    deadline = perf_counter() + WAIT_S
+    while any(each.up for each in system.switchboard.vitals()) and perf_counter() < deadline:
+        threading.Event().wait(0.01)
+
+
+def _leave(error: BaseException) -> None:
+    raise RuntimeError(f"expected a journal that can be written, found {error}") from error
+
+
+class _GatedMarket:
+    """One symbol's bars, as many as are let through; each is stamped as it is handed over."""
+
+    def __init__(self) -> None:
+        self._gate = threading.Semaphore(0)
+        self._is_closed = False
+        self._ticks: list[float] = []
+
+    def let(self, count: int) -> list[float]:
+        """Open the gate for so many bars; the list fills as they pass."""
+        self._ticks = []
+        self._gate.release(count)
+        return self._ticks
+
+    def close(self) -> None:
+        """End the market."""
+        self._is_closed = True
+        self._gate.release()
+
+    def describe(self) -> str:
+        """Name the source."""
+        return "bars for a benchmark"
+
+    def symbols(self) -> Sequence[str]:
+        """Return its symbol."""
+        return (SYMBOL,)
+
+    def base_timeframe(self, symbol: str) -> str:
+        """Return the time frame of its rows."""
+        return "1m"
+
+    def starts_at(self) -> Instant:
+        """Return the first instant that may be traded."""
+        return BEGIN
+
+    def history(self, symbol: str, timeframe: str) -> Sequence[Bar]:
+        """Return no history."""
+        return ()
+
+    def steps(self, after: Instant) -> Iterator[Step]:
+        """Yield bars while the gate is open."""
+        opened_at = after
+        while True:
+            numbers = ("60012.10", "60055.00", "59987.35", "60031.80", "18.40211")
+            step = Step(opened_at + MINUTE_MS, (Row(SYMBOL, "1m", opened_at, *numbers),))
+            self._gate.acquire()
+            if self._is_closed:
+                return
+            self._ticks.append(perf_counter())
+            yield step
+            opened_at += MINUTE_MS
+
+    def steps_total(self) -> int | None:
+        """Return None: there is always another."""
+
+
+class EveryBar:
+    """Proposes an entry at every bar."""
+
+    timeframes: tuple[str, ...] = ("1m",)
+
+    def __init__(self, symbols: Sequence[str], parameters: Mapping[str, Any]) -> None:
+        self._symbols = tuple(symbols)
+        self._close = Decimal(0)
+
+    def on_bar(self, bar: Bar) -> None:
+        """Keep the close."""
+        self._close = bar.close
+
+    def on_score(self, score: Score) -> None:
+        """Ignore it."""
+
+    def propose(self, view: View) -> Sequence[Proposal]:
+        """Propose an entry."""
+        limit = self._close - 10
+        return (Entry(SYMBOL, Decimal("0.01"), self._close, view.at + MINUTE_MS, limit_price=limit, why="every bar"),)
+
+    def save(self) -> dict[str, Any]:
+        """Return the close."""
+        return {"close": str(self._close)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over the close."""
+        self._close = Decimal(state["close"])
+
+
+class _NotingVenue:
+    """Accepts every order, and says right after that it expired, so that none piles up."""
+
+    def __init__(self) -> None:
+        self._report: Callable[[OrderSeen], None] = lambda seen: None
+        self._stamps: list[float] = []
+        self._expected = 0
+        self._is_done = threading.Event()
+
+    def expect(self, count: int) -> None:
+        """Begin to count anew."""
+        self._stamps, self._expected = [], count
+        self._is_done.clear()
+
+    def wait(self) -> list[float]:
+        """Return the instant of each order, once all have come."""
+        if not self._is_done.wait(WAIT_S):
+            raise TimeoutError(f"expected {self._expected} orders within {WAIT_S} s, found {len(self._stamps)}")
+        return self._stamps
+
+    def watch(self, report: Callable[[OrderSeen], None]) -> None:
+        """Take who hears of changes."""
+        self._report = report
+
+    def submit(self, terms: Terms, reply: Reply) -> None:
+        """Note the instant, accept, and report the end."""
+        self._stamps.append(perf_counter())
+        reply(OrderSeen(terms.client_id, f"v{terms.client_id}", "accepted"))
+        self._report(OrderSeen(terms.client_id, f"v{terms.client_id}", "expired"))
+        if len(self._stamps) == self._expected:
+            self._is_done.set()
+
+    def cancel(self, client_id: str, symbol: str, reply: Reply) -> None:
+        """Say that there is none."""
+        reply(OrderNotFound(client_id))
+
+    def look_up(self, client_id: str, symbol: str, reply: Reply) -> None:
+        """Say that there is none."""
+        reply(OrderNotFound(client_id))
+
+    def show(self, at: Instant, bars: Sequence[Bar]) -> None:
+        """Ignore the market."""
+
+    def balances(self) -> dict[str, Decimal]:
+        """Return nothing."""
+        return {}
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+class _Floor:
+    """Two bare pykka actors: the first tells the second, which commits and stamps."""
+
+    def __init__(self, path: Path, stack: ExitStack) -> None:
+        self._second = _Second.start(path)
+        stack.callback(self._second.stop)
+        self._first = _First.start(self._second)
+        stack.callback(self._first.stop)
+
+    def run(self, count: int) -> list[float]:
+        """Send so many messages, one after another; return the seconds that each took."""
+        times = []
+        for _ in range(count):
+            done: pykka.ThreadingFuture[float] = pykka.ThreadingFuture()
+            start = perf_counter()
+            self._first.tell(done)
+            times.append(done.get(timeout=WAIT_S) - start)
+        return times
+
+
+class _First(pykka.ThreadingActor):
+    def __init__(self, second: "pykka.ActorRef[_Second]") -> None:
+        super().__init__()
+        self._next = second
+
+    def on_receive(self, message: Any) -> None:
+        self._next.tell(message)
+
+
+class _Second(pykka.ThreadingActor):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._count = 0
+
+    def on_start(self) -> None:
+        self._connection = apsw.Connection(str(self._path))
+        for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "CREATE TABLE t (n, text)"):
+            self._connection.execute(statement).fetchall()
+
+    def on_stop(self) -> None:
+        self._connection.close()
+
+    def on_receive(self, message: Any) -> None:
+        self._count += 1
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute("INSERT INTO t VALUES (?, ?)", (self._count, "x" * 300))
+        self._connection.execute("COMMIT")
+        message.set(perf_counter())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""A whole node on the stage: the same actors, supervisors, switchboard, journal and paper venue, on one thread.
+
+Time is virtual, the order of delivery is drawn from a seed, and deaths come on cue; the same seed gives the same
+journal, hash for hash.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from actors.health import Machine
+from domain.market import DAY_MS, Instant
+from gateways.paper import PaperVenue
+from holdfast.config.view import public_view
+from holdfast.parts import PAPER_PROFILE, Parts, paper_settings
+from holdfast.recovery import JournalRecovery, draft_of
+from holdfast.routes import LEAVES_HOUSE, node_names, routes_for
+from holdfast.wiring import Current, Ports, tree
+from messages.base import Event
+from messages.codec import encode
+from messages.node import NodeStarted, OperatorCommanded, StateMarked
+from messages.positions import AccountOpened
+from persistence.journal import Journal
+from persistence.reader import JournalReader
+from supervision import Break, Exit, Lane, Recorded, Stage, StageRecorder, Switchboard, System
+from supervision.system import Report
+
+EPOCHS_PER_BOOT = 1_000_000
+WALL_MS = 1_700_000_000_000
+"""Where the virtual wall clock begins."""
+
+
+class StagedNode:
+    """One life of a node on a stage.  Leaving the context is the end of that life, however it came."""
+
+    def __init__(self, parts: Parts, home: Path, *, seed: int, cue: Callable[[str], None] | None = None) -> None:
+        self.parts = parts
+        self.reports: list[Report] = []
+        self.ended = False
+        self.root_exit: Exit | None = None
+        self._home = home
+        self._files = ExitStack()
+        journal = self._files.enter_context(closing(Journal.open(home, cue=cue or _nothing)))
+        venue = PaperVenue.open(
+            home / "venue.db",
+            instruments=parts.shape.instruments,
+            deposit=parts.settings.venue.balances,
+            settings=paper_settings(parts.settings),
+            cue=cue or _nothing,
+        )
+        self._files.callback(venue.close)
+        self._journal = journal
+        with JournalReader(home) as reader:
+            last = journal.last_seq
+            market_at = next((record.at for record in reader.read(after=last - 1)), 0) if last else 0
+            self._has_account = next(iter(reader.read(kinds=["AccountOpened"])), None) is not None
+        recorder = StageRecorder(self._append, last)
+        self.stage = Stage(seed=seed, recorder=recorder, wall_ms=WALL_MS, market_ms=market_at)
+        self._recorder = recorder
+        self.switchboard = Switchboard(
+            clock=self.stage.clock,
+            recorder=recorder,
+            encode=encode,  # type: ignore[arg-type]
+            routes=routes_for(node_names(parts.shape)),
+            leaves_house=LEAVES_HOUSE,
+            last_seq=last,
+            last_epoch=journal.boot * EPOCHS_PER_BOOT,
+            new_mailbox=self.stage.new_mailbox,
+        )
+        recorder.on_durable = self.switchboard.on_durable
+        self.system = System(
+            runtime=self.stage,
+            switchboard=self.switchboard,
+            recover=JournalRecovery(home, recorder.wait),
+            is_marker=lambda event: isinstance(event, StateMarked),
+            on_report=self.reports.append,
+            on_root_end=self._root_ended,
+            seed=seed,
+            cue=cue,
+        )
+        self._tree = tree(Current(parts), self._ports(venue))
+
+    def __enter__(self) -> Self:
+        self._record_start()
+        self.system.start(self._tree)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.close()
+
+    @property
+    def last_seq(self) -> int:
+        """Return the highest sequence given."""
+        return self.switchboard.last_seq
+
+    def run(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Let the node live until its data has ended, a condition holds, or it is dead."""
+        self.stage.run_until(lambda: self.ended or self.root_exit is not None or until())
+
+    def commit(self) -> None:
+        """Write down what has been remembered so far."""
+        self._recorder.commit()
+
+    def crash(self, name: str) -> bool:
+        """Break an actor before its next message; say False where it is down."""
+        return self.system.tell(name, Break("on cue"), Lane.SYSTEM)
+
+    def kill(self) -> None:
+        """Die at once: what is not committed is lost."""
+        self.stage.kill()
+
+    def ask(self, name: str, message: Any) -> Any:
+        """Ask an actor from outside."""
+        return self.system.ask(name, message, 60.0)
+
+    # -- helpers -------------------------------------------------------------------------------------------------
+
+    def _append(self, records: Sequence[Recorded]) -> None:
+        self._journal.append([draft_of(record) for record in records])
+
+    def _keep(self, seq: int, states: Mapping[str, tuple[int, bytes]]) -> None:
+        self._recorder.commit()
+        self._journal.save_states(seq, states)
+
+    def _record_start(self) -> None:
+        settings = self.parts.settings
+        started = NodeStarted(self._journal.boot, "stage", public_view(settings), "stage", ".")
+        events: list[Event] = [started]
+        if not self._has_account:
+            events.append(AccountOpened(cash=dict(settings.venue.balances), quote=self.parts.shape.quote))
+        self.switchboard.record("node", events)
+
+    def _root_ended(self, reason: Exit) -> None:
+        self.root_exit = reason
+
+    def _data_ended(self) -> None:
+        self.ended = True
+
+    def _ports(self, venue: PaperVenue) -> Ports:
+        return Ports(
+            venue=venue,
+            profile=PAPER_PROFILE,
+            generation=self._journal.generation,
+            fetch=lambda job, reply: reply(job()),
+            fetch_headlines=lambda reply: reply(self.parts.headlines.load()),
+            keep_states=self._keep,
+            durable_seq=lambda: self._recorder.durable_seq,
+            machine=lambda: Machine(0.0, 0.0, 1e6, 1, 1),
+            log=lambda level, event, **values: None,
+            act=_act,
+            after_answer=lambda command: None,
+            pause_s=lambda at, following: 0.0,
+            at_end=self._data_ended,
+            summary_after=_next_midnight,
+        )
+
+
+def _nothing(point: str) -> None:
+    """Do nothing at a cue."""
+
+
+def _act(command: OperatorCommanded) -> tuple[bool, str]:
+    return False, f"{command.command} has no meaning on a stage"
+
+
+def _next_midnight(at: Instant) -> Instant:
+    return (at // DAY_MS + 1) * DAY_MS
