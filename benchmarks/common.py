@@ -5,7 +5,6 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 SYMBOLS = ("BTCUSDT", "DOGEUSDT", "ETHUSDT", "LUNAUSDT")
 """Those of the recorded market that have 1-minute bars."""
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 MEGABYTE = 1024 * 1024
 
 
@@ -110,12 +108,6 @@ def rss_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / MEGABYTE
 
 
-def cpu_by_thread(pid: int) -> dict[str, float]:
-    """Return the seconds of CPU of each living thread of a process, by its number and the kernel's name for it."""
-    shares: dict[str, float] = {}
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(OSError):
-            name, _, rest = (task / "stat").read_text().partition(" (")[2].rpartition(") ")
-            fields = rest.split()
-            shares[f"{task.name} {name}"] = (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-    return shares
+def thread_cpu_s(native_id: int) -> float:
+    """Return the seconds of CPU that a thread of this process has used so far; raise OSError where it has ended."""
+    return time.clock_gettime((~native_id << 3) | 6)

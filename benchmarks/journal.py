@@ -2,8 +2,8 @@
 
     python -m benchmarks.journal [--events N] [--rounds N] [--dir FOLDER] [--json]
 
-A ratio of times is floor / ours, so that more is better; 1.00 would be as fast as the floor.  Appending is measured when
-the write-ahead logs have reached their size and are used again, as they are in all but the first minutes of a node.
+A ratio of times is floor / ours, so that more is better; 1.00 would be as fast as the floor.  Appending is measured
+when the write-ahead logs have reached their size and are used again, as they are in all but the first minutes of a node.
 """
 
 import argparse

@@ -49,6 +49,9 @@ class Limits(msgspec.Struct, frozen=True):
     slippage_buffer: Decimal = Decimal("0.005")
     """How much worse than the mark a market order may fill, as a fraction; a limit order fills at its limit."""
 
+    no_trade: bool = False
+    """Deny every entry, whatever it is; what is held is still protected and may be left."""
+
     def __post_init__(self) -> None:
         problems = [f"{name} must be {expected}, was {found}" for name, expected, found in _misfits(self)]
         if problems:
@@ -120,6 +123,10 @@ def _check_mode(_entry: Entry, account: Account, _limits: Limits) -> Denied | No
     if account.mode == "active":
         return None
     return _deny("BREAKER_NOT_ACTIVE", "the breaker", "active", account.mode)
+
+
+def _check_no_trade(_entry: Entry, _account: Account, limits: Limits) -> Denied | None:
+    return _deny("NO_TRADE", "the setting no_trade", "off", "on") if limits.no_trade else None
 
 
 def _check_symbol(entry: Entry, account: Account, limits: Limits) -> Denied | None:
@@ -194,6 +201,7 @@ def _check_losses(_entry: Entry, account: Account, limits: Limits) -> Denied | N
 
 _CHECKS: tuple[Callable[[Entry, Account, Limits], Denied | None], ...] = (
     _check_mode,
+    _check_no_trade,
     _check_symbol,
     _check_sense,
     _check_age,

@@ -10,6 +10,7 @@ from domain.order import Side
 
 Reason = Literal[
     "BREAKER_NOT_ACTIVE",
+    "NO_TRADE",
     "SYMBOL_NOT_ALLOWED",
     "STALE_MARKET",
     "NO_PRICE",

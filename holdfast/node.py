@@ -39,7 +39,7 @@ from holdfast.summary import ProgressLine, print_summary, summarise
 from holdfast.wiring import Current, Ports, tree
 from messages.base import Event
 from messages.codec import encode
-from messages.node import HoldingsAsked, NodeFailed, NodeStarted, NodeStopped, StateMarked
+from messages.node import HoldingsAsked, NodeFailed, NodeStarted, NodeStopped, OperatorCommanded, StateMarked
 from messages.positions import AccountOpened
 from persistence.journal import Journal
 from persistence.reader import JournalReader
@@ -58,6 +58,8 @@ from supervision import (
 
 EPOCHS_PER_BOOT = 1_000_000
 """Incarnations of one process: their epochs lie above those of every process before."""
+FAILED_BOOTS_MAX = 3
+"""After so many processes in a row that gave themselves up, the node comes up halted."""
 LOOK_S = 0.5
 """Between two looks of the main thread at configuration and progress."""
 STOP_S = 60.0
@@ -77,6 +79,7 @@ def run_node(
     Raises:
         ConfigurationError, JournalError, SocketRefused, OSError: it could not start; nothing was sent anywhere.
     """
+    os.umask(0o077)
     sys.setswitchinterval(0.0005)
     with ExitStack() as stack:
         node = Node(settings, home, stack, config_path=config_path, overrides=overrides)
@@ -138,6 +141,7 @@ class Node:
         with JournalReader(self._home) as reader:
             market_at = next((record.at for record in reader.read(after=last_seq - 1)), 0) if last_seq else 0
             self._has_account = next(iter(reader.read(kinds=["AccountOpened"])), None) is not None
+            self._failures = failures_in_a_row(reader)
         runtime = Threads(RecordedClock(market_at))
         self._stack.callback(runtime.close)
         switchboard = Switchboard(
@@ -223,6 +227,9 @@ class Node:
         ]
         if not self._has_account:
             events.append(AccountOpened(cash=dict(settings.venue.balances), quote=self._current.parts.shape.quote))
+        if self._failures >= FAILED_BOOTS_MAX:
+            reason = f"the last {self._failures} processes gave themselves up"
+            events.append(_halt(self._boot, self._system.clock.wall_ms(), reason))
         self._record(*events)
         self._log("info", "node.started", home=str(self._home), boot=self._boot, **self._said_of_source())
 
@@ -250,7 +257,8 @@ class Node:
         step_ms = min(TIMEFRAMES_MS[source.base_timeframe(symbol)] for symbol in source.symbols())
         line = ProgressLine(source.starts_at(), source.steps_total(), step_ms) if progress else None
         while not self._over.wait(LOOK_S):
-            manager.alive()
+            if self._makes_progress():
+                manager.alive()
             if line is not None:
                 line.show(self._system.clock.market_ms(), self._system.switchboard.last_seq, None)
             if watcher is not None and self._config_path is not None and watcher.observe(look_at(self._config_path)):
@@ -258,6 +266,11 @@ class Node:
                 self._log("info" if ok else "error", "configuration.reloaded", ok=ok, detail=detail)
         if line is not None:
             line.clear()
+
+    def _makes_progress(self) -> bool:
+        """Say whether no actor has been busy with one message for longer than it may."""
+        limit = self._current.parts.settings.health.message_age_max_s
+        return all(each.busy_s < limit for each in self._system.switchboard.vitals())
 
     def _summarise(self) -> Any:
         try:
@@ -320,6 +333,31 @@ class Node:
         sys.stderr.write(f"holdfast: the journal cannot be written: {error}\n")
         sys.stderr.flush()
         os._exit(int(ExitCode.IO_ERROR))
+
+
+def failures_in_a_row(reader: JournalReader) -> int:
+    """Return how many of the newest processes ended by a failure of their own, since one that did not or a resume.
+
+    Being killed is no failure of ours and is passed over.
+    """
+    failures = 0
+    for record in reader.read(kinds=["NodeStopped", "NodeFailed", "OperatorCommanded"]):
+        if record.kind == "NodeFailed":
+            failures += 1
+        elif record.kind == "NodeStopped" or msgspec.json.decode(record.payload)["command"] == "resume":
+            failures = 0
+    return failures
+
+
+def _halt(boot: int, wall_ms: int, reason: str) -> OperatorCommanded:
+    return OperatorCommanded(
+        request_id=f"boot-{boot}",
+        command="halt",
+        user="holdfast",
+        process=os.getpid(),
+        wall_ms=wall_ms,
+        reason=reason,
+    )
 
 
 def _run_job(job: Callable[[], Any], reply: Callable[[Any], None]) -> None:

@@ -199,6 +199,7 @@ def limits_of(settings: Settings, symbols: tuple[str, ...]) -> Limits:
         drawdown_max=risk.drawdown_max,
         stale_after_ms=int(risk.stale_after_s * SECOND_MS),
         symbols_allowed=risk.symbols_allowed or symbols,
+        no_trade=risk.no_trade,
         fee_buffer=max(settings.venue.fee_taker_bps, settings.venue.fee_maker_bps, Decimal(0)) / 10_000 * 2,
     )
 

@@ -19,6 +19,7 @@ from domain.venue import OrderSeen
 from gateways.paper import rows, schema
 from gateways.paper.matching import Match, Working
 from gateways.paper.rules import Refusal
+from gateways.paper.texts import text
 
 NEVER: Instant = -(2**63)
 """A market time before every other."""
@@ -92,11 +93,11 @@ class Book:
         )
 
     def working(self, now: Instant) -> list[Working]:
-        """Return the orders that are open at `now`, in order of arrival."""
+        """Return the orders that are open at `now`, in the order of the queue."""
         orders = {
             row[0]: rows.working(row)
             for row in self._connection.execute(
-                f"SELECT {rows.WORKING} FROM orders WHERE {_OPEN} ORDER BY arrives_at, number",
+                f"SELECT {rows.WORKING} FROM orders WHERE {_OPEN} ORDER BY {rows.PLACE}",
                 {"now": now},
             )
         }
@@ -129,17 +130,16 @@ class Book:
     def changed_by_bars(self, since: Instant, until: Instant) -> list[str]:
         """Return the client ids of orders that bars closing after `since` and up to `until` changed for the eye."""
         found = self._rows(
-            "SELECT number, client_id FROM orders WHERE number IN"
+            "SELECT client_id FROM orders WHERE number IN"
             " (SELECT order_number FROM trades WHERE shown_at > :since AND shown_at <= :until)"
-            " UNION SELECT number, client_id FROM orders"
-            " WHERE final_at > :since AND final_at <= :until AND code = :code ORDER BY number",
+            f" OR (final_at > :since AND final_at <= :until AND code = :code) ORDER BY {rows.PLACE}",
             {"since": since, "until": until, "code": OUT_OF_FUNDS.code},
         )
-        return [client_id for _, client_id in found]
+        return [client_id for (client_id,) in found]
 
     def add_order(self, terms: Terms, *, at: Instant, arrives_at: Instant, lock: Money) -> int:
         """Write down an order that was taken; return its number."""
-        self._insert_order(terms, (at, arrives_at, lock.asset, rows.text(lock.amount), None, None, "", ""))
+        self._insert_order(terms, (at, arrives_at, lock.asset, text(lock.amount), None, None, "", ""))
         return self._connection.last_insert_rowid()
 
     def add_refused(self, terms: Terms, refusal: Refusal, *, at: Instant) -> None:
@@ -163,7 +163,7 @@ class Book:
         )
         self._connection.execute(
             "INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [rows.text(value) if isinstance(value, Decimal) else value for value in values],
+            [text(value) if isinstance(value, Decimal) else value for value in values],
         )
         _post(self._connection, at, legs, rows.trade_id(number, nth))
 
@@ -191,7 +191,7 @@ class Book:
         """Take back what bars later than `now` did.  Requests stay, whenever they were made."""
         totals = self.totals(now)
         for asset, total in totals.items():
-            self._connection.execute("UPDATE accounts SET total = ? WHERE asset = ?", (rows.text(total), asset))
+            self._connection.execute("UPDATE accounts SET total = ? WHERE asset = ?", (text(total), asset))
         self._connection.execute("DELETE FROM ledger WHERE at > ?", (now,))
         self._connection.execute("DELETE FROM trades WHERE shown_at > ?", (now,))
         self._connection.execute("UPDATE orders SET triggered_at = NULL WHERE triggered_at > ?", (now,))
@@ -239,8 +239,8 @@ def _post(connection: apsw.Connection, at: Instant, legs: Iterable[Money], trade
     for leg in legs:
         before = connection.execute("SELECT total FROM accounts WHERE asset = ?", (leg.asset,)).get
         total = leg.amount + (ZERO if before is None else Decimal(before))
-        connection.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (leg.asset, rows.text(total)))
+        connection.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (leg.asset, text(total)))
         connection.execute(
             "INSERT INTO ledger (at, asset, amount, trade_id) VALUES (?, ?, ?, ?)",
-            (at, leg.asset, rows.text(leg.amount), trade),
+            (at, leg.asset, text(leg.amount), trade),
         )

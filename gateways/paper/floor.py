@@ -35,7 +35,7 @@ class Floor:
         self._orders[order.terms.client_id] = order
         queue = self._queues.setdefault(order.terms.symbol, [])
         queue.append(order)
-        queue.sort(key=_arrival)
+        queue.sort(key=_place)
 
     def remove(self, client_id: str) -> None:
         """Take out an order that is finished, or was never here; what it locked is free."""
@@ -53,5 +53,5 @@ class Floor:
             self.totals[leg.asset] = self.totals.get(leg.asset, ZERO) + leg.amount
 
 
-def _arrival(order: Working) -> tuple[int, int]:
-    return (order.arrives_at, order.number)
+def _place(order: Working) -> tuple[int | str, ...]:
+    return order.place

@@ -27,6 +27,7 @@ from domain.market import Bar, Instant, Instrument
 from domain.money import ONE, ZERO, ceil_to, floor_to
 from domain.order import Terms
 from gateways.paper.settings import PaperSettings
+from gateways.paper.texts import text
 
 Liquidity = Literal["maker", "taker"]
 
@@ -48,6 +49,28 @@ class Working(msgspec.Struct):
     def remaining(self) -> Decimal:
         """Return what is not traded yet, in base currency."""
         return self.terms.quantity - self.filled
+
+    @property
+    def place(self) -> tuple[int | str, ...]:
+        """Return what decides its place in the queue: arrival, then its terms; its number only among equals.
+
+        So the queue does not depend on the order in which orders of one instant were submitted, which a death in
+        between can change.
+        """
+        terms = self.terms
+        limit_price, stop_price = terms.limit_price, terms.stop_price
+        return (
+            self.arrives_at,
+            terms.symbol,
+            terms.strategy,
+            terms.leg,
+            terms.side,
+            terms.type,
+            text(terms.quantity),
+            "" if limit_price is None else text(limit_price),
+            "" if stop_price is None else text(stop_price),
+            self.number,
+        )
 
 
 class Chance(msgspec.Struct, frozen=True):

@@ -7,18 +7,15 @@ from typing import Any
 from domain.money import Money
 from domain.order import Fill, Side, Terms
 from gateways.paper.matching import Working
+from gateways.paper.texts import text
 
 TERMS = "client_id, strategy, symbol, side, type, quantity, leg, limit_price, stop_price, valid_until"
 FILL = "order_number, nth, traded_at, quantity, price, fee, fee_asset, liquidity"
 WORKING = f"number, arrives_at, lock_asset, lock_amount, ifnull(triggered_at <= :now, 0), {TERMS}"
-DIGITS_MAX = 40
-"""Numbers with more digits than this before or after the point are written with an exponent."""
-
-
-def text(value: Decimal) -> str:
-    """Return a number as exact text."""
-    # An order that is refused for its absurd numbers is written down too, and may need a million digits in full.
-    return format(value, "f") if abs(value.adjusted()) < DIGITS_MAX else str(value)
+PLACE = (
+    "arrives_at, symbol, strategy, leg, side, type, quantity, ifnull(limit_price, ''), ifnull(stop_price, ''), number"
+)
+"""The order of the queue, as `Working.place` has it."""
 
 
 def trade_id(number: int, nth: int) -> str:

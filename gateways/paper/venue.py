@@ -80,7 +80,7 @@ class PaperVenue:
     def show(self, at: Instant, bars: Sequence[Bar]) -> None:
         """Let the bars that closed at `at` (one of a symbol, all in one call) do what they do to open orders.
 
-        An order that they changed is reported once it is durable, in order of submission.  The same bars shown again
+        An order that they changed is reported once it is durable, in the order of the queue.  The same bars shown again
         change nothing and tell the same again.  Bars older than the newest shown in this life are ignored.
         """
         since = self._now
@@ -152,7 +152,7 @@ class PaperVenue:
             queue = floor.queue(symbol)
             if queue and symbol not in done and symbol in self._instruments:
                 matches += match(queue, bar, self._instruments[symbol], self._settings)
-        matches.sort(key=lambda made: (made.order.arrives_at, made.order.number))
+        matches.sort(key=lambda made: made.order.place)
         return matches
 
     def _write_match(self, made: Match, floor: Floor, shown: Mapping[str, Bar], at: Instant) -> None:

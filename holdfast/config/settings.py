@@ -41,6 +41,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """The node itself."""
 
     name: Annotated[str, NAME] = "holdfast"
+    offline: Annotated[bool, Flag()] = False
+    """Refuse every source that would need the network."""
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +130,8 @@ class StrategySettings(msgspec.Struct, frozen=True, kw_only=True):
 class Risk(msgspec.Struct, frozen=True, kw_only=True):
     """The breaker's limits.  Fractions are of equity."""
 
+    no_trade: Annotated[bool, Flag()] = False
+    """Deny every entry; what is held is still protected and may be left."""
     price_collar_pct: Annotated[Decimal, Number(above=0, at_most=100, unit="percent")] = Decimal(2)
     order_notional_max: Amount = Decimal(5_000)
     """In quote currency."""

@@ -267,7 +267,7 @@ def test_a_cancel_says_what_became_of_the_order_and_says_it_again(open_venue: Op
     venue = open_venue()
     show(venue, 0)
     submit(venue, terms("part", quantity="3"))
-    submit(venue, terms("full", quantity="2"))
+    submit(venue, terms("full", quantity="4"))
     show(venue, 1, volume="20")
     show(venue, 2, volume="20")
 
@@ -376,9 +376,25 @@ def test_who_pays_in_the_fee_asset_does_not_hang_on_the_order_of_the_bars(open_v
             submit(venue, terms("a"))
             submit(venue, terms("b", symbol="BNB/USD"))
             venue.show(T0 + MINUTE_MS, bars)
-            fees.append([fill.fee.asset for client_id in "ab" for fill in seen(look_up(venue, client_id)).fills])
+            fees.append([fill.fee for client_id in "ab" for fill in seen(look_up(venue, client_id)).fills])
 
-    assert fees == [["BNB", "BNB"]] * 2
+    assert fees == [[Money(D("0.002002"), "BNB"), Money(D("0.002002"), "BNB")]] * 2
+
+
+def test_volume_at_one_instant_goes_by_terms_and_not_by_who_was_submitted_first(open_venue: Open) -> None:
+    filled = []
+    for index, order in enumerate((("small", "big"), ("big", "small"))):
+        venue = open_venue()
+        show(venue, index * 2)
+        for name in order:
+            submit(venue, terms(f"{name}{index}", quantity="3" if name == "small" else "4"))
+        show(venue, index * 2 + 1, volume="20")
+        filled.append([len(seen(look_up(venue, f"{name}{index}")).fills) for name in ("small", "big")])
+        cancel(venue, f"small{index}")
+        cancel(venue, f"big{index}")
+        venue.close()
+
+    assert filled == [[1, 0], [1, 0]]
 
 
 def test_volume_goes_to_who_arrives_first_and_not_to_who_was_sent_first(open_venue: Open) -> None:
@@ -566,7 +582,7 @@ def test_an_order_from_a_later_market_is_accepted_unfilled_and_not_placed_twice(
 
     looked, placed = seen(look_up(again)), seen(submit(again, terms()))
     balances = again.balances()
-    all_funds = seen(submit(again, terms("b", type_="limit", quantity="90", price="100")))
+    all_funds = seen(submit(again, terms("b", type_="limit", quantity="99", price="100")))
     cancel(again, "b")
     show(again, 1)
     show(again, 2)

@@ -238,6 +238,27 @@ def test_a_record_that_was_changed_is_named_by_its_sequence(tmp_path: Path, stat
     assert place in {finding.sequence for finding in verify(home).findings}
 
 
+def test_a_record_that_is_missing_is_told_from_one_that_was_changed(tmp_path: Path) -> None:
+    home = make(tmp_path / "home", 9)
+    change(home, "DELETE FROM events WHERE seq = 4")
+
+    with pytest.raises(JournalDamaged, match="expected sequence 4 in the journal, found 5"):
+        Journal.open(home)
+
+
+def test_opening_checks_what_no_sound_snapshot_vouches_for(tmp_path: Path) -> None:
+    home = make(tmp_path / "home", 9)
+    with closing(Journal.open(home)) as journal:
+        journal.save_states(3, {"positions": (1, b"state")})
+        journal.save_states(6, {"positions": (1, b"state")})
+    change(home, "UPDATE events SET wall = 0 WHERE seq = 5")
+
+    Journal.open(home).close()
+    change(home, "UPDATE snapshots SET state = x'00' WHERE seq = 6")
+    with pytest.raises(JournalDamaged, match="sequence 5"):
+        Journal.open(home)
+
+
 def test_a_tail_that_was_never_acknowledged_may_be_cut(tmp_path: Path) -> None:
     with a_running_journal(tmp_path / "home", 4) as copy:
         mark = Mark(3, read(copy)[0][2].hash)

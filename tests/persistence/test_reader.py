@@ -149,6 +149,19 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
         reader._connection.execute("DELETE FROM events")
 
 
+def test_a_reader_that_comes_to_an_end_too_early_says_so(tmp_path: Path) -> None:
+    with closing(Journal.open(tmp_path)) as journal:
+        journal.append(drafts(1, 9))
+
+    with JournalReader(tmp_path) as reader:
+        with closing(apsw.Connection(str(tmp_path / "journal.db"))) as other:
+            other.execute("DELETE FROM events WHERE seq > 7")
+
+        assert len(list(reader.read(until=7))) == 7
+        with pytest.raises(JournalDamaged, match="expected a record of sequence 8, found none"):
+            list(reader.read())
+
+
 def test_the_last_sequence_at_an_instant_is_found_though_instants_may_go_back(tmp_path: Path) -> None:
     instants = [10, 20, 20, 15, 30, 40]
     with closing(Journal.open(tmp_path)) as journal:
