@@ -91,7 +91,7 @@ def recorded_bars() -> Path | None:
 
 
 def compiled_once(folder: Path) -> dict[str, str]:
-    """Return an environment in which the first process keeps the modules it compiles, in a folder, for those after it."""
+    """Return an environment in which the first process keeps what it compiles for those after it, in a folder."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return kept | {"PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
 

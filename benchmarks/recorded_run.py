@@ -80,7 +80,7 @@ def measure(folder: Path, bars: Path, *, days: int, rounds: int, keep: Path | No
     size = (home / "journal.db").stat().st_size
     if keep is not None:
         shutil.move(home, keep)
-    count, events = last["summary"]["bars"], last["summary"]["seq"]
+    count, events = last["summary"]["bars"], kinds.total()
     ours = compared(
         "recorded_run_time", ours=seconds, floor=median(floors), unit="s", floor_is=FLOOR_IS, parts=_shares(last)
     )

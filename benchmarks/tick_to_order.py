@@ -31,6 +31,7 @@ from domain.sources import Row, Step
 from domain.strategies.base import Score, View
 from domain.venue import OrderNotFound, OrderSeen, Reply
 from gateways.headlines import NoHeadlines
+from holdfast.config.problems import Problem
 from holdfast.config.settings import Feed, Settings, StrategySettings
 from holdfast.config.settings import Journal as JournalSettings
 from holdfast.parts import PAPER_PROFILE, Parts, limits_of, shape_of
@@ -117,7 +118,8 @@ def _parts(market: "_GatedMarket") -> Parts:
         feed=Feed(speed="max", frames=("1m",)),
         strategies={"every": StrategySettings(implementation="benchmarks.tick_to_order:EveryBar")},
     )
-    shape = shape_of(settings, (SYMBOL,), Path(), problems := [])
+    problems: list[Problem] = []
+    shape = shape_of(settings, (SYMBOL,), Path(), problems)
     if problems:
         raise RuntimeError(f"expected a node that can be built, found {problems}")
     return Parts(settings, market, NoHeadlines(), shape, limits_of(settings, (SYMBOL,)))

@@ -14,10 +14,16 @@ from holdfast.config.view import public_view
 from holdfast.logs import NodeLog
 from holdfast.pace import Pace
 from holdfast.parts import StrategyPart, limits_of
+from holdfast.secrets import scrub
 from holdfast.wiring import Current
 from messages.base import Event
 from messages.node import ConfigurationChanged, OperatorCommanded
 from supervision import Break, Lane, SupervisionError, System
+
+CLERKS = ("operator", "operations")
+"""The clerk who answers an operator, and the supervisor it falls with."""
+ANSWER_FIRST_S = 0.5
+"""How long these live on, so that the answer is out before they end."""
 
 
 class Acts:
@@ -66,7 +72,8 @@ class Acts:
             changes = compare(old, new)
             strategies = self._strategies(changes.effective)
         except (ConfigurationError, ValueError) as error:
-            problems = tuple(str(error).splitlines())
+            # A secret under a wrong key would be shown as what was found there; the journal never forgets.
+            problems = tuple(scrub(str(error)).splitlines())
             self._record(ConfigurationChanged(applied=False, changes={}, problems=problems))
             return False, "; ".join(problems)
         if changes.is_empty:
@@ -115,6 +122,13 @@ class Acts:
 
     def _restart(self, name: str, reason: str) -> tuple[bool, str]:
         assert self.system is not None
+        if name in CLERKS:
+            self.system.runtime.after(ANSWER_FIRST_S, lambda: self._restart_now(name, reason))
+            return True, f"{name} will be restarted in {ANSWER_FIRST_S} s"
+        return self._restart_now(name, reason)
+
+    def _restart_now(self, name: str, reason: str) -> tuple[bool, str]:
+        assert self.system is not None
         try:
             self.system.restart(name, reason)
         except SupervisionError as error:
@@ -123,6 +137,11 @@ class Acts:
 
     def _crash(self, name: str, reason: str) -> tuple[bool, str]:
         assert self.system is not None
-        if not self.system.tell(name, Break(reason or "an operator asked for it"), Lane.CONTROL):
+        system = self.system
+        blow = Break(reason or "an operator asked for it")
+        if name in (*CLERKS, "root"):
+            system.runtime.after(ANSWER_FIRST_S, lambda: system.tell(name, blow, Lane.CONTROL))
+            return True, f"{name} will be broken in {ANSWER_FIRST_S} s; `holdfast ctl tree` shows how it heals"
+        if not system.tell(name, blow, Lane.CONTROL):
             return False, f"{name} is down already"
         return True, f"{name} was broken; `holdfast ctl tree` shows how it heals"

@@ -35,6 +35,7 @@ from holdfast.pace import Pace
 from holdfast.parts import PAPER_PROFILE, Parts, gather, paper_settings
 from holdfast.recovery import JournalRecorder, JournalRecovery
 from holdfast.routes import LEAVES_HOUSE, node_names, routes_for
+from holdfast.secrets import scrub
 from holdfast.summary import ProgressLine, print_summary, summarise
 from holdfast.wiring import Current, Ports, tree
 from messages.base import Event
@@ -303,7 +304,7 @@ class Node:
 
     def _end(self, reason: str, exit_code: ExitCode = ExitCode.OK) -> None:
         if not self._over.is_set():
-            self._reason, self._exit_code = reason, exit_code
+            self._reason, self._exit_code = scrub(reason), exit_code
             self._over.set()
 
     def _record(self, *events: Event) -> None:
@@ -322,7 +323,8 @@ class Node:
             case Terminated():
                 self._log("warning", "child.terminated", **report._asdict() | {"reason": str(report.reason)})
             case GaveUp():
-                self._system.tell("health", report)
+                reason = Exit(report.reason.kind, scrub(report.reason.detail))
+                self._system.tell("health", report._replace(reason=reason))
 
     def _hear_root_end(self, reason: Exit) -> None:
         self._root_ended.set()

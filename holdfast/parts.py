@@ -10,7 +10,7 @@ import msgspec
 from actors.feed import Audience
 from domain.bars import frames_of
 from domain.limits import Limits
-from domain.market import SECOND_MS, Instrument
+from domain.market import DAY_MS, SECOND_MS, Instant, Instrument
 from domain.sentiment import aliases_of, score_headline
 from domain.sources import Headline, HeadlineSource, MarketSource
 from domain.strategies import Score, Strategy
@@ -22,6 +22,7 @@ from gateways.plugins import find_strategy
 from gateways.recorded import RecordedMarket
 from gateways.sample import SampleMarket
 from gateways.sample_news import sample_headlines
+from gateways.sample_plan import BEGIN as SAMPLE_BEGIN
 from holdfast.config.instruments import instrument_for
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.settings import Settings, StrategySettings
@@ -36,6 +37,7 @@ PAPER_PROFILE = VenueProfile(
     look_again_s=1.0,
 )
 SAMPLE_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+SAMPLE_DAYS = 14
 DEADLINE_MS = 60 * SECOND_MS
 """How long the venue may take an order for, in market time."""
 
@@ -135,7 +137,7 @@ def open_market(settings: Settings, folder: Path) -> MarketSource:
     try:
         if feed.source == "sample":
             symbols = feed.symbols or SAMPLE_SYMBOLS
-            return SampleMarket(frames=feed.frames, symbols=symbols)
+            return SampleMarket(frames=feed.frames, symbols=symbols, days=_sample_days(feed.end))
         timeframes = dict.fromkeys(feed.symbols, feed.timeframe) if feed.timeframe else None
         return RecordedMarket.open(
             folder / Path(feed.path).expanduser(),
@@ -148,6 +150,15 @@ def open_market(settings: Settings, folder: Path) -> MarketSource:
         )
     except (ValueError, OSError) as error:
         raise ConfigurationError([Problem("feed", "a market that can be read", str(error), "the source")]) from error
+
+
+def _sample_days(end: Instant | None) -> int:
+    """Return how many days of the generated market may be traded; raise ValueError for an end before its first."""
+    if end is None:
+        return SAMPLE_DAYS
+    if end < SAMPLE_BEGIN + DAY_MS:
+        raise ValueError(f"the generated market must end at least a day after {SAMPLE_BEGIN}, was to end at {end}")
+    return (end - SAMPLE_BEGIN) // DAY_MS
 
 
 def open_headlines(settings: Settings, folder: Path) -> HeadlineSource:

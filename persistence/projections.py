@@ -6,6 +6,7 @@ They say nothing that the events do not; they can be dropped and are rebuilt.
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from itertools import islice, starmap
+from operator import itemgetter
 from typing import Any
 
 import apsw
@@ -99,7 +100,7 @@ class _Gathering:
 
     def write(self) -> None:
         for insert, rows in (
-            (_INSERT_ORDER, self._orders.values()),
+            (_INSERT_ORDER, [_order_values(order) for order in self._orders.values()]),
             (_INSERT_FILL, self._fills),
             (_INSERT_POSITION, self._positions),
             (_INSERT_EQUITY, self._equity),
@@ -219,17 +220,18 @@ def _columns(table: type[Model]) -> list[str]:
     return [field.column_name for field in table._meta.sorted_fields]
 
 
-def _insert(table: type[Model], place: str = "?") -> str:
+def _insert(table: type[Model]) -> str:
     columns = _columns(table)
-    places = ", ".join(place if place == "?" else place + column for column in columns)
+    places = ", ".join("?" for _ in columns)
     return f"INSERT OR REPLACE INTO {table._meta.table_name} ({', '.join(columns)}) VALUES ({places})"
 
 
-_INSERT_ORDER = _insert(OrderRow, ":")
+_INSERT_ORDER = _insert(OrderRow)
 _INSERT_FILL = _insert(FillRow)
 _INSERT_POSITION = _insert(PositionRow)
 _INSERT_EQUITY = _insert(EquityRow)
 _INSERT_SENTIMENT = _insert(SentimentRow)
+_order_values = itemgetter(*_columns(OrderRow))
 _SELECT_ORDER = f"SELECT {', '.join(_columns(OrderRow))} FROM orders WHERE client_id = ?"
 
 KINDS: dict[str, Callable[[_Gathering, Draft | Record, Any], None]] = {

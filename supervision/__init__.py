@@ -3,9 +3,11 @@
 Generic: no word of trading, and nothing of ours is imported.  The words are Erlang/OTP's.
 """
 
+from pykka import Timeout
+
 from supervision.actor import Actor
 from supervision.clock import Clock, MarketClock
-from supervision.errors import ActorDown, Crashed, Fenced, SpecError, SupervisionError, Timeout
+from supervision.errors import ActorDown, Crashed, Fenced, SpecError, SupervisionError
 from supervision.journaled import JournaledActor, Memory, Recovered, Recovery
 from supervision.recorder import Recorder
 from supervision.signals import (

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pykka
 from pykka._envelope import Envelope
 
-from supervision.errors import ActorDown, Crashed, Fenced
+from supervision.errors import ActorDown, Crashed, Fenced, said_of
 from supervision.mailbox import Mailbox
-from supervision.signals import Break, CrashReport, Exit, Lane, Started, Stop, Wake
+from supervision.signals import Break, CrashReport, Exit, Recorded, Stop, Wake
 from supervision.switchboard import Outbox, Seat
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Actor(pykka.Actor):
         self._outbox: Outbox | None = None
         self._exit = Exit("normal")
         self._in_hand: Any = None
+        self._heard = 0
         super().__init__()
 
     # -- for subclasses ------------------------------------------------------------------------------------------
@@ -98,13 +99,15 @@ class Actor(pykka.Actor):
             return None
         if type(message) is Break:
             raise Crashed(f"{self.name} was broken on purpose: {message.reason}")
+        if type(message) is Recorded:
+            self._heard = message.seq
         return self.receive(message)
 
     def _cause(self) -> tuple[int, int]:
         return 0, 0
 
     def _seen(self) -> int:
-        return 0
+        return self._heard
 
     def _said(self, last_seq: int) -> None:
         """Hear the highest sequence that was just given to this actor's events."""
@@ -140,7 +143,7 @@ class Actor(pykka.Actor):
         except BaseException as error:  # noqa: BLE001  the one place where a failed start is seen
             self._fail(error, kind="init")
             return
-        self._system.tell(self._cell.parent, Started(self.name, self._epoch), Lane.SYSTEM)
+        self._system.started(self.name, self._epoch)
 
     def _begin(self) -> None:
         self.started()
@@ -150,6 +153,9 @@ class Actor(pykka.Actor):
             self._exit = Exit(message.kind)
             self.actor_stopped.set()
             return None
+        return self._handle(message)
+
+    def _handle(self, message: Any) -> Any:
         cell = self._cell
         cell.busy_with = type(message).__name__
         cell.busy_since = self._system.clock.monotonic()
@@ -165,7 +171,7 @@ class Actor(pykka.Actor):
             self._fail(error, kind="crash")
             if isinstance(error, Exception):
                 raise
-            raise Crashed(f"{self.name} was ended by {error!r}") from error
+            raise Crashed(f"{self.name} was ended by {said_of(error)}") from error
         self._in_hand = None
         return answer
 
@@ -183,13 +189,13 @@ class Actor(pykka.Actor):
         if isinstance(error, Fenced):
             self._exit = Exit("killed", "fenced")
             return
-        self._exit = Exit("init" if kind == "init" else "crash", f"{type(error).__name__}: {error}"[:500])
+        self._exit = Exit("init" if kind == "init" else "crash", said_of(error))
         self._system.report(
             CrashReport(
                 name=self.name,
                 epoch=self._epoch,
                 reason=str(self._exit),
-                message=f"{self._in_hand!r:.1000}",
+                message=_shown(self._in_hand),
                 stack="".join(traceback.format_exception(error))[-REPORT_CHARS_MAX:],
                 mailbox_depth=self._mailbox.depth(),
                 uptime_s=self._system.clock.monotonic() - self._cell.started_at,
@@ -207,6 +213,13 @@ class Actor(pykka.Actor):
 
     def __str__(self) -> str:
         return f"{self._cell.name}/{self._epoch}"
+
+
+def _shown(message: Any) -> str:
+    try:
+        return f"{message!r:.1000}"
+    except Exception:  # noqa: BLE001  a message that cannot be shown must not hide the crash it caused
+        return f"<{type(message).__name__} that cannot be shown>"
 
 
 def _refuse(envelope: Envelope[Any], name: str) -> None:

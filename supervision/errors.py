@@ -1,7 +1,5 @@
 """What can go wrong in this package."""
 
-from pykka import Timeout as Timeout  # an answer that did not come in time, for those who know no pykka
-
 
 class SupervisionError(Exception):
     """The base of every error of this package."""
@@ -21,3 +19,11 @@ class Crashed(SupervisionError):
 
 class ActorDown(SupervisionError):
     """The actor that was asked is down, or went down before it answered."""
+
+
+def said_of(error: BaseException) -> str:
+    """Return an error's type and text, cut to a limit; also of one whose text cannot be had."""
+    try:
+        return f"{type(error).__name__}: {error}"[:500]
+    except Exception:  # noqa: BLE001  whatever its text raises, that it happened must be known
+        return f"{type(error).__name__}: it has no text"

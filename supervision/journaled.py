@@ -99,7 +99,7 @@ class JournaledActor(Actor):
             answer = None
         else:
             answer = super()._take(message)
-        if self._own_last <= self.seq:
+        if self._own_last <= self.seq and not self.has_recorded():
             self.react()
         self._record = None
         return answer

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
@@ -53,6 +54,7 @@ class Mailbox:
 
     def _pop(self) -> Envelope[Any] | None:
         for lane in self._lanes:
-            if lane:
+            # Who fences drains while the reader reads: between a look and a taking the lane may have become empty.
+            with suppress(IndexError):
                 return lane.popleft()
         return None

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 Restart = Literal["permanent", "transient", "temporary"]
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
 
+INFINITE = float("inf")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
@@ -86,10 +88,12 @@ def check_specs(root: ChildSpec) -> None:
 def _check_child(spec: ChildSpec) -> None:
     if spec.restart not in ("permanent", "transient", "temporary"):
         raise SpecError(f"{spec.name}: restart must be permanent, transient or temporary, was {spec.restart!r}")
-    if spec.shutdown_s is not None and spec.shutdown_s < 0:
-        raise SpecError(f"{spec.name}: shutdown must be at least 0 seconds, was {spec.shutdown_s}")
-    if spec.start_timeout_s <= 0:
-        raise SpecError(f"{spec.name}: the time to start must be above 0 seconds, was {spec.start_timeout_s}")
+    if spec.shutdown_s is not None and not 0 <= spec.shutdown_s < INFINITE:
+        raise SpecError(f"{spec.name}: shutdown must be at least 0 seconds and finite, or None, was {spec.shutdown_s}")
+    if not 0 < spec.start_timeout_s < INFINITE:
+        raise SpecError(
+            f"{spec.name}: the time to start must be above 0 seconds and finite, was {spec.start_timeout_s}"
+        )
     if spec.supervises is not None and spec.shutdown_s is not None:
         raise SpecError(f"{spec.name}: a supervisor must be given all the time it needs to stop (None)")
 
@@ -99,15 +103,17 @@ def _check_supervisor(name: str, spec: SupervisorSpec) -> None:
         raise SpecError(f"{name}: strategy must be one_for_one, one_for_all or rest_for_one, was {spec.strategy!r}")
     if spec.intensity < 0:
         raise SpecError(f"{name}: intensity must be at least 0, was {spec.intensity}")
-    if not 0 < spec.period_s < float("inf"):
+    if not 0 < spec.period_s < INFINITE:
         raise SpecError(f"{name}: period must be above 0 seconds and finite, was {spec.period_s}")
     for child in spec.children:
         backoff = child.backoff
-        if min(backoff.base_s, backoff.jitter) < 0 or backoff.cap_s < backoff.base_s:
+        if not (0 <= backoff.base_s <= backoff.cap_s < INFINITE and 0 <= backoff.jitter < INFINITE):
             raise SpecError(f"{child.name}: backoff must have 0 <= base <= cap and jitter >= 0, was {backoff}")
-        waits = sum(min(backoff.cap_s, backoff.base_s * 2**n) for n in range(spec.intensity + 1))
+        if not 0 < backoff.reset_after_s < INFINITE:
+            raise SpecError(f"{child.name}: reset_after_s must be above 0 and finite, was {backoff.reset_after_s}")
+        waits = sum(backoff.delay_s(n, draw=1.0) for n in range(spec.intensity + 1))
         if waits >= spec.period_s:
             raise SpecError(
-                f"{child.name}: the first {spec.intensity + 1} waits of its backoff take {waits} s, "
+                f"{child.name}: the first {spec.intensity + 1} waits of its backoff take up to {waits} s, "
                 f"so {name} (period {spec.period_s} s) could never give up"
             )

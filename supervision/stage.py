@@ -202,6 +202,15 @@ class Stage:
                 return
         raise SupervisionError(f"a stage must come to its end within {steps_max} turns, did not")
 
+    def demand_edge(self) -> None:
+        """Refuse to let an actor wait.
+
+        Raises:
+            SupervisionError: an actor asked.
+        """
+        if self._is_stepping:
+            raise SupervisionError("an actor must not wait for an answer: tell, and take the answer as a message")
+
     def wait(self, future: pykka.Future[Any], timeout_s: float) -> Any:
         """Let the stage run until a question is answered.
 
@@ -209,8 +218,7 @@ class Stage:
             SupervisionError: it was asked from inside an actor.
             pykka.Timeout: no answer within that virtual time.
         """
-        if self._is_stepping:
-            raise SupervisionError("an actor must not wait for an answer: tell, and take the answer as a message")
+        self.demand_edge()
         deadline = self._clock.now_s + timeout_s
         while self._clock.now_s <= deadline:
             try:

@@ -78,11 +78,10 @@ class Supervisor(Actor):
         self._advance()
 
     def _handle_receive(self, message: Any) -> Any:
-        if type(message) is not Stop:
-            return super()._handle_receive(message)
-        self._take(message)
-        self._release()
-        return None
+        # One that was fenced ends at once: what lives below now belongs to its successor.
+        if type(message) is Stop and message.kind != "killed":
+            return self._handle(message)
+        return super()._handle_receive(message)
 
     def _child_started(self, name: str, epoch: int) -> None:
         child = self._find(name, epoch)
@@ -97,16 +96,20 @@ class Supervisor(Actor):
         if child is None or child.status not in ("starting", "up", "stopping"):
             return
         was, child.status = child.status, "down"
-        if was == "stopping" or self._ending:
+        if self._ending:
             return
-        if was == "starting" and not self._is_acknowledged:
+        if was == "stopping":
+            if not child.wanted:
+                self._set_aside(child)
+        elif was == "starting" and not self._is_acknowledged:
             self._report_terminated(child, reason)
             self._end(Exit("shutdown", f"failed to start {name}: {reason}"))
         elif self._must_restart(child, reason):
             self._restart(child, reason)
         else:
-            child.status, child.wanted = "stopped", False
-            self._system.retire(name)
+            if not reason.is_normal:
+                self._report_terminated(child, reason)
+            self._set_aside(child)
 
     def _timer_expired(self, what: str, name: str, epoch: int) -> None:
         child = self._find(name, epoch)
@@ -120,8 +123,10 @@ class Supervisor(Actor):
             self._abandon(child)
             self._child_exited(name, epoch, Exit("init", f"did not start within {child.spec.start_timeout_s} s"))
         elif what == "stop" and child.status == "stopping":
+            reason = Exit("killed", f"did not stop within {child.spec.shutdown_s} s")
             self._abandon(child)
-            self._child_exited(name, epoch, Exit("killed", f"did not stop within {child.spec.shutdown_s} s"))
+            self._report_terminated(child, reason)
+            self._child_exited(name, epoch, reason)
 
     def _restart_by_hand(self, name: str) -> None:
         child = next((child for child in self._children if child.spec.name == name), None)
@@ -131,7 +136,7 @@ class Supervisor(Actor):
         if child.status == "up":
             child.recycle = True
         elif child.status in ("stopped", "waiting"):
-            child.status = "down"
+            self._revive(child)
 
     # -- decisions -----------------------------------------------------------------------------------------------
 
@@ -154,7 +159,12 @@ class Supervisor(Actor):
             child.status = "waiting"
             self._expire_after(delay_s, "backoff", child)
         for other in self._affected_by(child):
-            other.recycle = True
+            if other.spec.restart == "temporary":
+                other.wanted = False
+            elif other.status == "stopped":
+                self._revive(other)
+            else:
+                other.recycle = True
 
     def _affected_by(self, child: _Child) -> list[_Child]:
         if self._spec.strategy == "one_for_one":
@@ -162,9 +172,6 @@ class Supervisor(Actor):
         others = self._children
         if self._spec.strategy == "rest_for_one":
             others = others[others.index(child) + 1 :]
-        for other in others:
-            if other.status == "stopped" and other is not child:
-                other.status, other.wanted = "down", True
         return [other for other in others if other is not child]
 
     def _end(self, reason: Exit) -> None:
@@ -174,6 +181,16 @@ class Supervisor(Actor):
             child.wanted = False
             if child.status == "waiting":
                 child.status = "down"
+            elif child.status == "starting":
+                self._begin_stop(child)
+
+    def _revive(self, child: _Child) -> None:
+        child.status, child.wanted = "down", True
+        self._system.expect(child.spec.name)
+
+    def _set_aside(self, child: _Child) -> None:
+        child.status, child.wanted = "stopped", False
+        self._system.retire(child.spec.name)
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
@@ -208,7 +225,7 @@ class Supervisor(Actor):
 
     def _begin_start(self, child: _Child) -> None:
         child.status = "starting"
-        child.epoch = self._system.spawn(child.spec)
+        child.epoch = self._system.spawn(child.spec, by=self._epoch)
         self._expire_after(child.spec.start_timeout_s, "start", child)
 
     def _begin_stop(self, child: _Child) -> None:
@@ -216,9 +233,9 @@ class Supervisor(Actor):
         shutdown_s = child.spec.shutdown_s
         if shutdown_s == 0:
             self._abandon(child)
-            child.status = "down"
+            self._child_exited(child.spec.name, child.epoch, Exit("killed", "it is given no time to stop"))
             return
-        self._system.tell(child.spec.name, Stop(), Lane.SYSTEM)
+        self._system.tell(child.spec.name, Stop(), Lane.SYSTEM, epoch=child.epoch)
         if shutdown_s is not None:
             self._expire_after(shutdown_s, "stop", child)
 
@@ -228,7 +245,7 @@ class Supervisor(Actor):
     def _acknowledge(self) -> None:
         if not self._is_acknowledged and all(child.status in ("up", "stopped") for child in self._children):
             self._is_acknowledged = True
-            self._system.tell(self._cell.parent, Started(self.name, self._epoch), Lane.SYSTEM)
+            self._system.started(self.name, self._epoch)
 
     # -- helpers -------------------------------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ class Cell:
         "busy_since",
         "busy_with",
         "epoch",
+        "given",
         "handled",
         "hears_itself",
         "last_exit",
@@ -64,6 +65,7 @@ class Cell:
         self.parent = parent
         self.hears_itself = False
         self.epoch = 0
+        self.given = 0
         self.up = False
         self.retired = False
         self.open_work = False
@@ -158,10 +160,18 @@ class Switchboard:
             if settles:
                 self._unready += 1
 
-    def open(self, name: str) -> Seat:
-        """Begin a new incarnation: a new epoch and a new mailbox that hears all that is numbered from now on."""
+    def open(self, name: str, *, by: int | None = None) -> Seat:
+        """Begin a new incarnation: a new epoch and a new mailbox that hears all that is numbered from now on.
+
+        `by` is the epoch of the supervisor that wants it.
+
+        Raises:
+            Fenced: that supervisor was replaced; nothing was begun.
+        """
         with self._lock:
             cell = self._cells[name]
+            if by is not None:
+                _demand_epoch(self._cells[cell.parent], by)
             self._empty(cell)
             self._epoch += 1
             cell.epoch = self._epoch
@@ -174,10 +184,10 @@ class Switchboard:
             return Seat(cell, cell.epoch, cell.mailbox, self._seq)
 
     def close(self, name: str, epoch: int, reason: Exit) -> bool:
-        """End an incarnation: what it had not yet sent is revoked; say False where it had been replaced before."""
+        """End an incarnation: what it had not yet sent is revoked; say False where it had ended before."""
         with self._lock:
             cell = self._cells[name]
-            if cell.epoch != epoch:
+            if cell.epoch != epoch or not cell.up:
                 return False
             cell.last_exit = reason
             self._set_up(cell, up=False, retired=cell.retired)
@@ -194,8 +204,16 @@ class Switchboard:
                 return False
             self._epoch += 1
             cell.epoch = self._epoch
+            # The old mailbox is left to its reader, so that nobody else can take this last message out of it.
             cell.mailbox.put(Envelope(Stop("killed")), Lane.SYSTEM)
+            cell.mailbox = self._new_mailbox()
             return True
+
+    def expect(self, name: str) -> None:
+        """Tell that a name is about to be started: settling waits for it from now on."""
+        with self._lock:
+            cell = self._cells[name]
+            self._set_up(cell, up=cell.up, retired=False)
 
     def retire(self, name: str) -> None:
         """Tell that a name will not be started again by itself: settling no longer waits for it."""
@@ -213,8 +231,7 @@ class Switchboard:
             Fenced: the incarnation was replaced; nothing was released.
         """
         with self._lock:
-            if cell.epoch != epoch:
-                raise Fenced(f"epoch of {cell.name} is {cell.epoch}, an incarnation of epoch {epoch} spoke")
+            _demand_epoch(cell, epoch)
             last = self._release(cell, outbox) if outbox is not None else 0
             cell.handled += 1
             cell.busy_since = None
@@ -224,7 +241,7 @@ class Switchboard:
                 if open_work is not cell.open_work:
                     cell.open_work = open_work
                     self._open_work += 1 if open_work else -1
-                self._settle_if_so()
+            self._settle_if_so()
             return last
 
     def record(self, sender: str, events: Sequence[object]) -> int:
@@ -250,8 +267,8 @@ class Switchboard:
             cell = self._cells.get(to)
             if cell is None or not cell.up:
                 future.set_exception((ActorDown, ActorDown(f"{to} is down"), None))
-            else:
-                self._put(cell, Envelope(message, reply_to=future), Lane.CONTROL)
+            elif not self._put(cell, Envelope(message, reply_to=future), Lane.CONTROL):
+                future.set_exception((ActorDown, ActorDown(f"{to} is asked more than it can answer"), None))
 
     def on_durable(self, seq: int) -> None:
         """Let go of what waited for this sequence."""
@@ -333,9 +350,10 @@ class Switchboard:
                     if hearer.up:
                         self._put(hearer, envelope, Lane.EVENTS)
             self._recorder.enqueue(records)
+            cell.given = last
         for to, message in outbox.messages:
             if type(message) in self._leaves_house:
-                self._hold(cell, to, message, gate=max(last, outbox.seen))
+                self._hold(cell, to, message, gate=max(cell.given, outbox.seen))
             else:
                 self._deliver(to, message)
         if outbox.wants_settled:
@@ -431,3 +449,8 @@ class Switchboard:
             uptime_s=now - cell.started_at if cell.up else 0.0,
             last_exit=str(cell.last_exit) if cell.last_exit else "",
         )
+
+
+def _demand_epoch(cell: Cell, epoch: int) -> None:
+    if cell.epoch != epoch:
+        raise Fenced(f"epoch of {cell.name} is {cell.epoch}, an incarnation of epoch {epoch} spoke")

@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pykka
 
 from supervision.clock import Clock
-from supervision.errors import SupervisionError
+from supervision.errors import SupervisionError, said_of
 from supervision.recorder import Encoder
-from supervision.signals import CrashReport, Exit, Exited, GaveUp, Lane, Progress, RestartChild, Stop, Terminated
+from supervision.signals import (
+    CrashReport,
+    Exit,
+    Exited,
+    GaveUp,
+    Lane,
+    Progress,
+    RestartChild,
+    Started,
+    Stop,
+    Terminated,
+)
 from supervision.spec import ChildSpec, check_specs
 from supervision.switchboard import Switchboard
 
@@ -32,6 +43,9 @@ class Runtime(Protocol):
 
     def after(self, delay_s: float, call: Callable[[], object]) -> None:
         """Call later, in monotonic time."""
+
+    def demand_edge(self) -> None:
+        """Raise SupervisionError where an actor calls: only the edge of the house may wait."""
 
     def wait(self, future: pykka.Future[Any], timeout_s: float) -> Any:
         """Return an answer to the edge of the house; raise where an actor asks."""
@@ -65,6 +79,7 @@ class System:
         self.run = runtime.run
         self.is_marker: Marker = is_marker or (lambda event: False)
         self.abandoned = 0
+        self.reports_lost = 0
         self._recover = recover
         self._on_report = on_report
         self._on_root_end = on_root_end
@@ -109,36 +124,46 @@ class System:
             name = parent
         raise SupervisionError("the root cannot be restarted from inside; stop the node instead")
 
-    def spawn(self, spec: ChildSpec) -> int:
-        """Begin a new incarnation and return its epoch; how it fares is told to its supervisor."""
-        seat = self.switchboard.open(spec.name)
+    def spawn(self, spec: ChildSpec, *, by: int | None = None) -> int:
+        """Begin a new incarnation and return its epoch; how it fares is told to its supervisor, whose epoch is `by`.
+
+        Raises:
+            Fenced: that supervisor was replaced; nothing was begun.
+        """
+        seat = self.switchboard.open(spec.name, by=by)
+        for below, _parent in list(spec.walk())[1:]:
+            self.switchboard.expect(below.name)
         try:
             actor = spec.start(self, seat)
-        except Exception as error:  # noqa: BLE001  a constructor that raises is a failed start
-            reason = Exit("init", f"{type(error).__name__}: {error}"[:500])
+            seat.cell.hears_itself = actor.hears_itself
+            self.run(actor)
+        except BaseException as error:  # noqa: BLE001  a constructor that raises is a failed start, and no more
+            reason = Exit("init", said_of(error))
             self.switchboard.close(spec.name, seat.epoch, reason)
-            self.tell(self._specs[spec.name][1], Exited(spec.name, seat.epoch, reason), Lane.SYSTEM)
-            return seat.epoch
-        seat.cell.hears_itself = actor.hears_itself
-        self.run(actor)
+            self._tell_end(spec.name, seat.epoch, reason)
         return seat.epoch
+
+    def started(self, name: str, epoch: int) -> None:
+        """Acknowledge a start to its supervisor."""
+        self._tell_up(name, Started(name, epoch))
 
     def ended(self, actor: "Actor", reason: Exit) -> None:
         """Hear the last word of an incarnation and tell its supervisor."""
-        name = actor.name
-        if self._specs[name][0].supervises is not None:
-            self._shut_out_orphans(name)
-        if not self.switchboard.close(name, actor.epoch, reason):
-            return
-        if name == self._root:
-            self._on_root_end(reason)
-        else:
-            self.tell(self._specs[name][1], Exited(name, actor.epoch, reason), Lane.SYSTEM)
+        # One that was fenced has nothing below it any more: what lives there now belongs to its successor.
+        if self.switchboard.close(actor.name, actor.epoch, reason):
+            self._shut_out_below(actor.name)
+            self._tell_end(actor.name, actor.epoch, reason)
 
     def abandon(self, name: str, epoch: int) -> None:
-        """Fence an incarnation that does not end; its thread is left behind and counted."""
+        """Fence an incarnation that does not end, and all below it; threads left behind are counted."""
         if self.switchboard.fence(name, epoch):
             self.abandoned += 1
+            self._shut_out_below(name)
+
+    def expect(self, name: str) -> None:
+        """Tell that a part and all below it are about to be started again."""
+        for spec, _parent in self._specs[name][0].walk():
+            self.switchboard.expect(spec.name)
 
     def retire(self, name: str) -> None:
         """Tell that a part and all below it will not be started again by itself."""
@@ -147,9 +172,9 @@ class System:
 
     # -- for actors ----------------------------------------------------------------------------------------------
 
-    def tell(self, to: str, message: Any, lane: Lane = Lane.ORDINARY) -> bool:
-        """Say something to a name at once; say False where nobody is there."""
-        return self.switchboard.tell(to, message, lane)
+    def tell(self, to: str, message: Any, lane: Lane = Lane.ORDINARY, *, epoch: int | None = None) -> bool:
+        """Say something to a name (or one incarnation of it) at once; say False where nobody is there."""
+        return self.switchboard.tell(to, message, lane, epoch=epoch)
 
     def after(self, delay_s: float, to: str, message: Any, epoch: int) -> None:
         """Say something to an incarnation later."""
@@ -164,13 +189,17 @@ class System:
             pykka.Timeout: no answer in time; what was asked may still be done.
             SupervisionError: an actor asked.
         """
+        self.runtime.demand_edge()
         future: pykka.Future[Any] = pykka.ThreadingFuture()
         self.switchboard.ask(name, message, future)
         return self.runtime.wait(future, timeout_s)
 
     def report(self, report: Report) -> None:
-        """Pass on what supervisors and dying actors report."""
-        self._on_report(report)
+        """Pass on what supervisors and dying actors report; a listener that fails is counted and stops nobody."""
+        try:
+            self._on_report(report)
+        except Exception:  # noqa: BLE001  an end that cannot be reported must still come to its supervisor
+            self.reports_lost += 1
 
     def recover(self, name: str, *, version: int, upto: int) -> "Recovered":
         """Find the past of a starting actor."""
@@ -187,7 +216,18 @@ class System:
     def _is_supervisor(self, name: str) -> bool:
         return name in self._specs and self._specs[name][0].supervises is not None
 
-    def _shut_out_orphans(self, name: str) -> None:
-        for spec, _parent in reversed(list(self._specs[name][0].walk())[1:]):
-            if self.switchboard.is_up(spec.name):
-                self.abandon(spec.name, self.switchboard.epoch_of(spec.name))
+    def _tell_end(self, name: str, epoch: int, reason: Exit) -> None:
+        if name == self._root:
+            self._on_root_end(reason)
+        else:
+            self._tell_up(name, Exited(name, epoch, reason))
+
+    def _tell_up(self, name: str, signal: Started | Exited) -> None:
+        if parent := self._specs[name][1]:
+            self.tell(parent, signal, Lane.SYSTEM)
+
+    def _shut_out_below(self, name: str) -> None:
+        # From the top down: a supervisor that is shut out can start nothing more.
+        for spec, _parent in list(self._specs[name][0].walk())[1:]:
+            if self.switchboard.fence(spec.name, self.switchboard.epoch_of(spec.name)):
+                self.abandoned += 1

@@ -66,14 +66,22 @@ class Threads:
         """Start the actor's thread."""
         threading.Thread(target=self._live, args=(actor,), name=str(actor), daemon=True).start()
 
-    def wait(self, future: pykka.Future[Any], timeout_s: float) -> Any:
-        """Return an answer to the edge of the house.
+    def demand_edge(self) -> None:
+        """Refuse to let an actor wait.
 
         Raises:
             SupervisionError: an actor asked.
         """
         if getattr(self._local, "is_actor", False):
             raise SupervisionError("an actor must not wait for an answer: tell, and take the answer as a message")
+
+    def wait(self, future: pykka.Future[Any], timeout_s: float) -> Any:
+        """Return an answer to the edge of the house.
+
+        Raises:
+            SupervisionError: an actor asked.
+        """
+        self.demand_edge()
         return future.get(timeout=timeout_s)
 
     def after(self, delay_s: float, call: Callable[[], object]) -> None:

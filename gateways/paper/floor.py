@@ -1,5 +1,6 @@
 """The trading floor: open orders and account totals as of one market time, in memory."""
 
+from bisect import insort
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -22,7 +23,7 @@ class Floor:
         return len(self._orders)
 
     def queue(self, symbol: str) -> list[Working]:
-        """Return the symbol's open orders in order of arrival."""
+        """Return the symbol's open orders in the order they are served in."""
         return self._queues.get(symbol, [])
 
     def free(self, asset: str) -> Decimal:
@@ -33,9 +34,7 @@ class Floor:
     def add(self, order: Working) -> None:
         """Take in an open order."""
         self._orders[order.terms.client_id] = order
-        queue = self._queues.setdefault(order.terms.symbol, [])
-        queue.append(order)
-        queue.sort(key=_place)
+        insort(self._queues.setdefault(order.terms.symbol, []), order, key=_place)
 
     def remove(self, client_id: str) -> None:
         """Take out an order that is finished, or was never here; what it locked is free."""

@@ -659,7 +659,8 @@ def test_a_fenced_supervisor_can_start_nothing() -> None:
 
 
 def test_a_supervisor_whose_start_hangs_is_abandoned_with_all_below_it() -> None:
-    hang, hung = threading.Event(), []
+    hang = threading.Event()
+    hung: list[int] = []
 
     def begin(puppet: Puppet) -> None:
         if house.count("begun", "b") == 2:
@@ -716,7 +717,8 @@ def test_whatever_befalls_a_tree_it_comes_back_whole(seed: int) -> None:
     late = [failing_at(*chance.sample(range(2, 12), 3)) for _ in range(6)]
     names = "abcdef"
     parts = [
-        house.puppet(name, settles=True, on_start=begin, backoff=backoff) for name, begin in zip(names, late, strict=True)
+        house.puppet(name, settles=True, on_start=begin, backoff=backoff)
+        for name, begin in zip(names, late, strict=True)
     ]
     house.start(
         supervisor("s", *parts[:3], strategy="rest_for_one", intensity=40, period_s=1e6),

@@ -3,7 +3,9 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
+
+from pykka._envelope import Envelope
 
 from supervision import (
     Actor,
@@ -23,9 +25,12 @@ from supervision import (
     System,
     Threads,
 )
+from supervision.mailbox import Mailbox
 from supervision.spec import Restart, Strategy
 from supervision.stage import StageRecorder
 from supervision.system import Runtime
+
+__all__ = ["Envelope", "House", "Puppet"]
 
 RUNTIMES = ("stage", "threads")
 PATIENCE_S = 5.0
@@ -110,14 +115,13 @@ class House:
             self.records = recorder.records
             ground = self.threads = Threads(RecordedClock())
         self.recorder = recorder
-        extra = {"new_mailbox": Stage.new_mailbox} if self.stage is not None else {}
         self.switchboard = Switchboard(
             clock=ground.clock,
             recorder=recorder,
             encode=encode,
             routes=routes or {},
             leaves_house=leaves_house,
-            **extra,
+            new_mailbox=Mailbox if self.stage is None else Stage.new_mailbox,
         )
         if isinstance(recorder, StageRecorder):
             recorder.on_durable = self.switchboard.on_durable
@@ -131,7 +135,7 @@ class House:
             seed=seed,
         )
 
-    def __enter__(self) -> "House":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -159,6 +163,10 @@ class House:
             while not condition() and time.monotonic() < deadline:
                 time.sleep(0.001)
         assert condition(), (self.log, self.reports, self.ends)
+
+    def until_idle(self) -> None:
+        """Let the house live until every message that was delivered is done."""
+        self.until(lambda: not any(cell.load for cell in self.switchboard._cells.values()))
 
     def rest(self, seconds: float = 0.0) -> None:
         """Let everything happen that can happen now (on a stage also what is due within that time)."""
@@ -211,9 +219,9 @@ class House:
         self,
         name: str,
         *,
-        on_start: Callable[["Puppet"], None] | None = None,
+        on_start: Callable[["Puppet"], object] | None = None,
         on_message: Callable[["Puppet", Any], Any] | None = None,
-        on_stop: Callable[["Puppet"], None] | None = None,
+        on_stop: Callable[["Puppet"], object] | None = None,
         has_open_work: Callable[[], bool] = lambda: False,
         **fields: Any,
     ) -> ChildSpec:
@@ -235,9 +243,9 @@ class Puppet(Actor):
     def __init__(self, system: System, seat: Seat, *, log: list[tuple[Any, ...]]) -> None:
         super().__init__(system, seat)
         self.log = log
-        self.on_begin: Callable[[Puppet], None] | None = None
+        self.on_begin: Callable[[Puppet], object] | None = None
         self.on_message: Callable[[Puppet, Any], Any] | None = None
-        self.on_end: Callable[[Puppet], None] | None = None
+        self.on_end: Callable[[Puppet], object] | None = None
         self.open_work: Callable[[], bool] = lambda: False
 
     def started(self) -> None:
