@@ -165,9 +165,8 @@ class BreakerMemory(StructMemory[BreakerState]):
         if not state.book.cash:
             return
         if state.book.positions:
-            for symbol in state.book.symbols():
-                mark = state.marks.get(symbol, ZERO)
-                state.exposure.hold(symbol, state.book.net(symbol).quantity * mark)
+            for symbol, quantity in state.book.quantities().items():
+                state.exposure.hold(symbol, quantity * state.marks.get(symbol, ZERO))
         equity = state.book.equity(state.marks)
         for change in state.watch.mark(at, equity, daily_loss_max=NEVER, drawdown_max=NEVER):
             if isinstance(change, DayRolled):

@@ -73,7 +73,7 @@ class Executor(RememberingActor):
 
     def started(self) -> None:
         """Take over the unfinished orders of earlier lives: whatever was sent then is uncertain now."""
-        self._inherited = {order.terms.client_id for order in self._known.state.open_orders()}
+        self._inherited = {order.terms.client_id for order in self._known.state.orders.values()}
 
     def has_open_work(self) -> bool:
         """Say whether the venue owes an answer, or an order's fate is still to be asked for."""
@@ -119,7 +119,7 @@ class Executor(RememberingActor):
     # -- evidence ------------------------------------------------------------------------------------------------
 
     def _take_in(self, request: _Request, answer: Answer) -> None:
-        order = self._known.state.orders.get(answer.client_id)
+        order = self._known.state.order(answer.client_id)
         if order is None:
             state = answer.state if isinstance(answer, OrderSeen) else "not seen"
             self.tell("health", ForeignOrderSeen(answer.client_id, state))
@@ -180,7 +180,7 @@ class Executor(RememberingActor):
 
     def _make_certain(self) -> None:
         asked = {request.client_id for request in self._requests.values()}
-        orders = self._known.state.open_orders()
+        orders = self._known.state.orders.values()
         self._certain.intersection_update(order.terms.client_id for order in orders)
         for order in orders:
             client_id = order.terms.client_id

@@ -59,7 +59,7 @@ class ExecutorMemory(StructMemory[Execution]):
         known = self.state
         match record.event:
             case OrderUnresolved(client_id=client_id):
-                known.orders[client_id].move_to("unresolved")
+                known.doubt(client_id)
             case OrderCanceled(client_id=client_id):
                 known.end(client_id, "canceled", record.seq)
             case OrderExpired(client_id=client_id):

@@ -72,6 +72,8 @@ class FeedMemory(StructMemory[FeedState]):
     def __init__(self, frames: Sequence[str]) -> None:
         super().__init__(FeedState())
         self._frames = tuple(frames)
+        self._keys: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
+        """The frames that a symbol's bars of a time frame add up to, each with the key of its builder."""
 
     def fold(self, record: Recorded) -> None:
         """Take a market event in."""
@@ -107,12 +109,19 @@ class FeedMemory(StructMemory[FeedState]):
         state.offers, state.told_frames, state.refused = {}, [], []
         for bar in bars:
             state.newest[bar.symbol] = bar
-            for frame in frames_of(bar.timeframe, self._frames):
-                key = f"{bar.symbol}|{frame}"
+            for frame, key in self._keys_of(bar.symbol, bar.timeframe):
                 builder = state.builders.get(key)
                 if builder is None:
                     builder = state.builders[key] = FrameBuilder(frame)
-                state.closed_frames += builder.add(bar)
+                if closed := builder.add(bar):
+                    state.closed_frames += closed
+
+    def _keys_of(self, symbol: str, timeframe: str) -> tuple[tuple[str, str], ...]:
+        keys = self._keys.get((symbol, timeframe))
+        if keys is None:
+            keys = tuple((frame, f"{symbol}|{frame}") for frame in frames_of(timeframe, self._frames))
+            self._keys[symbol, timeframe] = keys
+        return keys
 
 
 class Feed(RememberingActor):
@@ -148,6 +157,12 @@ class Feed(RememberingActor):
         """Nothing is waited for: neither settling, nor a pause, nor history, nor the end."""
         self._is_settled = False
         self._waits_since: float | None = None
+        self._wanted = [
+            (symbol, frame)
+            for symbol in source.symbols()
+            for frame in frames_of(source.base_timeframe(symbol), self._frames)
+        ]
+        """Symbol and time frame of every history that is not known to be there."""
 
     def started(self) -> None:
         """Begin to watch how long settling takes."""
@@ -202,12 +217,9 @@ class Feed(RememberingActor):
         self.record(opened, at=starts_at)
 
     def _missing_histories(self) -> list[tuple[str, str]]:
-        wanted = [
-            (symbol, frame)
-            for symbol in self._source.symbols()
-            for frame in frames_of(self._source.base_timeframe(symbol), self._frames)
-        ]
-        return [key for key in wanted if key not in self._known.state.histories]
+        # Histories are never forgotten, so that what was found once need not be looked for again.
+        self._wanted = [key for key in self._wanted if key not in self._known.state.histories]
+        return self._wanted
 
     def _read_histories(self, missing: list[tuple[str, str]]) -> None:
         """Have all of them fetched side by side; once all are here, record them in the order of the symbols."""

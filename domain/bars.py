@@ -107,10 +107,13 @@ class FrameBuilder(msgspec.Struct):
         Raises:
             ValueError: the bar belongs to a frame before the one that is being built.
         """
+        partial = self.partial
+        if partial is not None and partial.opened_at <= bar.opened_at and bar.closed_at < partial.closed_at:
+            self.partial = _extend(partial, bar)  # As nearly always: in the midst of the frame.
+            return []
         span = TIMEFRAMES_MS[self.timeframe]
         opened_at = bar.opened_at - bar.opened_at % span
         closed: list[Bar] = []
-        partial = self.partial
         if partial is not None and partial.opened_at != opened_at:
             if opened_at < partial.opened_at:
                 raise ValueError(f"a bar must open at or after {partial.opened_at}, opened at {bar.opened_at}")

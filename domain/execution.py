@@ -17,7 +17,7 @@ import msgspec
 
 from domain.market import MINUTE_MS, Instant, Instrument
 from domain.money import ZERO, floor_to
-from domain.order import FINAL, Fill, Leg, Order, Terms, client_order_id
+from domain.order import Fill, Leg, Order, Terms, client_order_id
 from domain.proposal import Entry, Exit, Reason
 
 FINISHED_KEPT = 200
@@ -63,6 +63,9 @@ class Execution(msgspec.Struct):
     """All that the executor knows."""
 
     orders: dict[str, Order] = msgspec.field(default_factory=dict)
+    """Orders whose end is not proven, in order of intent."""
+    finished: dict[str, Order] = msgspec.field(default_factory=dict)
+    """The newest of the others, for answers that come late."""
     plans: dict[str, Plan] = msgspec.field(default_factory=dict)
     approvals: dict[str, Approval] = msgspec.field(default_factory=dict)
     canceling: list[str] = msgspec.field(default_factory=list)
@@ -101,14 +104,19 @@ class Execution(msgspec.Struct):
 
     def accept(self, client_id: str, venue_id: str) -> None:
         """Take it as proven that the venue has an order."""
-        order = self.orders[client_id]
-        order.venue_id = venue_id
-        order.move_to("accepted")
+        if order := self.orders.get(client_id):
+            order.venue_id = venue_id
+            order.move_to("accepted")
+
+    def doubt(self, client_id: str) -> None:
+        """Take it as unknown whether the venue has an order."""
+        if order := self.orders.get(client_id):
+            order.move_to("unresolved")
 
     def fill(self, fill: Fill, seq: int) -> None:
         """Count a fill for its order and its plan."""
-        order = self.orders[fill.client_id]
-        if not order.take(fill):
+        order = self.order(fill.client_id)
+        if order is None or not order.take(fill):
             return
         plan = self.plan_of(order.terms.strategy, fill.symbol)
         plan.held += _received(fill, order.terms.base)
@@ -120,8 +128,8 @@ class Execution(msgspec.Struct):
 
     def end(self, client_id: str, state: Literal["canceled", "expired", "rejected", "absent"], seq: int) -> None:
         """Take an order's end as proven."""
-        order = self.orders[client_id]
-        if not order.move_to(state):
+        order = self.order(client_id)
+        if order is None or not order.move_to(state):
             return
         plan = self.plan_of(order.terms.strategy, order.terms.symbol)
         self._change(plan, seq)
@@ -129,9 +137,10 @@ class Execution(msgspec.Struct):
 
     def refuse(self, client_id: str, seq: int, at: Instant) -> None:
         """Take an order as rejected; what it was for is not tried again in the same minute."""
+        order = self.orders.get(client_id)
         self.end(client_id, "rejected", seq)
-        terms = self.orders[client_id].terms
-        if terms.leg != "entry":
+        if order is not None and order.terms.leg != "entry":
+            terms = order.terms
             self.plan_of(terms.strategy, terms.symbol).not_before = at + RETRY_AFTER_MS
 
     def order_exit(self, strategy: str, symbol: str, why: str, quantity: Decimal | None, seq: int) -> None:
@@ -161,7 +170,7 @@ class Execution(msgspec.Struct):
 
     def want_gone(self, legs: tuple[Leg, ...], why: str, symbol: str = "") -> None:
         """Remember that the open orders of these legs are to be cancelled."""
-        for order in self.open_orders():
+        for order in self.orders.values():
             if order.terms.leg in legs and symbol in ("", order.terms.symbol):
                 self.unwanted[order.terms.client_id] = why
 
@@ -174,15 +183,16 @@ class Execution(msgspec.Struct):
         self.unwanted.pop(client_id, None)
         if client_id in self.canceling:
             self.canceling.remove(client_id)
-        finished = [key for key, known in self.orders.items() if known.state in FINAL]
-        for key in finished[: max(0, len(finished) - FINISHED_KEPT)]:
-            del self.orders[key]
+        if self.orders.pop(client_id, None) is not None:
+            self.finished[client_id] = order
+        if len(self.finished) > FINISHED_KEPT:
+            del self.finished[next(iter(self.finished))]
 
     # -- looking -------------------------------------------------------------------------------------------------
 
-    def open_orders(self) -> list[Order]:
-        """Return the orders whose end is not proven, in order of intent."""
-        return [order for order in self.orders.values() if order.is_open]
+    def order(self, client_id: str) -> Order | None:
+        """Return an order, also one that was finished not long ago; None where it is not known."""
+        return self.orders.get(client_id) or self.finished.get(client_id)
 
 
 class Situation(msgspec.Struct, frozen=True):
@@ -248,7 +258,7 @@ Step = Place | Cancel | Leave | EndLeaving | Deny
 def next_steps(known: Execution, here: Situation) -> list[Step]:
     """Say what follows from what is known.  Ends with an empty list once all of it is done."""
     by_plan: dict[str, list[Order]] = {}
-    for order in known.open_orders():
+    for order in known.orders.values():
         by_plan.setdefault(f"{order.terms.strategy}|{order.terms.symbol}", []).append(order)
     steps: list[Step] = []
     for key, plan in known.plans.items():
@@ -361,7 +371,7 @@ def _why_not(known: Execution, approval: Approval, here: Situation) -> tuple[Rea
         return "SYMBOL_NOT_ALLOWED", f"{entry.symbol} is no instrument of this node"
     if here.now > entry.good_until:
         return "EXPIRED", f"must be placed by {entry.good_until}, market time is {here.now}"
-    if any(order.state == "unresolved" and order.terms.symbol == entry.symbol for order in known.open_orders()):
+    if any(order.state == "unresolved" and order.terms.symbol == entry.symbol for order in known.orders.values()):
         return "UNRESOLVED_ORDER", f"the fate of an order in {entry.symbol} is unknown"
     plan = known.plans.get(f"{approval.strategy}|{entry.symbol}")
     if plan is not None and plan.exit_why:

@@ -82,8 +82,10 @@ class LossWatch(msgspec.Struct):
         return DayRolled(day=day, equity=self.equity, cleared=cleared)
 
     def _trip(self, limit: LossLimit, base: Decimal | None, allowed: Decimal) -> list[Trip]:
+        if limit in self.tripped or not allowed.is_finite():
+            return []
         value = fall(base, self.equity)
-        if value < allowed or limit in self.tripped:
+        if value < allowed:
             return []
         self.tripped.append(limit)
         return [Trip(limit=limit, value=value, allowed=allowed)]

@@ -59,7 +59,8 @@ def worth_view(state: PositionsState) -> dict[str, str]:
 
 def orders_view(known: Execution, *, with_finished: bool) -> list[dict[str, Any]]:
     """Return the orders that are not finished, and the newest finished ones if asked."""
-    return [order_view(order) for order in known.orders.values() if with_finished or order.is_open]
+    finished = known.finished.values() if with_finished else ()
+    return [order_view(order) for order in (*finished, *known.orders.values())]
 
 
 def order_view(order: Order) -> dict[str, Any]:

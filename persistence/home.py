@@ -36,8 +36,10 @@ class Home(msgspec.Struct, frozen=True):
             JournalUnwritable: it cannot be made.
         """
         try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            self.folder.mkdir(mode=0o700, exist_ok=True)
+            if not self.folder.is_dir():
+                self.folder.parent.mkdir(parents=True, exist_ok=True)
+                self.folder.mkdir(mode=0o700, exist_ok=True)
+                sync_folder(self.folder.parent)
         except OSError as error:
             raise JournalUnwritable(f"expected to make the folder {self.folder}, found that {error}") from error
 

@@ -66,7 +66,7 @@ def kill_through(home: Path, arguments: Sequence[str], *, kills: int, seed: int,
         time.sleep(draw.random() * 0.01)
         node.kill()
         tally.kills += 1
-        tally.with_open_order += bool(rebuild(home)[0].executor.state.open_orders())
+        tally.with_open_order += bool(rebuild(home)[0].executor.state.orders)
         if draw.random() < 0.1:
             _kill_during_start(home, arguments, draw)
             tally.during_start += 1
