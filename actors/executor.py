@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 from actors.base import RememberingActor
 from actors.evidence import events_of
 from actors.executor_memory import ExecutorMemory
-from domain.execution import Cancel, Deny, EndLeaving, Leave, Place, Situation, Step, next_steps
+from domain.execution import Cancel, Deny, EndLeaving, Leave, Place, Situation, Step, next_steps, queue_place
 from domain.market import Instrument
 from domain.order import Order
 from domain.venue import Answer, OrderSeen, Refused, Unproven, VenueProfile, absence_is_proven
@@ -179,12 +179,14 @@ class Executor(RememberingActor):
     # -- requests ------------------------------------------------------------------------------------------------
 
     def _make_certain(self) -> None:
-        asked = {request.client_id for request in self._requests.values()}
-        orders = self._known.state.orders.values()
-        self._certain.intersection_update(order.terms.client_id for order in orders)
-        for order in orders:
+        orders = self._known.state.orders
+        self._certain.intersection_update(orders)
+        if len(self._certain) == len(orders):
+            return
+        asked = {request.client_id for request in self._requests.values()} | self._resting | self._certain
+        for order in sorted(orders.values(), key=lambda order: queue_place(order.terms)):
             client_id = order.terms.client_id
-            if client_id not in self._certain and client_id not in asked and client_id not in self._resting:
+            if client_id not in asked:
                 number = self._number("lookup", client_id)
                 self.tell(VENUE, LookUpOrder(number, client_id, order.terms.symbol))
 

@@ -147,6 +147,7 @@ class Feed(RememberingActor):
         self._audiences = audiences
         self._frames = tuple(frames)
         self._fetch = fetch
+        self._description = source.describe()
         self._pause_s = pause_s
         self._settle_limit_s = settle_limit_s
         self._at_end = at_end
@@ -193,7 +194,7 @@ class Feed(RememberingActor):
         state = self._known.state
         if not self._is_idle:
             return
-        if not state.description:
+        if state.description != self._description:
             self._open_source()
         elif missing := self._missing_histories():
             self._read_histories(missing)
@@ -211,9 +212,7 @@ class Feed(RememberingActor):
 
     def _open_source(self) -> None:
         starts_at = self._source.starts_at()
-        opened = SourceOpened(
-            description=self._source.describe(), symbols=tuple(self._source.symbols()), starts_at=starts_at
-        )
+        opened = SourceOpened(description=self._description, symbols=tuple(self._source.symbols()), starts_at=starts_at)
         self.record(opened, at=starts_at)
 
     def _missing_histories(self) -> list[tuple[str, str]]:

@@ -1,12 +1,13 @@
 """The venue's desk: passes requests to the venue and its answers back, and shows a simulated venue the market."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from actors.base import RememberingActor, StructMemory
 from domain.market import Bar, Instant
-from domain.venue import Answer, OrderSeen, Venue
+from domain.venue import Answer, Venue
 from messages.market import BarsClosed, SourceOpened
 from messages.orders import CancelOrder, LookUpOrder, SubmitOrder, VenueAnswered, VenueReported
 from supervision import Recorded, Seat, System
@@ -37,7 +38,10 @@ class VenueMemory(StructMemory[VenueState]):
 
 
 class VenueDesk(RememberingActor):
-    """Speaks with the venue in the order it is spoken to."""
+    """Speaks with the venue in the order it is spoken to.
+
+    What the venue says may come from any thread, so all of it goes through this actor's own mailbox.
+    """
 
     def __init__(self, system: System, seat: Seat, *, memory: VenueMemory, venue: Venue) -> None:
         super().__init__(system, seat, memory=memory)
@@ -45,11 +49,10 @@ class VenueDesk(RememberingActor):
         self._venue = venue
         self._open: set[int] = set()
         self._shown: Instant = 0
-        self._reported: list[OrderSeen] = []
 
     def started(self) -> None:
         """Hear the venue, and show it the newest journaled bars before anyone can ask it anything."""
-        self._venue.watch(self._reported.append)
+        self._venue.watch(lambda seen: self._hear(VenueReported(seen)))
         self._show()
 
     def has_open_work(self) -> bool:
@@ -57,30 +60,32 @@ class VenueDesk(RememberingActor):
         return bool(self._open)
 
     def react(self) -> None:
-        """Show what the venue has not seen yet, and tell what it reports."""
+        """Show what the venue has not seen yet."""
         self._show()
-        reported, self._reported[:] = list(self._reported), []
-        for seen in reported:
-            self.tell(EXECUTOR, VenueReported(seen))
 
     def receive(self, message: Any) -> None:
-        """Pass a request on, or an answer back."""
+        """Pass a request on, or what the venue said back."""
         match message:
             case SubmitOrder(request_id=request_id, terms=terms):
-                self._open.add(request_id)
-                self._venue.submit(terms, lambda answer: self._answer(request_id, answer))
+                self._venue.submit(terms, self._reply_to(request_id))
             case CancelOrder(request_id=request_id, client_id=client_id, symbol=symbol):
-                self._open.add(request_id)
-                self._venue.cancel(client_id, symbol, lambda answer: self._answer(request_id, answer))
+                self._venue.cancel(client_id, symbol, self._reply_to(request_id))
             case LookUpOrder(request_id=request_id, client_id=client_id, symbol=symbol):
-                self._open.add(request_id)
-                self._venue.look_up(client_id, symbol, lambda answer: self._answer(request_id, answer))
+                self._venue.look_up(client_id, symbol, self._reply_to(request_id))
+            case VenueAnswered(request_id=request_id):
+                self._open.discard(request_id)
+                self.tell(EXECUTOR, message)
+            case VenueReported():
+                self.tell(EXECUTOR, message)
             case _:
                 super().receive(message)
 
-    def _answer(self, request_id: int, answer: Answer) -> None:
-        self._open.discard(request_id)
-        self.tell(EXECUTOR, VenueAnswered(request_id, answer))
+    def _reply_to(self, request_id: int) -> Callable[[Answer], None]:
+        self._open.add(request_id)
+        return lambda answer: self._hear(VenueAnswered(request_id, answer))
+
+    def _hear(self, said: VenueAnswered | VenueReported) -> None:
+        self._system.switchboard.tell(self.name, said, epoch=self.epoch)
 
     def _show(self) -> None:
         state = self._known.state

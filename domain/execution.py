@@ -195,6 +195,26 @@ class Execution(msgspec.Struct):
         return self.orders.get(client_id) or self.finished.get(client_id)
 
 
+def queue_place(terms: Terms) -> tuple[int | str, ...]:
+    """Return where an order stands in the venue's queue: by its time, then by its terms.
+
+    Asking about several orders in this order makes their fills known in the order in which they happened.
+    """
+    prices = (terms.limit_price, terms.stop_price)
+    texts = ("" if price is None else f"{price:f}" for price in prices)
+    quantity = f"{terms.quantity:f}"
+    return (
+        terms.valid_until,
+        terms.symbol,
+        terms.strategy,
+        terms.leg,
+        terms.side,
+        terms.type,
+        quantity,
+        *texts,
+    )
+
+
 class Situation(msgspec.Struct, frozen=True):
     """What steps depend on besides what is known."""
 

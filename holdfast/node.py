@@ -24,6 +24,7 @@ from holdfast import __version__
 from holdfast.acts import Acts
 from holdfast.admin.server import AdminServer
 from holdfast.answers import Answers
+from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.settings import Settings
 from holdfast.config.view import public_view
 from holdfast.config.watch import ConfigWatcher, look_at
@@ -33,6 +34,7 @@ from holdfast.logs import NodeLog
 from holdfast.notify import ServiceManager
 from holdfast.pace import Pace
 from holdfast.parts import PAPER_PROFILE, Parts, gather, paper_settings
+from holdfast.rebuild import symbols_at
 from holdfast.recovery import JournalRecorder, JournalRecovery
 from holdfast.routes import LEAVES_HOUSE, node_names, routes_for
 from holdfast.secrets import scrub
@@ -81,6 +83,7 @@ def run_node(
         ConfigurationError, JournalError, SocketRefused, OSError: it could not start; nothing was sent anywhere.
     """
     os.umask(0o077)
+    # A thread that computes keeps the others waiting for a tenth of the usual time; throughput does not suffer.
     sys.setswitchinterval(0.0005)
     with ExitStack() as stack:
         node = Node(settings, home, stack, config_path=config_path, overrides=overrides)
@@ -143,6 +146,7 @@ class Node:
             market_at = next((record.at for record in reader.read(after=last_seq - 1)), 0) if last_seq else 0
             self._has_account = next(iter(reader.read(kinds=["AccountOpened"])), None) is not None
             self._failures = failures_in_a_row(reader)
+            _demand_same_market(reader, parts)
         runtime = Threads(RecordedClock(market_at))
         self._stack.callback(runtime.close)
         switchboard = Switchboard(
@@ -349,6 +353,15 @@ def failures_in_a_row(reader: JournalReader) -> int:
         elif record.kind == "NodeStopped" or msgspec.json.decode(record.payload)["command"] == "resume":
             failures = 0
     return failures
+
+
+def _demand_same_market(reader: JournalReader, parts: Parts) -> None:
+    """Refuse a configuration without a symbol that the journal knows: what is held of it could not be looked after."""
+    known = symbols_at(reader, reader.last()[0])
+    if missing := [symbol for symbol in known if symbol not in parts.shape.instruments]:
+        expected = f"all symbols of this home's journal ({', '.join(known)})"
+        problem = Problem("feed.symbols", expected, f"none of {', '.join(missing)}", "the market")
+        raise ConfigurationError([problem])
 
 
 def _halt(boot: int, wall_ms: int, reason: str) -> OperatorCommanded:

@@ -159,7 +159,7 @@ def shape_at(reader: JournalReader, until: int) -> tuple[Shape, list[Problem]]:
     in_force = eras(reader, until)
     if not in_force:
         return Shape({}, "", (), ()), []
-    symbols = _symbols(reader, until)
+    symbols = symbols_at(reader, until)
     problems: list[Problem] = []
     settings = settings_of(in_force[-1].configuration)
     return shape_of(settings, symbols, Path(in_force[-1].folder), problems), problems
@@ -181,11 +181,12 @@ class _Journaled(msgspec.Struct):
     instruments: dict[str, InstrumentRules] = {}
 
 
-def _symbols(reader: JournalReader, until: int) -> tuple[str, ...]:
+def symbols_at(reader: JournalReader, until: int) -> tuple[str, ...]:
+    """Return the symbols of the market as of a sequence, those of earlier sources too."""
     opened: Iterable[Record] = reader.read(until=until, kinds=["SourceOpened"])
     symbols: tuple[str, ...] = ()
     for record in opened:
         event: Event = decode(record.kind, record.version, record.payload)
         assert isinstance(event, SourceOpened)
-        symbols = event.symbols
+        symbols = tuple(dict.fromkeys((*symbols, *event.symbols)))
     return symbols

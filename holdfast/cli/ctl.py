@@ -97,7 +97,7 @@ def flatten(
 
 @app.command(name="cancel-all")
 def cancel_all(*, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
-    """Cancel every entry order that is open at the venue."""
+    """Cancel the entries and exits that are open at the venue; protective stops stay."""
     return _order(at, "cancel-all", request_id, reason=reason)
 
 

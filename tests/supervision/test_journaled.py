@@ -17,7 +17,7 @@ from supervision import (
     SupervisionError,
     System,
 )
-from tests.supervision.troupe import RUNTIMES, House, Letter, Marked, Noted, Poke
+from tests.supervision.troupe import RUNTIMES, House, Letter, Marked, Noted, Poke, Puppet
 
 on_both = pytest.mark.parametrize("runtime", RUNTIMES)
 HEARD = ("Noted", "Marked")
@@ -204,8 +204,12 @@ def test_what_to_do_is_computed_after_recovery(runtime: str) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_no_reaction_while_an_own_event_is_on_its_way(seed: int) -> None:
+    def note(puppet: Puppet, message: Any) -> None:
+        if isinstance(message, Poke):
+            puppet.record(Noted("b"))
+
     house = Archive(seed=seed)
-    house.start(house.rememberer("a"), house.puppet("b", on_message=lambda puppet, _message: puppet.record(Noted("b"))))
+    house.start(house.rememberer("a"), house.puppet("b", on_message=note))
     for n in range(1, 20):
         if n % 2:
             house.system.tell("a", Poke(-n))
