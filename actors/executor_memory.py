@@ -2,7 +2,7 @@
 
 from actors.base import StructMemory
 from domain.execution import Approval, Execution
-from domain.market import HOUR_MS, Instant
+from domain.market import HOUR_MS
 from domain.proposal import Exit
 from messages.market import BarsClosed, OfferAnswered
 from messages.node import OperatorCommanded
@@ -49,9 +49,9 @@ class ExecutorMemory(StructMemory[Execution]):
             case OfferAnswered(strategy=strategy, proposals=proposals):
                 for wish in proposals:
                     if isinstance(wish, Exit):
-                        known.wish_exit(strategy, wish)
+                        known.wish_exit(strategy, wish, record.seq)
             case OperatorCommanded() as command:
-                self._command(command, record.at)
+                self._command(command, record)
             case _:
                 self._fold_end(record)
 
@@ -71,16 +71,16 @@ class ExecutorMemory(StructMemory[Execution]):
             case CancelIntended(client_id=client_id):
                 known.canceling.append(client_id)
             case ExitOrdered(strategy=strategy, symbol=symbol, why=why, quantity=quantity):
-                known.order_exit(strategy, symbol, why, quantity, record.seq)
+                known.order_exit(strategy, symbol, why, quantity, seq=record.seq, seen=record.seen)
             case ExitEnded(strategy=strategy, symbol=symbol):
-                known.end_exit(strategy, symbol, record.seq)
+                known.end_exit(strategy, symbol, seq=record.seq, seen=record.seen)
 
-    def _command(self, command: OperatorCommanded, at: Instant) -> None:
+    def _command(self, command: OperatorCommanded, record: Recorded) -> None:
         known = self.state
         why = f"{command.user}: {command.reason or command.command}"
         match command.command:
             case "flatten":
-                known.wish_flat(command.target, why, at + HOUR_MS)
+                known.wish_flat(command.target, why, record.at + HOUR_MS, record.seq)
                 known.want_gone(("entry",), why, command.target)
             case "cancel-all":
                 known.want_gone(("entry", "exit"), why)

@@ -20,6 +20,14 @@ from messages.positions import AccountOpened, EquityMarked, PositionChanged
 from supervision import Recorded, Seat, System
 
 
+class Untold(msgspec.Struct):
+    """A position that changed, last at this sequence, and was not told as it is now."""
+
+    strategy: str
+    symbol: str
+    changed_at: int
+
+
 class PositionsState(msgspec.Struct):
     """What is held, what it was worth at each mark, and what is still to be told."""
 
@@ -29,8 +37,7 @@ class PositionsState(msgspec.Struct):
     """Newest close by symbol."""
     opened: dict[str, Decimal] | None = None
     """The account's assets when the journal began."""
-    untold: list[tuple[str, str]] = msgspec.field(default_factory=list)
-    """Strategy and symbol of positions that changed and were not told yet."""
+    untold: list[Untold] = msgspec.field(default_factory=list)
     frames_at: Instant = 0
     marked_at: Instant = 0
 
@@ -63,9 +70,14 @@ class PositionsMemory(StructMemory[PositionsState]):
             case FramesClosed(at=at):
                 state.frames_at = at
             case OrderFilled(fill=fill, strategy=strategy):
-                self._take(fill, strategy)
+                self._take(fill, strategy, record.seq)
             case PositionChanged(strategy=strategy, symbol=symbol):
-                state.untold.remove((strategy, symbol))
+                # What was told before a later fill was known is not how it stands now.
+                state.untold = [
+                    each
+                    for each in state.untold
+                    if (each.strategy, each.symbol) != (strategy, symbol) or each.changed_at > record.seen
+                ]
             case EquityMarked(at=at, equity=equity):
                 state.marked_at = at
                 state.performance.mark(at, equity)
@@ -78,14 +90,17 @@ class PositionsMemory(StructMemory[PositionsState]):
                 state.opened = dict(cash)
                 state.book.cash = dict(cash)
 
-    def _take(self, fill: Fill, strategy: str) -> None:
+    def _take(self, fill: Fill, strategy: str, seq: int) -> None:
         state = self.state
         instrument = self._instruments[fill.symbol]
         booked = state.book.apply(fill, strategy, instrument)
         state.performance.fill(fill, strategy=strategy, realised=booked.realised, is_open=booked.is_open)
         state.marks.setdefault(fill.symbol, fill.price)
-        if (strategy, fill.symbol) not in state.untold:
-            state.untold.append((strategy, fill.symbol))
+        for each in state.untold:
+            if (each.strategy, each.symbol) == (strategy, fill.symbol):
+                each.changed_at = seq
+                return
+        state.untold.append(Untold(strategy, fill.symbol, seq))
 
 
 class Positions(RememberingActor):
@@ -98,8 +113,8 @@ class Positions(RememberingActor):
     def react(self) -> None:
         """Tell what was not told yet."""
         state = self._known.state
-        for strategy, symbol in state.untold:
-            self.record(self._change(strategy, symbol))
+        for each in state.untold:
+            self.record(self._change(each.strategy, each.symbol))
         if state.frames_at > state.marked_at:
             self.record(self._worth())
 

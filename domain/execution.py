@@ -47,6 +47,8 @@ class Plan(msgspec.Struct):
     """The next stop or exit waits until this instant, after one was refused."""
     wish: Exit | None = None
     """Somebody wants it left; not taken up yet."""
+    wished_at: int = 0
+    """Sequence of the record that says so."""
 
 
 class Approval(msgspec.Struct, frozen=True):
@@ -143,30 +145,37 @@ class Execution(msgspec.Struct):
             terms = order.terms
             self.plan_of(terms.strategy, terms.symbol).not_before = at + RETRY_AFTER_MS
 
-    def order_exit(self, strategy: str, symbol: str, why: str, quantity: Decimal | None, seq: int) -> None:
-        """Remember that a position is to be left, whole or in part."""
+    def order_exit(
+        self, strategy: str, symbol: str, why: str, quantity: Decimal | None, *, seq: int, seen: int
+    ) -> None:
+        """Remember that a position is to be left, whole or in part; a wish that was not seen yet still stands."""
         plan = self.plan_of(strategy, symbol)
-        plan.exit_why, plan.exit_left, plan.wish = why, quantity, None
+        plan.exit_why, plan.exit_left = why, quantity
+        if plan.wished_at <= seen:
+            plan.wish = None
         self._change(plan, seq)
 
-    def end_exit(self, strategy: str, symbol: str, seq: int) -> None:
-        """Remember that nothing more can or need be sold."""
+    def end_exit(self, strategy: str, symbol: str, *, seq: int, seen: int) -> None:
+        """Remember that nothing more can or need be sold, unless the plan has changed since that was found."""
         plan = self.plan_of(strategy, symbol)
+        if max(plan.basis, plan.wished_at) > seen:
+            return
         was_partial = plan.exit_left is not None
         plan.exit_why, plan.exit_left, plan.wish = "", None, None
         if not was_partial:
             plan.stop_price = plan.take_profit = None
         self._change(plan, seq)
 
-    def wish_exit(self, strategy: str, wish: Exit) -> None:
+    def wish_exit(self, strategy: str, wish: Exit, seq: int) -> None:
         """Remember that somebody wants a position left."""
-        self.plan_of(strategy, wish.symbol).wish = wish
+        plan = self.plan_of(strategy, wish.symbol)
+        plan.wish, plan.wished_at = wish, seq
 
-    def wish_flat(self, symbol: str, why: str, good_until: Instant) -> None:
+    def wish_flat(self, symbol: str, why: str, good_until: Instant, seq: int) -> None:
         """Remember that all positions of a symbol (of every symbol where it is empty) are to be left."""
         for plan in self.plans.values():
             if symbol in ("", plan.symbol):
-                plan.wish = Exit(plan.symbol, good_until, None, why)
+                plan.wish, plan.wished_at = Exit(plan.symbol, good_until, None, why), seq
 
     def want_gone(self, legs: tuple[Leg, ...], why: str, symbol: str = "") -> None:
         """Remember that the open orders of these legs are to be cancelled."""

@@ -47,7 +47,7 @@ class MarketSource(Protocol):
         """Return a symbol's closed bars of a time frame up to `starts_at`, oldest first."""
 
     def steps(self, after: Instant) -> Iterator[Step]:
-        """Read the steps that close after an instant, in market time.  Rows out of order come in a step of their own."""
+        """Read the steps that close after an instant, in market time; rows out of order come in a step of their own."""
 
     def steps_total(self) -> int | None:
         """Return how many steps there are from `starts_at` on, where that is known, for progress."""

@@ -3,6 +3,7 @@
 On the stage, so that every death falls where the seed says, between any two turns or within one.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -18,8 +20,11 @@ import pytest
 from gateways.sample import SampleMarket
 from holdfast.config.loading import load_settings
 from holdfast.parts import Parts, gather
-from holdfast.replay import verify_everything
+from holdfast.replay import rebuild, verify_everything
 from holdfast.staging import StagedNode
+from messages.codec import decode
+from messages.positions import PositionChanged
+from persistence.reader import JournalReader
 from supervision import Crashed
 from tests.endurance.nodes import ROOT, Outcome, outcome_of
 
@@ -77,6 +82,25 @@ def reference(parts: Parts) -> Outcome:
         return outcome_of(Path(folder) / "home")
 
 
+def disagreements(home: Path) -> list[str]:
+    """Return where the actors' books say different things about the same position."""
+    rebuilt, _ = rebuild(home)
+    book, plans = rebuilt.positions.state.book, rebuilt.executor.state.plans
+    found = [f"not told: {each}" for each in rebuilt.positions.state.untold]
+    told: dict[tuple[str, str], Decimal] = {}
+    with JournalReader(home) as reader:
+        for record in reader.read(kinds=["PositionChanged"]):
+            event = decode(record.kind, record.version, record.payload)
+            assert isinstance(event, PositionChanged)
+            told[event.strategy, event.symbol] = event.quantity
+    for (strategy, symbol), quantity in told.items():
+        held = book.position(strategy, symbol).quantity
+        planned = plans[f"{strategy}|{symbol}"].held
+        if not held == quantity == planned:
+            found.append(f"{strategy} {symbol}: book {held}, told {quantity}, plan {planned}")
+    return found
+
+
 def live_through(parts: Parts, home: Path, *, seed: int) -> None:
     with StagedNode(parts, home, seed=seed) as node:
         node.run()
@@ -97,6 +121,7 @@ def test_the_outcome_depends_on_the_data_and_not_on_the_order_of_delivery(
     live_through(parts, home, seed=seed)
 
     assert outcome_of(home) == reference
+    assert disagreements(home) == []
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -106,6 +131,7 @@ def test_actors_that_crash_between_and_within_messages_change_nothing(
     crashes = crash_through(parts, home, seed=seed, wanted=60)
 
     assert outcome_of(home) == reference, f"seed {seed}"
+    assert disagreements(home) == []
     assert sum(crashes.values()) >= 60
     assert set(crashes) >= set(KINDS)
 
@@ -145,6 +171,7 @@ def test_a_node_killed_between_any_two_turns_ends_the_same(
     kills = kill_through(parts, home, seed=seed, wanted=40)
 
     assert outcome_of(home) == reference, f"seed {seed}"
+    assert disagreements(home) == []
     assert kills >= 40
     assert not [check for check in verify_everything(home) if check.problems]
 
@@ -206,10 +233,8 @@ def die_at(parts: Parts, home: Path, point: str, *, times: int, seed: int) -> No
 
     with StagedNode(parts, home, seed=seed, cue=cue) as node:
         kill = node.kill
-        try:
+        with contextlib.suppress(_Death):
             node.run()
-        except _Death:
-            pass
 
 
 def test_the_same_seed_gives_the_same_chain_on_every_run_and_hash_seed() -> None:
