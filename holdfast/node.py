@@ -44,7 +44,9 @@ from messages.base import Event
 from messages.codec import encode
 from messages.node import HoldingsAsked, NodeFailed, NodeStarted, NodeStopped, OperatorCommanded, StateMarked
 from messages.positions import AccountOpened
+from persistence.errors import JournalDamaged
 from persistence.journal import Journal
+from persistence.opening import CHECKED_WHOLE_MAX
 from persistence.reader import JournalReader
 from supervision import (
     CrashReport,
@@ -126,6 +128,7 @@ class Node:
         stack.callback(venue.close)
         self._generation = journal.generation
         self._boot = journal.boot
+        self._first_seq = journal.last_seq
         self._current = Current(parts)
         self._system = self._build_system(parts, journal.last_seq)
         self._acts = Acts(
@@ -207,6 +210,7 @@ class Node:
         self._record_start()
         self._system.start(self._tree)
         admin = self._open_admin()
+        threading.Thread(target=self._check_whole_journal, name="journal-check", daemon=True).start()
         manager = ServiceManager()
         manager.ready()
         self._watch(manager, progress=progress)
@@ -271,6 +275,19 @@ class Node:
                 self._log("info" if ok else "error", "configuration.reloaded", ok=ok, detail=detail)
         if line is not None:
             line.clear()
+
+    def _check_whole_journal(self) -> None:
+        """Check what opening a long journal has left to a snapshot; leave where it is not what was written."""
+        if self._first_seq <= CHECKED_WHOLE_MAX:
+            return
+        try:
+            with JournalReader(self._home) as reader:
+                for _ in reader.read(until=self._first_seq):
+                    if self._over.is_set():
+                        return
+        except JournalDamaged as error:
+            self._log("error", "journal.damaged", error=str(error))
+            self._end(f"the journal is damaged: {error}", ExitCode.DAMAGED)
 
     def _makes_progress(self) -> bool:
         """Say whether no actor has been busy with one message for longer than it may."""

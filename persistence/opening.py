@@ -11,9 +11,12 @@ from persistence import projections, schema, snapshots
 from persistence.connection import JournalDatabase, connect, reading, unwritable
 from persistence.errors import JournalDamaged
 from persistence.home import Home, Lock, create_private, sync_folder
-from persistence.scan import END, check_chain, hash_at
+from persistence.scan import END, check_chain, hash_at, last_mark
 from persistence.schema import MIGRATIONS, Identity
 from persistence.watermark import START, Mark, Watermark, read_mark
+
+CHECKED_WHOLE_MAX = 100_000
+"""Records of a journal that is checked whole when it is opened, which takes a fraction of a second."""
 
 
 class OpenFiles(msgspec.Struct, frozen=True):
@@ -124,7 +127,13 @@ def _check(home: Home, connection: apsw.Connection, mark: Mark | None) -> Mark:
 
 
 def _vouched_for(connection: apsw.Connection) -> Mark:
-    """Return the newest record that a sound snapshot was taken at: it holds that record's hash."""
+    """Return from where on the chain is checked before anything starts.
+
+    A short journal is checked whole.  Of a long one that is the newest record that a sound snapshot was taken at, for
+    it holds that record's hash; whoever opens it checks the rest beside its work.
+    """
+    if last_mark(connection).seq <= CHECKED_WHOLE_MAX:
+        return START
     for actor in snapshots.actors_newest_first(connection):
         if (found := snapshots.newest(connection, actor, version=None, upto=END)) is not None:
             return Mark(found[0], hash_at(connection, found[0]))

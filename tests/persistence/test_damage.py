@@ -16,6 +16,7 @@ from messages.base import Event
 from messages.codec import encode
 from messages.market import Offered
 from messages.orders import OrderIntended
+from persistence import opening
 from persistence.errors import JournalDamaged, JournalError, JournalMissing, JournalUnwritable
 from persistence.journal import Journal
 from persistence.reader import JournalReader
@@ -246,7 +247,20 @@ def test_a_record_that_is_missing_is_told_from_one_that_was_changed(tmp_path: Pa
         Journal.open(home)
 
 
-def test_opening_checks_what_no_sound_snapshot_vouches_for(tmp_path: Path) -> None:
+def test_opening_checks_a_short_journal_whole(tmp_path: Path) -> None:
+    home = make(tmp_path / "home", 9)
+    with closing(Journal.open(home)) as journal:
+        journal.save_states(6, {"positions": (1, b"state")})
+    change(home, "UPDATE events SET wall = 0 WHERE seq = 2")
+
+    with pytest.raises(JournalDamaged, match="sequence 2"):
+        Journal.open(home)
+
+
+def test_opening_checks_of_a_long_journal_what_no_sound_snapshot_vouches_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "CHECKED_WHOLE_MAX", 8)
     home = make(tmp_path / "home", 9)
     with closing(Journal.open(home)) as journal:
         journal.save_states(3, {"positions": (1, b"state")})
