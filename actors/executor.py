@@ -6,9 +6,9 @@ from typing import Any, Literal, NamedTuple
 from actors.base import RememberingActor
 from actors.evidence import events_of
 from actors.executor_memory import ExecutorMemory
-from domain.execution import Cancel, Deny, EndLeaving, Leave, Place, Situation, Step, next_steps, queue_place
 from domain.market import Instrument
 from domain.order import Order
+from domain.steps import Cancel, Deny, EndLeaving, Leave, Place, Situation, Step, next_steps, queue_place
 from domain.venue import Answer, OrderSeen, Refused, Unproven, VenueProfile, absence_is_proven
 from messages.node import OrdersAsked
 from messages.orders import (

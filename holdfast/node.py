@@ -20,30 +20,24 @@ from domain.market import TIMEFRAMES_MS, Instant
 from gateways.calendar import Calendar
 from gateways.machine import MachineWatch
 from gateways.paper import PaperVenue
-from holdfast import __version__
 from holdfast.acts import Acts
 from holdfast.admin.server import AdminServer
 from holdfast.answers import Answers
-from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.settings import Settings
-from holdfast.config.view import public_view
 from holdfast.config.watch import ConfigWatcher, look_at
 from holdfast.cues import cue_from_environment
 from holdfast.exit_codes import ExitCode
+from holdfast.ground import build_system, demand_same_market, first_events, look_back
 from holdfast.logs import NodeLog
 from holdfast.notify import ServiceManager
 from holdfast.pace import Pace
 from holdfast.parts import PAPER_PROFILE, Parts, gather, paper_settings
-from holdfast.rebuild import symbols_at
-from holdfast.recovery import JournalRecorder, JournalRecovery
-from holdfast.routes import LEAVES_HOUSE, node_names, routes_for
+from holdfast.recovery import JournalRecorder
 from holdfast.secrets import scrub
 from holdfast.summary import ProgressLine, print_summary, summarise
 from holdfast.wiring import Current, Ports, tree
 from messages.base import Event
-from messages.codec import encode
-from messages.node import HoldingsAsked, NodeFailed, NodeStarted, NodeStopped, OperatorCommanded, StateMarked
-from messages.positions import AccountOpened
+from messages.node import HoldingsAsked, NodeFailed, NodeStopped
 from persistence.errors import JournalDamaged
 from persistence.journal import Journal
 from persistence.opening import CHECKED_WHOLE_MAX
@@ -54,19 +48,14 @@ from supervision import (
     GaveUp,
     Progress,
     RecordedClock,
-    Switchboard,
-    System,
     Terminated,
     Threads,
     Timeout,
 )
 
-EPOCHS_PER_BOOT = 1_000_000
-"""Incarnations of one process: their epochs lie above those of every process before."""
-FAILED_BOOTS_MAX = 3
-"""After so many processes in a row that gave themselves up, the node comes up halted."""
 LOOK_S = 0.5
 """Between two looks of the main thread at configuration and progress."""
+STARTING_LOOK_S = 0.02
 STOP_S = 60.0
 
 
@@ -108,14 +97,12 @@ class Node:
         self._root_ended = threading.Event()
         self._folder = config_path.parent if config_path is not None else Path()
         parts = gather(settings, folder=self._folder)
-        self._cue = cue_from_environment()
-        cue = self._cue or (lambda point: None)
+        cue = cue_from_environment()
         # The journal's lock comes first: a second node must not touch the venue.
-        journal = Journal.open(home, cue=cue)
-        self._recorder = JournalRecorder(
-            journal, linger_s=settings.journal.linger_ms / 1000, on_failure=self._journal_failed
-        )
-        stack.callback(journal.close)
+        self._journal = Journal.open(home, cue=cue or _nothing)
+        stack.callback(self._journal.close)
+        self._past = look_back(home, self._journal.last_seq)
+        demand_same_market(self._past, parts)
         self._log = NodeLog(settings.log, home)
         stack.callback(self._log.close)
         venue = PaperVenue.open(
@@ -123,14 +110,29 @@ class Node:
             instruments=parts.shape.instruments,
             deposit=settings.venue.balances,
             settings=paper_settings(settings),
-            cue=cue,
+            cue=cue or _nothing,
         )
         stack.callback(venue.close)
-        self._generation = journal.generation
-        self._boot = journal.boot
-        self._first_seq = journal.last_seq
+        self._recorder = JournalRecorder(
+            self._journal, linger_s=settings.journal.linger_ms / 1000, on_failure=self._journal_failed
+        )
+        stack.callback(self._recorder.close)
+        runtime = Threads(RecordedClock(self._past.market_at))
+        stack.callback(runtime.close)
         self._current = Current(parts)
-        self._system = self._build_system(parts, journal.last_seq)
+        self._system = build_system(
+            parts=parts,
+            past=self._past,
+            home=home,
+            boot=self._journal.boot,
+            runtime=runtime,
+            recorder=self._recorder,
+            on_report=self._hear_report,
+            on_root_end=self._hear_root_end,
+            seed=self._journal.boot,
+            cue=cue,
+        )
+        self._recorder.on_durable = self._system.switchboard.on_durable
         self._acts = Acts(
             current=self._current,
             log=self._log,
@@ -144,35 +146,6 @@ class Node:
 
     # -- building ------------------------------------------------------------------------------------------------
 
-    def _build_system(self, parts: Parts, last_seq: int) -> System:
-        with JournalReader(self._home) as reader:
-            market_at = next((record.at for record in reader.read(after=last_seq - 1)), 0) if last_seq else 0
-            self._has_account = next(iter(reader.read(kinds=["AccountOpened"])), None) is not None
-            self._failures = failures_in_a_row(reader)
-            _demand_same_market(reader, parts)
-        runtime = Threads(RecordedClock(market_at))
-        self._stack.callback(runtime.close)
-        switchboard = Switchboard(
-            clock=runtime.clock,
-            recorder=self._recorder,
-            encode=encode,  # type: ignore[arg-type]
-            routes=routes_for(node_names(parts.shape)),
-            leaves_house=LEAVES_HOUSE,
-            last_seq=last_seq,
-            last_epoch=self._boot * EPOCHS_PER_BOOT,
-        )
-        self._recorder.on_durable = switchboard.on_durable
-        return System(
-            runtime=runtime,
-            switchboard=switchboard,
-            recover=JournalRecovery(self._home, self._recorder.wait),
-            is_marker=lambda event: isinstance(event, StateMarked),
-            on_report=self._hear_report,
-            on_root_end=self._hear_root_end,
-            seed=self._boot,
-            cue=self._cue,
-        )
-
     def _ports(self, parts: Parts, venue: PaperVenue) -> Ports:
         pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="fetch")
         self._stack.callback(pool.shutdown, wait=False, cancel_futures=True)
@@ -184,7 +157,7 @@ class Node:
         return Ports(
             venue=venue,
             profile=PAPER_PROFILE,
-            generation=self._generation,
+            generation=self._journal.generation,
             fetch=fetch,
             fetch_headlines=lambda reply: fetch(parts.headlines.load, reply),
             keep_states=self._recorder.keep_states,
@@ -212,7 +185,6 @@ class Node:
         admin = self._open_admin()
         threading.Thread(target=self._check_whole_journal, name="journal-check", daemon=True).start()
         manager = ServiceManager()
-        manager.ready()
         self._watch(manager, progress=progress)
         manager.stopping()
         summary = self._summarise()
@@ -224,23 +196,16 @@ class Node:
         return int(self._exit_code)
 
     def _record_start(self) -> None:
-        settings = self._current.parts.settings
-        events: list[Event] = [
-            NodeStarted(
-                boot=self._boot,
-                version=__version__,
-                configuration=public_view(settings),
-                folder=str(self._folder.resolve()),
-                platform=f"{platform.system()} Python {platform.python_version()}",
-            )
-        ]
-        if not self._has_account:
-            events.append(AccountOpened(cash=dict(settings.venue.balances), quote=self._current.parts.shape.quote))
-        if self._failures >= FAILED_BOOTS_MAX:
-            reason = f"the last {self._failures} processes gave themselves up"
-            events.append(_halt(self._boot, self._system.clock.wall_ms(), reason))
+        events = first_events(
+            self._current.parts,
+            self._past,
+            self._journal,
+            folder=str(self._folder.resolve()),
+            platform=f"{platform.system()} Python {platform.python_version()}",
+            wall_ms=self._system.clock.wall_ms(),
+        )
         self._record(*events)
-        self._log("info", "node.started", home=str(self._home), boot=self._boot, **self._said_of_source())
+        self._log("info", "node.started", home=str(self._home), boot=self._journal.boot, **self._said_of_source())
 
     def _said_of_source(self) -> dict[str, Any]:
         source = self._current.parts.source
@@ -265,7 +230,11 @@ class Node:
         source = self._current.parts.source
         step_ms = min(TIMEFRAMES_MS[source.base_timeframe(symbol)] for symbol in source.symbols())
         line = ProgressLine(source.starts_at(), source.steps_total(), step_ms) if progress else None
-        while not self._over.wait(LOOK_S):
+        is_ready = False
+        while not self._over.wait(LOOK_S if is_ready else STARTING_LOOK_S):
+            if not is_ready and (is_ready := all(each.up for each in self._system.switchboard.vitals())):
+                manager.ready()
+                self._log("info", "node.ready", seconds=round(time.monotonic() - self._began, 3))
             if self._makes_progress():
                 manager.alive()
             if line is not None:
@@ -278,11 +247,11 @@ class Node:
 
     def _check_whole_journal(self) -> None:
         """Check what opening a long journal has left to a snapshot; leave where it is not what was written."""
-        if self._first_seq <= CHECKED_WHOLE_MAX:
+        if self._past.last_seq <= CHECKED_WHOLE_MAX:
             return
         try:
             with JournalReader(self._home) as reader:
-                for _ in reader.read(until=self._first_seq):
+                for _ in reader.read(until=self._past.last_seq):
                     if self._over.is_set():
                         return
         except JournalDamaged as error:
@@ -358,38 +327,8 @@ class Node:
         os._exit(int(ExitCode.IO_ERROR))
 
 
-def failures_in_a_row(reader: JournalReader) -> int:
-    """Return how many of the newest processes ended by a failure of their own, since one that did not or a resume.
-
-    Being killed is no failure of ours and is passed over.
-    """
-    failures = 0
-    for record in reader.read(kinds=["NodeStopped", "NodeFailed", "OperatorCommanded"]):
-        if record.kind == "NodeFailed":
-            failures += 1
-        elif record.kind == "NodeStopped" or msgspec.json.decode(record.payload)["command"] == "resume":
-            failures = 0
-    return failures
-
-
-def _demand_same_market(reader: JournalReader, parts: Parts) -> None:
-    """Refuse a configuration without a symbol that the journal knows: what is held of it could not be looked after."""
-    known = symbols_at(reader, reader.last()[0])
-    if missing := [symbol for symbol in known if symbol not in parts.shape.instruments]:
-        expected = f"all symbols of this home's journal ({', '.join(known)})"
-        problem = Problem("feed.symbols", expected, f"none of {', '.join(missing)}", "the market")
-        raise ConfigurationError([problem])
-
-
-def _halt(boot: int, wall_ms: int, reason: str) -> OperatorCommanded:
-    return OperatorCommanded(
-        request_id=f"boot-{boot}",
-        command="halt",
-        user="holdfast",
-        process=os.getpid(),
-        wall_ms=wall_ms,
-        reason=reason,
-    )
+def _nothing(point: str) -> None:
+    """Do nothing at a cue."""
 
 
 def _run_job(job: Callable[[], Any], reply: Callable[[Any], None]) -> None:

@@ -13,21 +13,15 @@ from typing import Any, Self
 from actors.health import Machine
 from domain.market import DAY_MS, Instant
 from gateways.paper import PaperVenue
-from holdfast.config.view import public_view
+from holdfast.ground import build_system, first_events, look_back
 from holdfast.parts import PAPER_PROFILE, Parts, paper_settings
-from holdfast.recovery import JournalRecovery, draft_of
-from holdfast.routes import LEAVES_HOUSE, node_names, routes_for
+from holdfast.recovery import draft_of
 from holdfast.wiring import Current, Ports, tree
-from messages.base import Event
-from messages.codec import encode
-from messages.node import NodeStarted, OperatorCommanded, StateMarked
-from messages.positions import AccountOpened
+from messages.node import OperatorCommanded
 from persistence.journal import Journal
-from persistence.reader import JournalReader
-from supervision import Break, Exit, Lane, Recorded, Stage, StageRecorder, Switchboard, System
+from supervision import Break, Exit, Lane, Recorded, Stage, StageRecorder
 from supervision.system import Report
 
-EPOCHS_PER_BOOT = 1_000_000
 WALL_MS = 1_700_000_000_000
 """Where the virtual wall clock begins."""
 
@@ -52,34 +46,25 @@ class StagedNode:
         )
         self._files.callback(venue.close)
         self._journal = journal
-        with JournalReader(home) as reader:
-            last = journal.last_seq
-            market_at = next((record.at for record in reader.read(after=last - 1)), 0) if last else 0
-            self._has_account = next(iter(reader.read(kinds=["AccountOpened"])), None) is not None
-        recorder = StageRecorder(self._append, last)
-        self.stage = Stage(seed=seed, recorder=recorder, wall_ms=WALL_MS, market_ms=market_at)
+        self._past = look_back(home, journal.last_seq)
+        recorder = StageRecorder(self._append, journal.last_seq)
         self._recorder = recorder
-        self.switchboard = Switchboard(
-            clock=self.stage.clock,
-            recorder=recorder,
-            encode=encode,  # type: ignore[arg-type]
-            routes=routes_for(node_names(parts.shape)),
-            leaves_house=LEAVES_HOUSE,
-            last_seq=last,
-            last_epoch=journal.boot * EPOCHS_PER_BOOT,
-            new_mailbox=self.stage.new_mailbox,
-        )
-        recorder.on_durable = self.switchboard.on_durable
-        self.system = System(
+        self.stage = Stage(seed=seed, recorder=recorder, wall_ms=WALL_MS, market_ms=self._past.market_at)
+        self.system = build_system(
+            parts=parts,
+            past=self._past,
+            home=home,
+            boot=journal.boot,
             runtime=self.stage,
-            switchboard=self.switchboard,
-            recover=JournalRecovery(home, recorder.wait),
-            is_marker=lambda event: isinstance(event, StateMarked),
+            recorder=recorder,
             on_report=self.reports.append,
             on_root_end=self._root_ended,
             seed=seed,
             cue=cue,
+            new_mailbox=self.stage.new_mailbox,
         )
+        self.switchboard = self.system.switchboard
+        recorder.on_durable = self.switchboard.on_durable
         self._tree = tree(Current(parts), self._ports(venue))
 
     def __enter__(self) -> Self:
@@ -127,11 +112,9 @@ class StagedNode:
         self._journal.save_states(seq, states)
 
     def _record_start(self) -> None:
-        settings = self.parts.settings
-        started = NodeStarted(self._journal.boot, "stage", public_view(settings), "stage", ".")
-        events: list[Event] = [started]
-        if not self._has_account:
-            events.append(AccountOpened(cash=dict(settings.venue.balances), quote=self.parts.shape.quote))
+        events = first_events(
+            self.parts, self._past, self._journal, folder=".", platform="stage", wall_ms=self.stage.clock.wall_ms()
+        )
         self.switchboard.record("node", events)
 
     def _root_ended(self, reason: Exit) -> None:

@@ -523,3 +523,44 @@ def test_nothing_leaves_the_house_before_its_cause_is_durable_and_all_leaves_in_
     board.durable(board.switchboard.last_seq)
 
     assert left + len(board.heard("venue")) == len(gates)
+
+
+def test_a_send_to_nobody_that_was_waited_for_settles_when_it_may_leave() -> None:
+    board = Board("feed")
+    board.poke("feed")
+    board.say("feed", ("nobody", Letter()), events=(Noted(),), wants_settled=True)
+    assert board.seats["feed"].mailbox.empty()
+    board.durable(1)
+
+    assert board.heard("feed") == [Settled(1)]
+
+
+def test_children_that_had_stopped_are_waited_for_when_their_supervisor_starts_anew() -> None:
+    house = House()
+    children = [house.puppet(name, restart="transient", settles=True) for name in "ab"]
+    house.start(supervisor("s", *children))
+    house.exit("b")
+    house.rest()
+    house.system.tell("s", Break("test"), Lane.SYSTEM)
+    house.until(lambda: house.count("made", "a") == 2)
+
+    assert "b: down after normal" in house.switchboard.unsettled()
+    house.rest()
+    assert house.is_up("b")
+
+
+def test_a_stopped_child_is_waited_for_from_the_moment_its_group_restarts() -> None:
+    house = House()
+    house.start(
+        house.puppet("a", settles=True),
+        house.puppet("b", restart="transient", settles=True),
+        strategy="one_for_all",
+    )
+    house.exit("b")
+    house.rest()
+    house.system.tell("a", Break("test"), Lane.SYSTEM)
+    house.until(lambda: house.count("made", "a") == 2)
+
+    assert "b: down after normal" in house.switchboard.unsettled()
+    house.rest()
+    assert house.is_up("b")

@@ -1,0 +1,143 @@
+"""The ground of a node, the same on threads and on the stage: its past, its first events, its switchboard."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from holdfast import __version__
+from holdfast.config.problems import ConfigurationError, Problem
+from holdfast.config.view import public_view
+from holdfast.parts import Parts
+from holdfast.rebuild import symbols_at
+from holdfast.recovery import JournalRecovery
+from holdfast.routes import LEAVES_HOUSE, node_names, routes_for
+from messages.base import Event
+from messages.codec import encode
+from messages.node import NodeStarted, OperatorCommanded, StateMarked
+from messages.positions import AccountOpened
+from persistence.journal import Journal
+from persistence.reader import JournalReader
+from supervision import Exit, Recorder, Switchboard, System
+from supervision.mailbox import Mailbox
+from supervision.system import Report, Runtime
+
+EPOCHS_PER_BOOT = 1_000_000
+"""Incarnations of one process: their epochs lie above those of every process before."""
+FAILED_BOOTS_MAX = 3
+"""After so many processes in a row that gave themselves up, the node comes up halted."""
+
+
+class Past(msgspec.Struct, frozen=True):
+    """What a starting process must know of those before it."""
+
+    last_seq: int
+    market_at: int
+    """Market time of the newest record."""
+    has_account: bool
+    failures: int
+    """How many of the newest processes ended by a failure of their own."""
+    symbols: tuple[str, ...]
+
+
+def look_back(home: Path, last_seq: int) -> Past:
+    """Read the past of a home from its journal."""
+    with JournalReader(home) as reader:
+        newest = next(iter(reader.read(after=last_seq - 1)), None) if last_seq else None
+        return Past(
+            last_seq=last_seq,
+            market_at=newest.at if newest is not None else 0,
+            has_account=next(iter(reader.read(kinds=["AccountOpened"])), None) is not None,
+            failures=failures_in_a_row(reader),
+            symbols=symbols_at(reader, last_seq),
+        )
+
+
+def failures_in_a_row(reader: JournalReader) -> int:
+    """Return how many of the newest processes ended by a failure of their own, since one that did not or a resume.
+
+    Being killed is no failure of ours and is passed over.
+    """
+    failures = 0
+    for record in reader.read(kinds=["NodeStopped", "NodeFailed", "OperatorCommanded"]):
+        if record.kind == "NodeFailed":
+            failures += 1
+        elif record.kind == "NodeStopped" or msgspec.json.decode(record.payload)["command"] == "resume":
+            failures = 0
+    return failures
+
+
+def demand_same_market(past: Past, parts: Parts) -> None:
+    """Refuse a configuration without a symbol that the journal knows: what is held of it could not be looked after.
+
+    Raises:
+        ConfigurationError: it names the symbols that are missing.
+    """
+    if missing := [symbol for symbol in past.symbols if symbol not in parts.shape.instruments]:
+        expected = f"all symbols of this home's journal ({', '.join(past.symbols)})"
+        raise ConfigurationError([Problem("feed.symbols", expected, f"none of {', '.join(missing)}", "the market")])
+
+
+def build_system(
+    *,
+    parts: Parts,
+    past: Past,
+    home: Path,
+    boot: int,
+    runtime: Runtime,
+    recorder: Recorder,
+    on_report: Callable[[Report], None],
+    on_root_end: Callable[[Exit], None],
+    seed: int,
+    cue: Callable[[str], None] | None,
+    new_mailbox: type[Mailbox] = Mailbox,
+) -> System:
+    """Return the system a node's tree stands on.  The recorder must tell the switchboard what becomes durable."""
+    switchboard = Switchboard(
+        clock=runtime.clock,
+        recorder=recorder,
+        encode=encode,  # type: ignore[arg-type]
+        routes=routes_for(node_names(parts.shape)),
+        leaves_house=LEAVES_HOUSE,
+        last_seq=past.last_seq,
+        last_epoch=boot * EPOCHS_PER_BOOT,
+        new_mailbox=new_mailbox,
+    )
+    return System(
+        runtime=runtime,
+        switchboard=switchboard,
+        recover=JournalRecovery(home, recorder.wait),
+        is_marker=lambda event: isinstance(event, StateMarked),
+        on_report=on_report,
+        on_root_end=on_root_end,
+        seed=seed,
+        cue=cue,
+    )
+
+
+def first_events(
+    parts: Parts, past: Past, journal: Journal, *, folder: str, platform: str, wall_ms: int
+) -> list[Event]:
+    """Return what a process records before anything of it lives."""
+    settings = parts.settings
+    started = NodeStarted(
+        boot=journal.boot,
+        version=__version__,
+        configuration=public_view(settings),
+        folder=folder,
+        platform=platform,
+    )
+    events: list[Event] = [started]
+    if not past.has_account:
+        events.append(AccountOpened(cash=dict(settings.venue.balances), quote=parts.shape.quote))
+    if past.failures >= FAILED_BOOTS_MAX:
+        halt = OperatorCommanded(
+            request_id=f"boot-{journal.boot}",
+            command="halt",
+            user="holdfast",
+            process=0,
+            wall_ms=wall_ms,
+            reason=f"the last {past.failures} processes gave themselves up",
+        )
+        events.append(halt)
+    return events
