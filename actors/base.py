@@ -1,5 +1,6 @@
 """What all actors that remember have in common."""
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
@@ -9,6 +10,8 @@ from supervision import JournaledActor, Recorded
 
 S = TypeVar("S", bound=msgspec.Struct)
 
+Log = Callable[..., None]
+"""`log(level, event, **values)`: says something that a person may want to read."""
 ARCHIVIST = "archivist"
 """Who is told every state at a marker."""
 

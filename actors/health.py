@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from actors.base import Log
 from domain.market import Instant
 from domain.performance import Summary
 from messages.market import Unsettled
@@ -13,8 +14,6 @@ from messages.orders import ForeignOrderSeen
 from messages.positions import EquityMarked
 from supervision import Actor, CrashReport, GaveUp, Progress, Recorded, Seat, System, Terminated, Vitals
 
-Log = Callable[..., None]
-"""`log(level, event, **values)`."""
 POSITIONS = "positions"
 
 

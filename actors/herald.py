@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from actors.health import Log
+from actors.base import Log
 from messages.market import MarketEnded, RowRefused, SourceOpened
 from messages.node import OperatorCommanded, PartGaveUp
 from messages.orders import (

@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from actors.archivist import Archivist
+from actors.base import Log
 from actors.breaker import Breaker, BreakerMemory
 from actors.executor import Executor
 from actors.executor_memory import ExecutorMemory
 from actors.feed import Feed, FeedMemory, Fetch
-from actors.health import Health, HealthLimits, Log, Machine
+from actors.health import Health, HealthLimits, Machine
 from actors.herald import Herald
 from actors.operator import Act, Operator, OperatorMemory
 from actors.positions import Positions, PositionsMemory

@@ -6,6 +6,7 @@ Generic: no word of trading, and nothing of ours is imported.  The words are Erl
 from pykka import Timeout
 
 from supervision.actor import Actor
+from supervision.cells import Seat, Vitals
 from supervision.clock import Clock, MarketClock
 from supervision.errors import ActorDown, Crashed, Fenced, SpecError, SupervisionError
 from supervision.journaled import JournaledActor, Memory, Recovered, Recovery
@@ -26,7 +27,7 @@ from supervision.signals import (
 from supervision.spec import Backoff, ChildSpec, SupervisorSpec, check_specs
 from supervision.stage import Stage, StageRecorder
 from supervision.supervisor import Supervisor
-from supervision.switchboard import Seat, Switchboard, Vitals
+from supervision.switchboard import Switchboard
 from supervision.system import System
 from supervision.threads import RecordedClock, Threads, WallClock
 

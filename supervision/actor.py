@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pykka
 from pykka._envelope import Envelope
 
+from supervision.cells import Outbox, Seat
 from supervision.errors import ActorDown, Crashed, Fenced, said_of
 from supervision.mailbox import Mailbox
 from supervision.signals import Break, CrashReport, Exit, Recorded, Stop, Wake
-from supervision.switchboard import Outbox, Seat
 
 if TYPE_CHECKING:
     from supervision.system import System

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from supervision.actor import Actor
+from supervision.cells import Seat
 from supervision.signals import Recorded
-from supervision.switchboard import Seat
 
 if TYPE_CHECKING:
     from supervision.system import System

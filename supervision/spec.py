@@ -8,7 +8,7 @@ from supervision.errors import SpecError
 
 if TYPE_CHECKING:
     from supervision.actor import Actor
-    from supervision.switchboard import Seat
+    from supervision.cells import Seat
     from supervision.system import System
 
 Restart = Literal["permanent", "transient", "temporary"]

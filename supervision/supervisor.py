@@ -9,8 +9,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Literal
 
 from supervision.actor import Actor
+from supervision.cells import Seat
 from supervision.errors import Crashed
 from supervision.signals import (
+    Break,
     Exit,
     Exited,
     Expired,
@@ -24,7 +26,6 @@ from supervision.signals import (
     Wake,
 )
 from supervision.spec import ChildSpec, SupervisorSpec
-from supervision.switchboard import Seat
 
 if TYPE_CHECKING:
     from supervision.system import System
@@ -73,6 +74,8 @@ class Supervisor(Actor):
                 self._restart_by_hand(name)
             case Stop(kind):
                 self._end(Exit(kind))
+            case Break(reason=reason):
+                raise Crashed(f"{self.name} was broken on purpose: {reason}")
             case _:
                 raise Crashed(f"supervisor {self.name} knows no message such as {message!r:.200}")
         self._advance()

@@ -8,110 +8,17 @@ sender knew when it spoke is durable.
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pykka import Future
 from pykka._envelope import Envelope
 
+from supervision.cells import Cell, Held, Outbox, Seat, Vitals, vitals_of
 from supervision.clock import Clock
 from supervision.errors import ActorDown, Fenced
 from supervision.mailbox import Mailbox
 from supervision.recorder import Encoder, Recorder
 from supervision.signals import Exit, Lane, Recorded, Settled, Stop, Wake
-
-Encoded = tuple[str, int, bytes, object, int | None, int, int]
-"""kind, version, payload, event, market time (None for the clock's), causation, correlation (0 for its own)."""
-
-
-class Outbox:
-    """What one handler said.  It is released as a whole when the handler returns, or not at all."""
-
-    __slots__ = ("events", "messages", "seen", "wants_settled")
-
-    def __init__(self) -> None:
-        self.events: list[Encoded] = []
-        self.messages: list[tuple[str, Any]] = []
-        self.wants_settled = False
-        self.seen = 0
-
-
-class Cell:
-    """What the switchboard keeps of one name over all of its incarnations."""
-
-    __slots__ = (
-        "busy_since",
-        "busy_with",
-        "epoch",
-        "given",
-        "handled",
-        "hears_itself",
-        "last_exit",
-        "load",
-        "mailbox",
-        "name",
-        "open_work",
-        "parent",
-        "restarts",
-        "retired",
-        "settles",
-        "started_at",
-        "up",
-    )
-
-    def __init__(self, name: str, mailbox: Mailbox, *, settles: bool, parent: str) -> None:
-        self.name = name
-        self.mailbox = mailbox
-        self.settles = settles
-        self.parent = parent
-        self.hears_itself = False
-        self.epoch = 0
-        self.given = 0
-        self.up = False
-        self.retired = False
-        self.open_work = False
-        self.load = 0
-        self.busy_since: float | None = None
-        self.busy_with = ""
-        self.started_at = 0.0
-        self.handled = 0
-        self.restarts = -1
-        self.last_exit: Exit | None = None
-
-
-class Seat(NamedTuple):
-    """What an incarnation is given to live on."""
-
-    cell: Cell
-    epoch: int
-    mailbox: Mailbox
-    joined: int
-    """The highest sequence given before this mailbox began to hear."""
-
-
-class Vitals(NamedTuple):
-    """How one name is doing.  Ages in seconds."""
-
-    name: str
-    parent: str
-    up: bool
-    retired: bool
-    epoch: int
-    restarts: int
-    handled: int
-    mailbox_depth: int
-    high_water: int
-    busy_s: float
-    busy_with: str
-    uptime_s: float
-    last_exit: str
-
-
-class _Held(NamedTuple):
-    gate: int
-    sender: str
-    epoch: int
-    to: str
-    message: Any
 
 
 class Switchboard:
@@ -140,7 +47,7 @@ class Switchboard:
         self._lock = threading.RLock()
         self._cells: dict[str, Cell] = {}
         self._hearers: dict[tuple[type, str], tuple[Cell, ...]] = {}
-        self._held: list[_Held] = []
+        self._held: list[Held] = []
         self._load = 0
         self._unready = 0
         self._open_work = 0
@@ -318,7 +225,7 @@ class Switchboard:
         """Return how every name is doing, in the order they were declared."""
         now = self._clock.monotonic()
         with self._lock:
-            return [self._vitals_of(cell, now) for cell in self._cells.values()]
+            return [vitals_of(cell, now) for cell in self._cells.values()]
 
     # -- helpers, all called with the lock held ------------------------------------------------------------------
 
@@ -374,7 +281,7 @@ class Switchboard:
         if self._recorder.durable_seq >= gate:
             self._deliver(to, message)
             return
-        self._held.append(_Held(gate, sender.name, sender.epoch, to, message))
+        self._held.append(Held(gate, sender.name, sender.epoch, to, message))
         self._recorder.hurry(gate)
 
     def _deliver(self, to: str, message: Any) -> None:
@@ -431,24 +338,6 @@ class Switchboard:
         if cell.load:
             return f"{cell.load} messages, busy with {cell.busy_with or 'nothing'}"
         return "waits for an answer" if cell.open_work else ""
-
-    def _vitals_of(self, cell: Cell, now: float) -> Vitals:
-        busy_since = cell.busy_since
-        return Vitals(
-            name=cell.name,
-            parent=cell.parent,
-            up=cell.up,
-            retired=cell.retired,
-            epoch=cell.epoch,
-            restarts=max(cell.restarts, 0),
-            handled=cell.handled,
-            mailbox_depth=cell.mailbox.depth(),
-            high_water=cell.mailbox.high_water,
-            busy_s=now - busy_since if busy_since is not None else 0.0,
-            busy_with=cell.busy_with if busy_since is not None else "",
-            uptime_s=now - cell.started_at if cell.up else 0.0,
-            last_exit=str(cell.last_exit) if cell.last_exit else "",
-        )
 
 
 def _demand_epoch(cell: Cell, epoch: int) -> None:

@@ -28,6 +28,7 @@ from persistence.reader import JournalReader
 from supervision import Crashed
 from tests.endurance.nodes import ROOT, Outcome, outcome_of
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 OVERRIDES = (
     "feed.speed=max",
     "journal.snapshot_every=400",

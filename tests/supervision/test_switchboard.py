@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from supervision import Break, Exit, Fenced, Lane, MarketClock, Recorded, Seat, Settled, Switchboard
+from supervision.cells import Outbox
 from supervision.signals import Stop, Wake
-from supervision.switchboard import Outbox
 from tests.supervision.troupe import (
     HandRecorder,
     House,
