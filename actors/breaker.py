@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from actors.base import RememberingActor, StructMemory
-from domain.exposure import Exposure
+from domain.exposure import Reservations, worths
 from domain.limits import Account, Denied, Limits, Mode, judge
 from domain.losses import DayRolled, LossLimit, LossWatch, fall
 from domain.market import Instant, Instrument
@@ -55,7 +55,7 @@ class BreakerState(msgspec.Struct):
     """What the limits are measured against."""
 
     book: Book
-    exposure: Exposure = msgspec.field(default_factory=Exposure)
+    reservations: Reservations = msgspec.field(default_factory=Reservations)
     watch: LossWatch = msgspec.field(default_factory=LossWatch)
     marks: dict[str, Decimal] = msgspec.field(default_factory=dict)
     marked_at: dict[str, Instant] = msgspec.field(default_factory=dict)
@@ -121,7 +121,7 @@ class BreakerMemory(StructMemory[BreakerState]):
                 self._offer_answered(answer)
             case OrderApproved(proposal_id=name, strategy=strategy, entry=entry, reserved=reserved):
                 self._judged(name)
-                state.exposure.reserve(name, entry.symbol, reserved)
+                state.reservations.reserve(name, entry.symbol, reserved)
                 state.in_flight[name] = InFlight(strategy, entry.symbol)
             case OrderDenied(proposal_id=name):
                 self._judged(name)
@@ -164,9 +164,6 @@ class BreakerMemory(StructMemory[BreakerState]):
         state = self.state
         if not state.book.cash:
             return
-        if state.book.positions:
-            for symbol, quantity in state.book.quantities().items():
-                state.exposure.hold(symbol, quantity * state.marks.get(symbol, ZERO))
         equity = state.book.equity(state.marks)
         for change in state.watch.mark(at, equity, daily_loss_max=NEVER, drawdown_max=NEVER):
             if isinstance(change, DayRolled):
@@ -191,7 +188,7 @@ class BreakerMemory(StructMemory[BreakerState]):
         state.unresolved.pop(fill.client_id, None)
         state.book.apply(fill, strategy, self._instruments[fill.symbol])
         if name := state.proposals.get(fill.client_id):
-            state.exposure.settle(name, fill.quantity * fill.price)
+            state.reservations.settle(name, fill.quantity * fill.price)
         order = state.orders.get(fill.client_id)
         if order is not None and order.take(fill) and order.state in FINAL:
             self._finished(fill.client_id)
@@ -202,7 +199,7 @@ class BreakerMemory(StructMemory[BreakerState]):
         self._release(self.state.proposals.pop(client_id, ""))
 
     def _release(self, name: str) -> None:
-        self.state.exposure.release(name)
+        self.state.reservations.release(name)
         self.state.in_flight.pop(name, None)
 
     def _command(self, command: OperatorCommanded) -> None:
@@ -291,6 +288,7 @@ class Breaker(RememberingActor):
     def _account(self, pending: Pending) -> Account:
         state, symbol = self._known.state, pending.entry.symbol
         book = state.book
+        at_risk = worths(book.quantities(), state.marks)
         unpriced = [asset for asset in book.unpriced(state.marks) if asset in book.markets]
         is_priced = bool(book.cash) and not unpriced
         return Account(
@@ -302,9 +300,9 @@ class Breaker(RememberingActor):
             equity=book.equity(state.marks) if is_priced else None,
             day_start_equity=state.watch.day_start_equity,
             peak_equity=state.watch.peak_equity,
-            cash_free=book.cash.get(book.quote, ZERO) - state.exposure.reserved if book.cash else None,
-            exposure=state.exposure.total,
-            symbol_exposure=state.exposure.of(symbol),
+            cash_free=book.cash.get(book.quote, ZERO) - state.reservations.total if book.cash else None,
+            exposure=sum(at_risk.values(), state.reservations.total),
+            symbol_exposure=at_risk.get(symbol, ZERO) + state.reservations.of(symbol),
             tripped=tuple(state.watch.tripped),
             has_unresolved_order=symbol in state.unresolved.values(),
             has_entry_in_flight=any(

@@ -85,8 +85,7 @@ def rebuild(home: Path) -> Rebuilt:
         if problems:
             raise RuntimeError(f"expected a journal that can be rebuilt here, found {problems}")
         rebuilt = Rebuilt(shape)
-        for record in reader.read():
-            rebuilt.fold(record)
+        rebuilt.fold_all(reader.read())
     return rebuilt
 
 

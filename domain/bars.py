@@ -94,10 +94,21 @@ def frames_of(base: str, wanted: Sequence[str]) -> tuple[str, ...]:
 
 
 class FrameBuilder(msgspec.Struct):
-    """Builds one symbol's bars of a coarser time frame; `partial` is all that is known of the one not closed yet."""
+    """Builds one symbol's bars of a coarser time frame out of the base bars that came since the last one closed.
+
+    They are only put together when the frame closes: a bar in its midst, as nearly every one is, costs next to nothing.
+    """
 
     timeframe: str
-    partial: Bar | None = None
+    opened_at: Instant = 0
+    closes_at: Instant = 0
+    """Of the frame that is not closed yet; zero where there is none."""
+    parts: list[Bar] = msgspec.field(default_factory=list)
+
+    @property
+    def partial(self) -> Bar | None:
+        """Return all that is known of the frame that is not closed yet."""
+        return self._whole() if self.parts else None
 
     def add(self, bar: Bar) -> list[Bar]:
         """Take in the next base bar and return the frames that are closed now: none, one, or two after a gap.
@@ -107,42 +118,73 @@ class FrameBuilder(msgspec.Struct):
         Raises:
             ValueError: the bar belongs to a frame before the one that is being built.
         """
-        partial = self.partial
-        if partial is not None and partial.opened_at <= bar.opened_at and bar.closed_at < partial.closed_at:
-            self.partial = _extend(partial, bar)  # As nearly always: in the midst of the frame.
+        if self.opened_at <= bar.opened_at and bar.closed_at < self.closes_at:
+            self.parts.append(bar)
             return []
-        span = TIMEFRAMES_MS[self.timeframe]
-        opened_at = bar.opened_at - bar.opened_at % span
         closed: list[Bar] = []
-        if partial is not None and partial.opened_at != opened_at:
-            if opened_at < partial.opened_at:
-                raise ValueError(f"a bar must open at or after {partial.opened_at}, opened at {bar.opened_at}")
-            closed.append(partial)
-            partial = None
-        partial = self._begin(bar, opened_at, opened_at + span) if partial is None else _extend(partial, bar)
-        if bar.closed_at == partial.closed_at:
-            closed.append(partial)
-            partial = None
-        self.partial = partial
+        if self.parts and not self.opened_at <= bar.opened_at < self.closes_at:
+            if bar.opened_at < self.opened_at:
+                raise ValueError(f"a bar must open at or after {self.opened_at}, opened at {bar.opened_at}")
+            closed.append(self._close())
+        if not self.parts:
+            span = TIMEFRAMES_MS[self.timeframe]
+            self.opened_at = bar.opened_at - bar.opened_at % span
+            self.closes_at = self.opened_at + span
+        self.parts.append(bar)
+        if bar.closed_at == self.closes_at:
+            closed.append(self._close())
         return closed
 
-    def _begin(self, bar: Bar, opened_at: Instant, closed_at: Instant) -> Bar:
-        return Bar(bar.symbol, self.timeframe, opened_at, closed_at, bar.open, bar.high, bar.low, bar.close, bar.volume)
+    def expire(self, now: Instant) -> list[Bar]:
+        """Close the frame if it ended at or before an instant, although its last base bar never came."""
+        return [self._close()] if self.parts and now >= self.closes_at else []
+
+    def _close(self) -> Bar:
+        whole = self._whole()
+        self.opened_at = self.closes_at = 0
+        self.parts = []
+        return whole
+
+    def _whole(self) -> Bar:
+        parts = self.parts
+        return Bar(
+            parts[0].symbol,
+            self.timeframe,
+            self.opened_at,
+            self.closes_at,
+            parts[0].open,
+            max(part.high for part in parts),
+            min(part.low for part in parts),
+            parts[-1].close,
+            sum((part.volume for part in parts[1:]), parts[0].volume),
+        )
 
 
-def _extend(partial: Bar, bar: Bar) -> Bar:
-    high, low = bar.high, bar.low
-    return Bar(
-        partial.symbol,
-        partial.timeframe,
-        partial.opened_at,
-        partial.closed_at,
-        partial.open,
-        partial.high if partial.high >= high else high,
-        partial.low if partial.low <= low else low,
-        bar.close,
-        partial.volume + bar.volume,
-    )
+def chain_frames(builders: Sequence[FrameBuilder]) -> list[list[FrameBuilder]]:
+    """Arrange builders, finest first, so that each takes the bars of the one before it where they fit into its own."""
+    chains: list[list[FrameBuilder]] = []
+    for builder in sorted(builders, key=lambda builder: TIMEFRAMES_MS[builder.timeframe]):
+        span = TIMEFRAMES_MS[builder.timeframe]
+        fitting = [chain for chain in chains if span % TIMEFRAMES_MS[chain[-1].timeframe] == 0]
+        if fitting:
+            fitting[0].append(builder)
+        else:
+            chains.append([builder])
+    return chains
+
+
+def take_in(chain: Sequence[FrameBuilder], bar: Bar) -> list[Bar]:
+    """Give a base bar to a chain of builders and return all frames that are closed now, finest first."""
+    closed: list[Bar] = []
+    parts = [bar]
+    for builder in chain:
+        mine: list[Bar] = []
+        for part in parts:
+            mine += builder.add(part)
+        mine += builder.expire(bar.opened_at)
+        closed += mine
+        parts = mine
+    return closed
 
 
 def _read(row: Row) -> Bar | Finding:

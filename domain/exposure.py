@@ -1,5 +1,6 @@
 """What is at risk: positions at their marks, and what was approved and has not become a position yet."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -15,30 +16,14 @@ class Reservation(msgspec.Struct):
     """What is still to be filled of it, in quote currency."""
 
 
-class Exposure(msgspec.Struct):
-    """All that the breaker counts against its limits, in quote currency.
+class Reservations(msgspec.Struct):
+    """What is set aside for approved entries, in quote currency.
 
-    A fill moves its worth from the reservation to the position at once, so that between the fill and the position's
-    own report nothing is missing.  The report then says what the position is worth by itself.
+    A fill moves its worth from the reservation to the book, which whoever counts exposure folds at the same time: in
+    between nothing is missing, and nothing counts twice.
     """
 
-    held: dict[str, Decimal] = msgspec.field(default_factory=dict)
-    """Worth of the positions by symbol; a lot below zero is exposure too and counts by its size."""
-    reservations: dict[str, Reservation] = msgspec.field(default_factory=dict)
-    """By proposal."""
-
-    def hold(self, symbol: str, worth: Decimal) -> None:
-        """Set what the position in a symbol is worth at its mark.
-
-        Raises:
-            ValueError: the worth is not finite.
-        """
-        if not worth.is_finite():
-            raise ValueError(f"worth of {symbol} must be finite, was {worth}")
-        if worth:
-            self.held[symbol] = abs(worth)
-        else:
-            self.held.pop(symbol, None)
+    by_proposal: dict[str, Reservation] = msgspec.field(default_factory=dict)
 
     def reserve(self, proposal_id: str, symbol: str, amount: Decimal) -> None:
         """Set an approved amount aside until it is filled or released.
@@ -48,41 +33,35 @@ class Exposure(msgspec.Struct):
         """
         if not amount.is_finite() or amount <= 0:
             raise ValueError(f"reserved amount of {proposal_id} must be above 0, was {amount}")
-        if proposal_id in self.reservations:
+        if proposal_id in self.by_proposal:
             raise ValueError(f"{proposal_id} must be reserved once, was reserved before")
-        self.reservations[proposal_id] = Reservation(symbol=symbol, amount=amount)
+        self.by_proposal[proposal_id] = Reservation(symbol=symbol, amount=amount)
 
     def settle(self, proposal_id: str, filled_notional: Decimal) -> None:
-        """Move what was filled from the reservation to the position.
-
-        A fill that comes after the release changes nothing here; the position's own report counts it.
+        """Shrink a reservation by what was filled; one that was released before is left alone.
 
         Raises:
             ValueError: the filled notional is not above zero.
         """
         if not filled_notional.is_finite() or filled_notional <= 0:
             raise ValueError(f"filled notional of {proposal_id} must be above 0, was {filled_notional}")
-        reservation = self.reservations.get(proposal_id)
-        if reservation is None:
-            return
-        reservation.amount = max(ZERO, reservation.amount - filled_notional)
-        self.held[reservation.symbol] = self.held.get(reservation.symbol, ZERO) + filled_notional
+        if (reservation := self.by_proposal.get(proposal_id)) is not None:
+            reservation.amount = max(ZERO, reservation.amount - filled_notional)
 
     def release(self, proposal_id: str) -> None:
         """Let go of what is left of a reservation: its order is finished, or never was."""
-        self.reservations.pop(proposal_id, None)
+        self.by_proposal.pop(proposal_id, None)
 
     def of(self, symbol: str) -> Decimal:
-        """Return position and reservations of one symbol."""
-        reserved = (each.amount for each in self.reservations.values() if each.symbol == symbol)
-        return sum(reserved, self.held.get(symbol, ZERO))
-
-    @property
-    def reserved(self) -> Decimal:
-        """Return what is set aside, for all symbols."""
-        return sum((each.amount for each in self.reservations.values()), ZERO)
+        """Return what is set aside for one symbol."""
+        return sum((each.amount for each in self.by_proposal.values() if each.symbol == symbol), ZERO)
 
     @property
     def total(self) -> Decimal:
-        """Return positions and reservations of all symbols."""
-        return sum(self.held.values(), self.reserved)
+        """Return what is set aside for all symbols."""
+        return sum((each.amount for each in self.by_proposal.values()), ZERO)
+
+
+def worths(quantities: Mapping[str, Decimal], marks: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Return what the position in each symbol is worth at its mark; one below zero is exposure too, by its size."""
+    return {symbol: abs(quantity * marks.get(symbol, ZERO)) for symbol, quantity in quantities.items()}

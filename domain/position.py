@@ -172,12 +172,13 @@ class Book(msgspec.Struct):
 
     def equity(self, marks: Marks) -> Decimal:
         """Return what the account is worth in quote currency.  An asset without a mark counts as nothing."""
-        with localcontext(LEDGER):
-            total = self.cash.get(self.quote, ZERO)
-            for asset, amount in self.cash.items():
-                if amount and asset != self.quote:
-                    total += amount * (_mark(marks, self.markets.get(asset)) or ZERO)
-            return total
+        # Asked at every bar: a context of its own would cost more than the sums.
+        total = self.cash.get(self.quote, ZERO)
+        for asset, symbol in self.markets.items():
+            amount = self.cash.get(asset)
+            if amount and (mark := _mark(marks, symbol)) is not None:
+                total = LEDGER.fma(amount, mark, total)
+        return total
 
     def unrealised(self, marks: Marks) -> Decimal:
         """Return what the held lots are worth above their cost.  A lot without a mark counts as worth nothing."""
@@ -226,5 +227,5 @@ def _check(fill: Fill, instrument: Instrument) -> None:
 def _mark(marks: Marks, symbol: str | None) -> Decimal | None:
     if symbol is None or (mark := marks.get(symbol)) is None:
         return None
-    number = mark if isinstance(mark, Decimal) else Decimal(str(mark))
+    number = mark if type(mark) is Decimal else Decimal(str(mark))
     return number if number.is_finite() and number > 0 else None

@@ -57,8 +57,7 @@ def rebuild(home: Path, to: str | None = None) -> tuple[Rebuilt, list[str]]:
         until = _until(reader, to)
         shape, problems = shape_at(reader, until)
         rebuilt = Rebuilt(shape)
-        for record in reader.read(until=until):
-            rebuilt.fold(record)
+        rebuilt.fold_all(reader.read(until=until))
     return rebuilt, [str(problem) for problem in problems]
 
 

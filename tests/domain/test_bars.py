@@ -15,7 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain import bars as bars_module
-from domain.bars import Finding, FrameBuilder, count_missing, frames_of, gap_before, judge_row, judge_step
+from domain.bars import (
+    Finding,
+    FrameBuilder,
+    chain_frames,
+    count_missing,
+    frames_of,
+    gap_before,
+    judge_row,
+    judge_step,
+    take_in,
+)
 from domain.market import HOUR_MS, MINUTE_MS, TIMEFRAMES_MS, Bar
 from domain.sources import Row, Step
 from messages import market as market_messages
@@ -344,3 +354,30 @@ def test_every_recorded_hour_is_believed_crashes_and_outages_included(path: Path
             previous = verdict
 
     assert refused == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(minutes=st.sets(st.integers(0, 400), min_size=1, max_size=200))
+def test_a_chain_of_builders_closes_what_each_builder_would_close_by_itself(minutes: set[int]) -> None:
+    chain = chain_frames([FrameBuilder("1h"), FrameBuilder("15m"), FrameBuilder("2h")])
+    alone = [FrameBuilder("15m"), FrameBuilder("1h"), FrameBuilder("2h")]
+    bars = [minute_bar(minute) for minute in sorted(minutes)]
+
+    for bar in bars:
+        assert take_in(chain[0], bar) == [closed for builder in alone for closed in builder.add(bar)]
+
+
+def minute_bar(minute: int) -> Bar:
+    price = Decimal(100 + minute % 7)
+    opened_at = minute * 60_000
+    return Bar(
+        "COIN",
+        "1m",
+        opened_at,
+        opened_at + 60_000,
+        price,
+        price + minute % 3,
+        price - minute % 5,
+        price,
+        Decimal(minute),
+    )
