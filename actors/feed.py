@@ -204,8 +204,6 @@ class Feed(RememberingActor):
             self._open_source()
         elif missing := self._missing_histories():
             self._read_histories(missing)
-        elif state.closed_frames:
-            self.record(FramesClosed(at=state.at, bars=tuple(state.closed_frames)))
         elif self._is_settled:
             self._is_settled = False
             self._go_on()
@@ -254,14 +252,18 @@ class Feed(RememberingActor):
     # -- one step after another ----------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
-        if (offer := self._next_offer()) is not None:
+        state = self._known.state
+        if state.closed_frames:
+            # Told only now: what the account is worth is marked on it, and the fills of these bars belong to that.
+            self.record(FramesClosed(at=state.at, bars=tuple(state.closed_frames)))
+        elif (offer := self._next_offer()) is not None:
             self.record(offer)
-        elif self._known.state.is_ended:
+        elif state.is_ended:
             self._is_idle = False
             self._at_end()
         elif (step := self._next_step()) is None:
-            self.record(MarketEnded(at=self._known.state.at))
-        elif self._step is None and (pause_s := self._pause_s(self._known.state.at, step.at)) > 0:
+            self.record(MarketEnded(at=state.at))
+        elif self._step is None and (pause_s := self._pause_s(state.at, step.at)) > 0:
             self._step = step
             self._is_idle = False
             self.after(pause_s, GoOn())
