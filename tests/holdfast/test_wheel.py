@@ -91,7 +91,6 @@ def test_the_wheel_has_nothing_but_holdfast_at_its_top_level(wheel: Path) -> Non
 
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"holdfast"}
     assert {f"holdfast/_app/{package}/__init__.py" for package in PACKAGES} <= set(names)
-    assert "holdfast/config.toml" in names
     assert not [name for name in names if "__pycache__" in name or "tests/" in name]
 
 
