@@ -24,8 +24,7 @@ class Archivist(Actor):
         self._every = every
         self._beat_s = beat_s
         self._marked_at = self._joined
-        self._why: Mark | None = None
-        self._is_marking = False
+        self._asked: list[Mark] = []
         self._sequence = 0
         self._states: dict[str, tuple[int, bytes]] = {}
 
@@ -43,7 +42,8 @@ class Archivist(Actor):
                     self._states[actor] = (version, state)
                     self._finish_if_complete()
             case Mark():
-                self._why = message
+                if message.reply_to:
+                    self._asked.append(message)
                 self._mark(message.why)
             case Beat():
                 self.after(self._beat_s, Beat())
@@ -62,15 +62,17 @@ class Archivist(Actor):
         self.record(StateMarked(why))
 
     def _finish_if_complete(self) -> None:
-        if set(self._states) != set(self._names):
+        retired = {each.name for each in self._system.switchboard.vitals() if each.retired and not each.up}
+        if not set(self._states) >= set(self._names) - retired:
             return
         parts = hash_states({name: state for name, (_, state) in self._states.items()})
         state_hash = hash_parts(parts)
         self._keep(self._sequence, dict(self._states))
-        self.record(StateHashed(sequence=self._sequence, state_hash=state_hash, parts=parts))
-        if self._why is not None and self._why.reply_to:
-            self.tell(self._why.reply_to, Marked(self._why.request_id, self._sequence, state_hash))
-        self._why, self._states = None, {}
+        versions = {name: version for name, (version, _) in sorted(self._states.items())}
+        self.record(StateHashed(sequence=self._sequence, state_hash=state_hash, parts=parts, versions=versions))
+        for asked in self._asked:
+            self.tell(asked.reply_to, Marked(asked.request_id, self._sequence, state_hash))
+        self._asked, self._states = [], {}
 
 
 def hash_states(states: Mapping[str, bytes]) -> dict[str, str]:

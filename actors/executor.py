@@ -77,7 +77,7 @@ class Executor(RememberingActor):
 
     def has_open_work(self) -> bool:
         """Say whether the venue owes an answer, or an order's fate is still to be asked for."""
-        return bool(self._requests or self._answers or self._resting)
+        return bool(self._requests or self._answers or self._resting or self._inherited)
 
     def receive(self, message: Any) -> Any:
         """Take an answer, a report, or notice that none came."""
@@ -181,6 +181,8 @@ class Executor(RememberingActor):
     def _make_certain(self) -> None:
         orders = self._known.state.orders
         self._certain.intersection_update(orders)
+        # A report may have ended an inherited order before its own look-up was answered.
+        self._inherited.intersection_update(orders)
         if len(self._certain) == len(orders):
             return
         asked = {request.client_id for request in self._requests.values()} | self._resting | self._certain

@@ -37,7 +37,7 @@ class ExecutorMemory(StructMemory[Execution]):
                 for bar in bars:
                     known.closes[bar.symbol] = bar.close
             case OrderIntended(terms=terms, proposal_id=proposal_id):
-                known.intend(terms, proposal_id)
+                known.intend(terms, proposal_id, seq=record.seq, seen=record.seen)
             case OrderFilled(fill=fill):
                 known.fill(fill, record.seq)
             case OrderAccepted(client_id=client_id, venue_id=venue_id):
@@ -83,10 +83,10 @@ class ExecutorMemory(StructMemory[Execution]):
                 known.wish_flat(command.target, why, record.at + HOUR_MS, record.seq)
                 known.want_gone(("entry",), why, command.target)
             case "cancel-all":
-                known.want_gone(("entry", "exit"), why)
-            case "halt":
-                known.takes_entries = False
                 known.want_gone(("entry",), why)
+                known.stop_leaving(why, record.seq)
+            case "halt":
+                known.stop_entries(why, record.seq)
             case "pause":
                 known.takes_entries = False
             case "resume":

@@ -206,7 +206,9 @@ class Feed(RememberingActor):
             self._read_histories(missing)
         elif self._is_settled:
             self._is_settled = False
-            self._go_on()
+            # Nothing comes of rows that were refused before, and nobody would wake this actor: so the next at once.
+            while self._is_idle and not self.has_recorded():
+                self._go_on()
         else:
             self._is_idle = False
             self._waits_since = self._system.clock.monotonic()
@@ -258,11 +260,8 @@ class Feed(RememberingActor):
             self.record(FramesClosed(at=state.at, bars=tuple(state.closed_frames)))
         elif (offer := self._next_offer()) is not None:
             self.record(offer)
-        elif state.is_ended:
-            self._is_idle = False
-            self._at_end()
         elif (step := self._next_step()) is None:
-            self.record(MarketEnded(at=state.at))
+            self._end()
         elif self._step is None and (pause_s := self._pause_s(state.at, step.at)) > 0:
             self._step = step
             self._is_idle = False
@@ -270,6 +269,13 @@ class Feed(RememberingActor):
         else:
             self._step = None
             self._take_step(step)
+
+    def _end(self) -> None:
+        if not self._known.state.is_ended:
+            self.record(MarketEnded(at=self._known.state.at))
+            return
+        self._is_idle = False
+        self._at_end()
 
     def _next_offer(self) -> Offered | OfferSkipped | None:
         state = self._known.state

@@ -9,7 +9,7 @@ from actors.base import Log
 from domain.market import Instant
 from domain.performance import Summary
 from messages.market import Unsettled
-from messages.node import Beat, HealthAsked, PartGaveUp, SummaryTold, SummaryWanted
+from messages.node import Beat, PartGaveUp, SummaryTold, SummaryWanted
 from messages.orders import ForeignOrderSeen
 from messages.positions import EquityMarked
 from supervision import Actor, CrashReport, GaveUp, Progress, Recorded, Seat, System, Terminated, Vitals
@@ -71,8 +71,6 @@ class Health(Actor):
         match message:
             case Beat():
                 self._beat()
-            case HealthAsked():
-                return self._reading()
             case Recorded(event=EquityMarked(at=at)):
                 self._market_came_to(at)
             case SummaryTold(summary=summary):

@@ -22,7 +22,6 @@ COMMANDS_KEPT = 1_000
 """Answers that stay known, so that a command repeated with its request id is not done twice."""
 FOLDED: frozenset[Command] = frozenset({"pause", "resume", "halt", "flatten", "cancel-all"})
 """Commands that act by being remembered; the others act on the process."""
-OPERATOR = "operator"
 
 Act = Callable[[OperatorCommanded], tuple[bool, str]]
 Respond = Callable[[bool, str], None]
@@ -57,17 +56,13 @@ class OperatorMemory(StructMemory[OperatorState]):
 class Operator(RememberingActor):
     """Acts on a command when it is durable, and answers when that is."""
 
-    def __init__(
-        self, system: System, seat: Seat, *, memory: OperatorMemory, act: Act, after_answer: Callable[[str], None]
-    ) -> None:
+    def __init__(self, system: System, seat: Seat, *, memory: OperatorMemory, act: Act) -> None:
         super().__init__(system, seat, memory=memory)
         self._known = memory
         self._act = act
-        self._after_answer = after_answer
         self._responds: dict[str, list[Respond]] = {}
         self._begun: set[str] = set()
         self._inherited: set[str] = set()
-        self._commands: dict[str, str] = {}
 
     def started(self) -> None:
         """Take over commands that an earlier life wrote down and did not finish."""
@@ -85,7 +80,6 @@ class Operator(RememberingActor):
             case AnswerOperator(request_id=request_id, ok=ok, detail=detail):
                 for respond in self._responds.pop(request_id, ()):
                     respond(ok, detail)
-                self._after_answer(self._commands.pop(request_id, ""))
             case _:
                 super().receive(message)
 
@@ -113,7 +107,6 @@ class Operator(RememberingActor):
         is_new = request_id not in self._responds and request_id not in known.open and request_id not in known.done
         self._responds.setdefault(request_id, []).append(respond)
         if is_new:
-            self._commands[request_id] = command.command
             self.record(command)
 
     def _perform(self, request_id: str) -> None:

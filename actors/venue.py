@@ -34,7 +34,8 @@ class VenueMemory(StructMemory[VenueState]):
             case BarsClosed(at=at, bars=bars):
                 self.state.at, self.state.bars = at, bars
             case SourceOpened(starts_at=starts_at):
-                self.state.at = max(self.state.at, starts_at)
+                if starts_at > self.state.at:
+                    self.state.at, self.state.bars = starts_at, ()
 
 
 class VenueDesk(RememberingActor):

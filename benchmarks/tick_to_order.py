@@ -159,7 +159,6 @@ def _ports(venue: "_NotingVenue", recorder: JournalRecorder, pool: ThreadPoolExe
         machine=lambda: Machine(cpu_percent=0, memory_mb=0, disk_free_mb=1e6, threads=0, files=0),
         log=lambda level, event, **values: None,
         act=lambda command: (True, ""),
-        after_answer=lambda command: None,
         pause_s=lambda at, following: 0.0,
         at_end=lambda: None,
         summary_after=lambda at: 2 * at,

@@ -55,6 +55,15 @@ class Approval(msgspec.Struct, frozen=True):
     ordered_by: int
 
 
+class Halt(msgspec.Struct, frozen=True):
+    """An operator ended entries: what was decided before this sequence was folded is not wanted any more."""
+
+    seq: int
+    why: str
+    exit_until: Instant = 0
+    """Above zero: what such an entry still buys is to be left again, wished until then."""
+
+
 class Execution(msgspec.Struct):
     """All that the executor knows."""
 
@@ -70,6 +79,10 @@ class Execution(msgspec.Struct):
     """Proposal of each unfinished entry order."""
     unwanted: dict[str, str] = msgspec.field(default_factory=dict)
     """Open orders an operator wants gone, and why."""
+    brackets: dict[str, tuple[Decimal | None, Decimal | None]] = msgspec.field(default_factory=dict)
+    """Stop and take-profit of each entry order that has not filled at all yet."""
+    stops: dict[str, Halt] = msgspec.field(default_factory=dict)
+    """The newest order of an operator that ended all entries of a symbol; under the empty name, of all symbols."""
     closes: dict[str, Decimal] = msgspec.field(default_factory=dict)
     takes_entries: bool = True
 
@@ -87,16 +100,19 @@ class Execution(msgspec.Struct):
         """Forget an approval that will not be placed."""
         self.approvals.pop(proposal_id, None)
 
-    def intend(self, terms: Terms, proposal_id: str) -> None:
-        """Remember an order that is about to be sent."""
+    def intend(self, terms: Terms, proposal_id: str, *, seq: int, seen: int) -> None:
+        """Remember an order that is about to be sent; an entry that an operator had just ended is unwanted at once."""
         self.orders[terms.client_id] = Order(terms)
         plan = self.plan_of(terms.strategy, terms.symbol)
         plan.attempts += 1
         if proposal_id:
-            approval = self.approvals.pop(proposal_id)
-            plan.stop_price = approval.entry.stop_price
-            plan.take_profit = approval.entry.take_profit
+            entry = self.approvals.pop(proposal_id).entry
+            self.brackets[terms.client_id] = (entry.stop_price, entry.take_profit)
             self.proposals[terms.client_id] = proposal_id
+            if (halt := self.halted_since(seen, terms.symbol)) is not None:
+                self.unwanted[terms.client_id] = halt.why
+                if halt.exit_until:
+                    self.wish_exit(terms.strategy, Exit(terms.symbol, halt.exit_until, None, halt.why), seq)
 
     def accept(self, client_id: str, venue_id: str) -> None:
         """Take it as proven that the venue has an order."""
@@ -115,6 +131,7 @@ class Execution(msgspec.Struct):
         if order is None or not order.take(fill):
             return
         plan = self.plan_of(order.terms.strategy, fill.symbol)
+        self._bracket(plan, fill.client_id)
         plan.held += _received(fill, order.terms.base)
         if order.terms.leg == "exit" and plan.exit_left is not None:
             plan.exit_left -= fill.quantity
@@ -154,6 +171,9 @@ class Execution(msgspec.Struct):
         plan = self.plan_of(strategy, symbol)
         if max(plan.basis, plan.wished_at) > seen:
             return
+        if not plan.exit_why:
+            plan.wish = None
+            return
         was_partial = plan.exit_left is not None
         plan.exit_why, plan.exit_left, plan.wish = "", None, None
         if not was_partial:
@@ -161,21 +181,51 @@ class Execution(msgspec.Struct):
         self._change(plan, seq)
 
     def wish_exit(self, strategy: str, wish: Exit, seq: int) -> None:
-        """Remember that somebody wants a position left."""
+        """Remember that somebody wants a position left, unless all of it is being left already."""
         plan = self.plan_of(strategy, wish.symbol)
-        plan.wish, plan.wished_at = wish, seq
+        if not plan.exit_why or plan.exit_left is not None:
+            plan.wish, plan.wished_at = wish, seq
 
     def wish_flat(self, symbol: str, why: str, good_until: Instant, seq: int) -> None:
         """Remember that all positions of a symbol (of every symbol where it is empty) are to be left."""
         for plan in self.plans.values():
             if symbol in ("", plan.symbol):
-                plan.wish, plan.wished_at = Exit(plan.symbol, good_until, None, why), seq
+                self.wish_exit(plan.strategy, Exit(plan.symbol, good_until, None, why), seq)
+        self.stops[symbol] = Halt(seq, why, good_until)
 
     def want_gone(self, legs: tuple[Leg, ...], why: str, symbol: str = "") -> None:
         """Remember that the open orders of these legs are to be cancelled."""
         for order in self.orders.values():
             if order.terms.leg in legs and symbol in ("", order.terms.symbol):
                 self.unwanted[order.terms.client_id] = why
+
+    def stop_entries(self, why: str, seq: int) -> None:
+        """Remember that an operator ended all entries, those too that were decided and not heard of yet."""
+        self.takes_entries = False
+        self.want_gone(("entry",), why)
+        self.stops[""] = Halt(seq, why)
+
+    def stop_leaving(self, why: str, seq: int) -> None:
+        """Remember that an operator called off the exits that are under way."""
+        self.want_gone(("exit",), why)
+        for plan in self.plans.values():
+            if plan.exit_why:
+                plan.exit_why, plan.exit_left = "", None
+                self._change(plan, seq)
+
+    def halted_since(self, seen: int, symbol: str) -> Halt | None:
+        """Return an operator's order that ended entries of a symbol after a sequence; None where there is none."""
+        halts = [halt for name in ("", symbol) if (halt := self.stops.get(name)) is not None and halt.seq > seen]
+        return max(halts, key=lambda halt: halt.seq, default=None)
+
+    def _bracket(self, plan: Plan, client_id: str) -> None:
+        """Take over stop and take-profit with an entry's first fill; while something is held, None replaces neither."""
+        if (bracket := self.brackets.pop(client_id, None)) is None:
+            return
+        stop_price, take_profit = bracket
+        is_empty = plan.held <= 0
+        plan.stop_price = stop_price if stop_price is not None or is_empty else plan.stop_price
+        plan.take_profit = take_profit if take_profit is not None or is_empty else plan.take_profit
 
     def _change(self, plan: Plan, seq: int) -> None:
         plan.basis, plan.attempts = seq, 0
@@ -184,6 +234,7 @@ class Execution(msgspec.Struct):
         client_id = order.terms.client_id
         self.proposals.pop(client_id, None)
         self.unwanted.pop(client_id, None)
+        self.brackets.pop(client_id, None)
         if client_id in self.canceling:
             self.canceling.remove(client_id)
         if self.orders.pop(client_id, None) is not None:

@@ -224,7 +224,9 @@ def _judge_size(entry: Entry, account: Account, limits: Limits) -> Verdict:
         wanted = entry.quantity // instrument.lot
         fitting = max(ZERO, room // (unit * instrument.lot))
         quantity = min(wanted, fitting) * instrument.lot
-        smallest = _smallest(instrument, min(mark, entry.limit_price or mark))
+        # The stop must be placeable too: a position that is worth less there than the venue takes has no protection.
+        prices = (mark, entry.limit_price, entry.stop_price)
+        smallest = _smallest(instrument, min(price for price in prices if price is not None))
         if wanted * instrument.lot < smallest:
             return _deny("TOO_SMALL", "quantity", f"at least {smallest}", entry.quantity)
         if quantity < smallest:

@@ -113,9 +113,6 @@ class Order(msgspec.Struct):
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LEGS: dict[Leg, str] = {"entry": "e", "stop": "s", "exit": "x"}
-GENERATIONS_MAX = 36**2
-SEQUENCES_MAX = 36**8
-ATTEMPTS_MAX = 36
 
 
 def client_order_id(*, generation: int, sequence: int, leg: Leg, index: int, attempt: int) -> str:

@@ -107,8 +107,18 @@ def next_steps(known: Execution, here: Situation) -> list[Step]:
     for key, plan in known.plans.items():
         if plan.symbol in here.instruments:
             steps += _steps_of_plan(known, plan, by_plan.get(key, []), here)
-    steps += [_step_of_approval(known, approval, here) for approval in known.approvals.values()]
+    steps += [
+        _step_of_approval(known, approval, here)
+        for approval in known.approvals.values()
+        if not _is_wished_away(known, approval)
+    ]
     return steps
+
+
+def _is_wished_away(known: Execution, approval: Approval) -> bool:
+    """Say whether an exit of the same plan is to be taken up first; the entry is then judged by what that led to."""
+    plan = known.plans.get(f"{approval.strategy}|{approval.entry.symbol}")
+    return plan is not None and plan.wish is not None
 
 
 def _steps_of_plan(known: Execution, plan: Plan, orders: list[Order], here: Situation) -> list[Step]:
@@ -121,7 +131,7 @@ def _steps_of_plan(known: Execution, plan: Plan, orders: list[Order], here: Situ
         return [Cancel(client_id, plan.symbol, known.unwanted[client_id]) for client_id in unwanted]
     sellable = floor_to(max(plan.held, ZERO), here.instruments[plan.symbol].lot)
     close = known.closes.get(plan.symbol)
-    if plan.wish is not None:
+    if plan.wish is not None and not (plan.exit_why and here.now > plan.wish.good_until):
         return [_take_up(plan, plan.wish, is_empty=not orders and sellable == 0, now=here.now)]
     if plan.exit_why:
         return _steps_to_leave(plan, orders, sellable, close or ZERO, here)
@@ -139,11 +149,16 @@ def _take_up(plan: Plan, wish: Exit, *, is_empty: bool, now: Instant) -> Leave |
 def _steps_to_protect(plan: Plan, orders: list[Order], sellable: Decimal, here: Situation) -> list[Step]:
     if plan.stop_price is None or here.now < plan.not_before:
         return []
-    covered = sum((order.remaining for order in orders if order.terms.leg == "stop"), ZERO)
-    bare = sellable - covered
-    if not _is_placeable(bare, plan.stop_price, here.instruments[plan.symbol]):
-        return []
-    return [_place_sell(plan, "stop", bare, here, why="protects what was bought")]
+    stops = [order for order in orders if order.terms.leg == "stop"]
+    bare = sellable - sum((order.remaining for order in stops), ZERO)
+    instrument = here.instruments[plan.symbol]
+    if _is_placeable(bare, plan.stop_price, instrument):
+        return [_place_sell(plan, "stop", bare, here, why="protects what was bought")]
+    is_filling = any(order.terms.leg == "entry" for order in orders)
+    if bare > 0 and stops and not is_filling:
+        # Too little for a stop of its own: one stop for all takes the place of those that rest.
+        return [Cancel(order.terms.client_id, plan.symbol, "makes room for one stop for all") for order in stops]
+    return []
 
 
 def _steps_to_leave(plan: Plan, orders: list[Order], sellable: Decimal, close: Decimal, here: Situation) -> list[Step]:
@@ -160,6 +175,7 @@ def _steps_to_leave(plan: Plan, orders: list[Order], sellable: Decimal, close: D
 
 
 def _place_sell(plan: Plan, leg: Leg, quantity: Decimal, here: Situation, *, why: str) -> Place:
+    instrument = here.instruments[plan.symbol]
     client_id = client_order_id(
         generation=here.generation, sequence=plan.basis, leg=leg, index=0, attempt=plan.attempts
     )
@@ -171,9 +187,9 @@ def _place_sell(plan: Plan, leg: Leg, quantity: Decimal, here: Situation, *, why
         type="stop" if leg == "stop" else "market",
         quantity=quantity,
         leg=leg,
-        stop_price=plan.stop_price if leg == "stop" else None,
+        stop_price=floor_to(plan.stop_price, instrument.tick) if leg == "stop" and plan.stop_price else None,
         valid_until=here.now + here.deadline_ms,
-        base=here.instruments[plan.symbol].base,
+        base=instrument.base,
     )
     return Place(terms, plan.basis, plan.attempts, "", why)
 
@@ -210,6 +226,8 @@ def _why_not(known: Execution, approval: Approval, here: Situation) -> tuple[Rea
     entry = approval.entry
     if not known.takes_entries:
         return "BREAKER_NOT_ACTIVE", "entries were stopped after this one was approved"
+    if (halt := known.halted_since(approval.ordered_by, entry.symbol)) is not None:
+        return "BREAKER_NOT_ACTIVE", f"entries were ended after this one was approved: {halt.why}"
     if entry.symbol not in here.instruments:
         return "SYMBOL_NOT_ALLOWED", f"{entry.symbol} is no instrument of this node"
     if here.now > entry.good_until:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from domain.limits import Limits
 from holdfast.config.changes import compare
 from holdfast.config.loading import load_settings
 from holdfast.config.problems import ConfigurationError
@@ -38,6 +39,7 @@ class Acts:
         config_path: Path | None,
         overrides: Sequence[str],
         record: Callable[[Event], object],
+        end: Callable[[str], None],
     ) -> None:
         self._current = current
         self._log = log
@@ -45,6 +47,7 @@ class Acts:
         self._config_path = config_path
         self._overrides = tuple(overrides)
         self._record = record
+        self._end = end
         self.system: System | None = None
 
     def __call__(self, command: OperatorCommanded) -> tuple[bool, str]:
@@ -60,6 +63,8 @@ class Acts:
                 self._log.set_level(command.target)
                 return True, f"logging from {command.target} on"
             case "stop":
+                assert self.system is not None
+                self.system.runtime.after(ANSWER_FIRST_S, lambda: self._end("stopped by an operator"))
                 return True, "stopping"
             case _:
                 return False, f"{command.command} is no command that acts on the process"
@@ -71,6 +76,7 @@ class Acts:
             new = load_settings(self._config_path, environ=environ, overrides=self._overrides).settings
             changes = compare(old, new)
             strategies = self._strategies(changes.effective)
+            limits = limits_of(changes.effective, tuple(self._current.parts.shape.instruments))
         except (ConfigurationError, ValueError) as error:
             # A secret under a wrong key would be shown as what was found there; the journal never forgets.
             problems = tuple(scrub(str(error)).splitlines())
@@ -78,7 +84,7 @@ class Acts:
             return False, "; ".join(problems)
         if changes.is_empty:
             return True, "nothing has changed"
-        self._apply(changes.effective, strategies, old)
+        self._apply(changes.effective, strategies, limits, old)
         view = public_view(changes.effective)
         self._record(ConfigurationChanged(applied=True, changes=changes.public_view(), configuration=view))
         kept = f"; needs a restart of the node: {', '.join(changes.needs_restart)}" if changes.needs_restart else ""
@@ -94,13 +100,13 @@ class Acts:
             parts.append(changed)
         return tuple(parts)
 
-    def _apply(self, settings: Settings, strategies: tuple[StrategyPart, ...], old: Settings) -> None:
+    def _apply(self, settings: Settings, strategies: tuple[StrategyPart, ...], limits: Limits, old: Settings) -> None:
         before = self._current.parts
         self._current.parts = msgspec.structs.replace(
             before,
             settings=settings,
             shape=msgspec.structs.replace(before.shape, strategies=strategies),
-            limits=limits_of(settings, tuple(before.shape.instruments)),
+            limits=limits,
         )
         if settings.log.level != old.log.level:
             self._log.set_level(settings.log.level)

@@ -100,6 +100,7 @@ class Answers:
             "market_time": self._system.clock.market_ms(),
             "equity": views.worth_view(positions)["equity"] if positions is not None else None,
             "version": __version__,
+            "dead_letters": sum(switchboard.dead_letters.values()),
             "down": down,
             "actors": views.actors_view(vitals),
         }

@@ -140,6 +140,7 @@ class Node:
             config_path=config_path,
             overrides=overrides,
             record=self._record,
+            end=self._end,
         )
         self._acts.system = self._system
         self._tree = tree(self._current, self._ports(parts, venue))
@@ -165,7 +166,6 @@ class Node:
             machine=lambda: Machine(*machine()),
             log=self._log,
             act=self._acts,
-            after_answer=self._after_answer,
             pause_s=self._acts.pace,
             at_end=lambda: self._end("end of data"),
             summary_after=self._summary_after,
@@ -180,12 +180,17 @@ class Node:
         """Live: start, wait, stop, say what came of it."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda caught, _frame: self._end(f"signal {signal.Signals(caught).name}"))
+        # The socket first: one that cannot be opened must refuse the start before anything is sent.
+        admin = self._open_admin()
         self._record_start()
         self._system.start(self._tree)
-        admin = self._open_admin()
         threading.Thread(target=self._check_whole_journal, name="journal-check", daemon=True).start()
         manager = ServiceManager()
-        self._watch(manager, progress=progress)
+        try:
+            self._watch(manager, progress=progress)
+        except Exception as error:  # noqa: BLE001  whatever it is, the tree is stopped in order and the end recorded
+            self._log("error", "node.failed", error=f"{type(error).__name__}: {error}")
+            self._end(f"{type(error).__name__}: {error}", ExitCode.GAVE_UP)
         manager.stopping()
         summary = self._summarise()
         if admin is not None:
@@ -287,7 +292,8 @@ class Node:
             self._record(NodeStopped(reason=self._reason))
         else:
             self._record(NodeFailed(reason=self._reason, exit_code=int(self._exit_code)))
-        self._recorder.close()
+        if not self._recorder.close():
+            self._journal_failed(TimeoutError("what was remembered could not be written in time"))
         self._log("info", "node.stopped", reason=self._reason, exit_code=int(self._exit_code))
 
     # -- what is heard -------------------------------------------------------------------------------------------
@@ -299,10 +305,6 @@ class Node:
 
     def _record(self, *events: Event) -> None:
         self._system.switchboard.record("node", events)
-
-    def _after_answer(self, command: str) -> None:
-        if command == "stop":
-            self._end("stopped by an operator")
 
     def _hear_report(self, report: CrashReport | Progress | Terminated | GaveUp) -> None:
         match report:

@@ -92,6 +92,7 @@ def gather(settings: Settings, *, folder: Path) -> Parts:
     symbols = tuple(source.symbols())
     problems: list[Problem] = []
     shape = shape_of(settings, symbols, folder, problems)
+    problems += _fees_in_what_is_traded(settings, shape)
     for part in shape.strategies if not problems else ():
         problems += _starved(part, source, shape)
     if problems:
@@ -101,8 +102,24 @@ def gather(settings: Settings, *, folder: Path) -> Parts:
         source=source,
         headlines=open_headlines(settings, folder),
         shape=shape,
-        limits=limits_of(settings, symbols),
+        limits=_limits(settings, symbols),
     )
+
+
+def _limits(settings: Settings, symbols: tuple[str, ...]) -> Limits:
+    try:
+        return limits_of(settings, symbols)
+    except ValueError as error:
+        raise ConfigurationError([Problem("risk", "limits that can be", str(error), "the limits")]) from error
+
+
+def _fees_in_what_is_traded(settings: Settings, shape: Shape) -> list[Problem]:
+    """Refuse a fee asset that is bought and sold too: fees would eat positions, and their stops would not be taken."""
+    asset = settings.venue.fee_asset
+    if asset not in {instrument.base for instrument in shape.instruments.values()}:
+        return []
+    expected = "quote, received or an asset that no symbol of the feed buys and sells"
+    return [Problem("venue.fee_asset", expected, asset, "the feed")]
 
 
 def shape_of(settings: Settings, symbols: tuple[str, ...], folder: Path, problems: list[Problem]) -> Shape:
@@ -172,11 +189,6 @@ def open_headlines(settings: Settings, folder: Path) -> HeadlineSource:
             return NoHeadlines()
 
 
-def scorer(settings: Settings, instruments: Mapping[str, Instrument]) -> "Scorer":
-    """Return what scores a headline as it arrives."""
-    return Scorer(settings, instruments)
-
-
 class Scorer:
     """Scores headlines with the lexicon that ships with Holdfast; loads it when first needed."""
 
@@ -221,7 +233,7 @@ def paper_settings(settings: Settings) -> PaperSettings:
     return PaperSettings(
         fee_maker_bps=venue.fee_maker_bps,
         fee_taker_bps=venue.fee_taker_bps,
-        fee_asset="received" if venue.fee_asset == "base" else venue.fee_asset,
+        fee_asset=venue.fee_asset,
         slippage_bps=venue.slippage_bps,
         latency_ms=venue.latency_ms,
         participation=venue.participation,

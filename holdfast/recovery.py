@@ -1,10 +1,12 @@
 """Between the switchboard and the journal: records go in, a starting actor's past comes out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from holdfast.routes import kinds_of
 from messages.codec import decode
+from persistence.errors import DraftRefused
 from persistence.journal import Journal
 from persistence.reader import JournalReader
 from persistence.records import Draft, Record
@@ -40,7 +42,7 @@ class JournalRecorder:
 
     def keep_states(self, seq: int, states: Mapping[str, tuple[int, bytes]]) -> None:
         """Have snapshots written once everything before is."""
-        self._writer.run(lambda journal: journal.save_states(seq, states))
+        self._writer.run(lambda journal: _save(journal, seq, states))
 
     def _tell_durable(self, seq: int) -> None:
         self.on_durable(seq)
@@ -70,6 +72,12 @@ class JournalRecovery:
         with JournalReader(self._home) as reader:
             for record in reader.read(after=after, until=upto, kinds=kinds_of(name)):
                 yield recorded_of(record)
+
+
+def _save(journal: Journal, seq: int, states: Mapping[str, tuple[int, bytes]]) -> None:
+    # A snapshot only makes the next start quicker: one that is too large is gone without.
+    with suppress(DraftRefused):
+        journal.save_states(seq, states)
 
 
 def draft_of(record: Recorded) -> Draft:

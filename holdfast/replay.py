@@ -141,10 +141,17 @@ def str_of(finding: Any) -> str:
 
 
 def _differences(event: StateHashed, rebuilt: Rebuilt) -> list[str]:
-    parts = hash_states(rebuilt.states())
-    if hash_parts(parts) == event.state_hash:
+    if hash_parts(event.parts) != event.state_hash:
+        return [f"state at marker {event.sequence}: its hash is not that of its parts"]
+    comparable = {
+        name: memory.save()
+        for name, memory in rebuilt.memories.items()
+        if name in event.parts and event.versions.get(name, memory.version) == memory.version
+    }
+    parts = hash_states(comparable)
+    names = [name for name in sorted(parts) if parts[name] != event.parts[name]]
+    if not names:
         return []
-    names = [name for name in sorted(parts.keys() | event.parts.keys()) if parts.get(name) != event.parts.get(name)]
     return [f"state at marker {event.sequence}: a full fold gives other states of {', '.join(names)}"]
 
 

@@ -25,6 +25,7 @@ from messages.orders import (
     CancelOrder,
     ExitEnded,
     ExitOrdered,
+    LookUpOrder,
     OrderAbsent,
     OrderAccepted,
     OrderCanceled,
@@ -135,8 +136,11 @@ HEARS: dict[str, Kinds] = {
 REMEMBERING = ("positions", "venue", "executor", "breaker", "feed", "sentiment", "operator")
 """Roles with a memory, besides the strategies."""
 
-LEAVES_HOUSE: frozenset[type] = frozenset({SubmitOrder, CancelOrder, Perform, AnswerOperator})
-"""What is delivered only once everything its sender knew is durable."""
+LEAVES_HOUSE: frozenset[type] = frozenset({SubmitOrder, CancelOrder, LookUpOrder, Perform, AnswerOperator})
+"""What is delivered only once everything its sender knew is durable.
+
+Look-ups too: a question about an order must not overtake the order itself while that waits for the disk.
+"""
 
 
 OPERATIONS = ("health", "herald", "archivist", "operator")

@@ -4,6 +4,7 @@ Time is virtual, the order of delivery is drawn from a seed, and deaths come on 
 journal, hash for hash.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -47,7 +48,8 @@ class StagedNode:
         self._files.callback(venue.close)
         self._journal = journal
         self._past = look_back(home, journal.last_seq)
-        recorder = StageRecorder(self._append, journal.last_seq)
+        self._counts: Counter[str] = Counter()
+        recorder = StageRecorder(self._append, journal.last_seq, on_enqueue=self._count)
         self._recorder = recorder
         self.stage = Stage(seed=seed, recorder=recorder, wall_ms=WALL_MS, market_ms=self._past.market_at)
         self.system = build_system(
@@ -86,9 +88,17 @@ class StagedNode:
         """Let the node live until its data has ended, a condition holds, or it is dead."""
         self.stage.run_until(lambda: self.ended or self.root_exit is not None or until())
 
+    def counted(self, kind: str) -> int:
+        """Return how many events of a kind this life has recorded."""
+        return self._counts[kind]
+
     def commit(self) -> None:
         """Write down what has been remembered so far."""
         self._recorder.commit()
+
+    def stall_disk(self, *, is_stalled: bool) -> None:
+        """Let the disk take its time, or let it go on."""
+        self._recorder.is_stalled = is_stalled
 
     def crash(self, name: str) -> bool:
         """Break an actor before its next message; say False where it is down."""
@@ -103,6 +113,9 @@ class StagedNode:
         return self.system.ask(name, message, 60.0)
 
     # -- helpers -------------------------------------------------------------------------------------------------
+
+    def _count(self, records: Sequence[Recorded]) -> None:
+        self._counts.update(record.kind for record in records)
 
     def _append(self, records: Sequence[Recorded]) -> None:
         self._journal.append([draft_of(record) for record in records])
@@ -135,7 +148,6 @@ class StagedNode:
             machine=lambda: Machine(0.0, 0.0, 1e6, 1, 1),
             log=lambda level, event, **values: None,
             act=_act,
-            after_answer=lambda command: None,
             pause_s=lambda at, following: 0.0,
             at_end=self._data_ended,
             summary_after=_next_midnight,

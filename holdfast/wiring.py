@@ -50,7 +50,6 @@ class Ports(msgspec.Struct, frozen=True):
     machine: Callable[[], Machine]
     log: Log
     act: Act
-    after_answer: Callable[[str], None]
     pause_s: Callable[[Instant, Instant], float]
     at_end: Callable[[], None]
     summary_after: Callable[[Instant], Instant]
@@ -101,7 +100,7 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
         return Archivist(system, seat, names=names, keep=ports.keep_states, every=settings.journal.snapshot_every)
 
     def operator(system: System, seat: Seat) -> Operator:
-        return Operator(system, seat, memory=OperatorMemory(), act=ports.act, after_answer=ports.after_answer)
+        return Operator(system, seat, memory=OperatorMemory(), act=ports.act)
 
     backoff = _backoff(settings)
     return _supervisor(

@@ -90,6 +90,8 @@ class StateHashed(Event, frozen=True):
     sequence: int
     state_hash: str
     parts: dict[str, str]
+    versions: dict[str, int] = msgspec.field(default_factory=dict)
+    """Version of each actor's memory: states of different versions say nothing about each other."""
 
 
 class PartGaveUp(Event, frozen=True):
@@ -122,10 +124,6 @@ class OrdersAsked(Message, frozen=True):
 
 class BreakerAsked(Message, frozen=True):
     """May entries be made, and how far are the limits?"""
-
-
-class HealthAsked(Message, frozen=True):
-    """How are the machine and the actors?"""
 
 
 class SummaryWanted(Message, frozen=True):

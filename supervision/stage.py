@@ -68,11 +68,20 @@ class StageClock(MarketClock):
 class StageRecorder:
     """Gathers records and commits them in a turn of its own, so that death can fall before or after."""
 
-    def __init__(self, append: Callable[[Sequence[Recorded]], None], durable_seq: int) -> None:
+    def __init__(
+        self,
+        append: Callable[[Sequence[Recorded]], None],
+        durable_seq: int,
+        *,
+        on_enqueue: Callable[[Sequence[Recorded]], None] = lambda records: None,
+    ) -> None:
         self._append = append
+        self._on_enqueue = on_enqueue
         self._durable_seq = durable_seq
         self._gathered: list[Recorded] = []
         self._is_hurried = False
+        self.is_stalled = False
+        """The disk takes its time: nothing is committed until this ends."""
         self.on_durable: Callable[[int], None] = lambda seq: None
 
     @property
@@ -83,6 +92,7 @@ class StageRecorder:
     def enqueue(self, records: Sequence[Recorded]) -> None:
         """Gather records."""
         self._gathered.extend(records)
+        self._on_enqueue(records)
 
     def hurry(self, seq: int) -> None:
         """Ask for a turn."""
@@ -97,7 +107,8 @@ class StageRecorder:
     @property
     def wants_turn(self) -> bool:
         """Say whether somebody waits for a commit, or enough has gathered."""
-        return bool(self._gathered) and (self._is_hurried or len(self._gathered) >= 512)
+        is_due = bool(self._gathered) and (self._is_hurried or len(self._gathered) >= 512)
+        return is_due and not self.is_stalled
 
     def commit(self) -> None:
         """Write what has gathered and tell who waits."""

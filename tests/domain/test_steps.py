@@ -1,0 +1,325 @@
+"""The laws of an order's life: what follows from what the executor knows."""
+
+from decimal import Decimal
+
+import msgspec
+
+from domain.execution import Approval, Execution
+from domain.market import Instrument
+from domain.money import Money
+from domain.order import Fill
+from domain.proposal import Entry, Exit
+from domain.steps import Cancel, Deny, EndLeaving, Leave, Place, Situation, Step, next_steps
+
+D = Decimal
+COIN = Instrument(
+    symbol="COINUSDT", base="COIN", quote="USDT", tick=D("0.01"), lot=D("0.1"), quantity_min=D("0.1"), notional_min=D(5)
+)
+HERE = Situation(now=1_000, instruments={"COINUSDT": COIN}, generation=1, deadline_ms=60_000)
+
+
+class Story:
+    """An executor's knowledge, told event by event."""
+
+    def __init__(self) -> None:
+        self.known = Execution()
+        self.seq = 0
+
+    def next(self) -> int:
+        self.seq += 1
+        return self.seq
+
+    def steps(self, now: int = 1_000) -> list[Step]:
+        return next_steps(self.known, msgspec.structs.replace(HERE, now=now))
+
+    def approve(self, quantity: str = "10", *, stop: str | None = "90", target: str | None = "120") -> None:
+        seq = self.next()
+        entry = Entry(
+            symbol="COINUSDT",
+            quantity=D(quantity),
+            price=D(100),
+            good_until=2_000,
+            stop_price=None if stop is None else D(stop),
+            take_profit=None if target is None else D(target),
+        )
+        self.known.approve(Approval(f"p{seq}", "one", entry, D(quantity), ordered_by=seq))
+
+    def take(self, step: Step, *, seen: int | None = None) -> str:
+        """Fold what a step records; return the client id of a placed order."""
+        seq = self.next()
+        seen = seq - 1 if seen is None else seen
+        match step:
+            case Place(terms=terms, proposal_id=proposal_id):
+                self.known.intend(terms, proposal_id, seq=seq, seen=seen)
+                return terms.client_id
+            case Cancel(client_id=client_id):
+                self.known.canceling.append(client_id)
+            case Leave(strategy=strategy, symbol=symbol, why=why, quantity=quantity):
+                self.known.order_exit(strategy, symbol, why, quantity, seq=seq, seen=seen)
+            case EndLeaving(strategy=strategy, symbol=symbol):
+                self.known.end_exit(strategy, symbol, seq=seq, seen=seen)
+            case Deny(proposal_id=proposal_id):
+                self.known.drop(proposal_id)
+        return ""
+
+    def only(self, now: int = 1_000) -> Step:
+        (step,) = self.steps(now)
+        return step
+
+    def fill(self, client_id: str, quantity: str, price: str = "100", fee: Money | None = None) -> None:
+        order = self.known.order(client_id)
+        assert order is not None
+        seq = self.next()
+        fee = fee or Money(D(0), "USDT")
+        side = order.terms.side
+        fill = Fill(f"t{seq}", client_id, "COINUSDT", side, D(quantity), D(price), fee, "taker", 1_000)
+        self.known.fill(fill, seq)
+
+    def bought(self, quantity: str = "10", *, stop: str | None = "90", target: str | None = "120") -> str:
+        self.approve(quantity, stop=stop, target=target)
+        client_id = self.place()
+        self.fill(client_id, quantity)
+        return client_id
+
+    def place(self) -> str:
+        """Take the only step, which is an order, and have it accepted."""
+        client_id = self.take(self.only())
+        self.known.accept(client_id, "v1")
+        return client_id
+
+
+def a_protected_position(quantity: str = "10") -> tuple[Story, str]:
+    story = Story()
+    story.bought(quantity)
+    return story, story.place()
+
+
+def test_an_approved_entry_is_placed_once_under_an_id_of_its_own() -> None:
+    story = Story()
+    story.approve()
+
+    step = story.only()
+    story.take(step)
+
+    assert isinstance(step, Place)
+    assert (step.terms.type, step.terms.quantity, step.terms.client_id) == ("market", D(10), "h0100000001e00")
+    assert story.steps() == []
+
+
+def test_an_old_wish_is_never_placed() -> None:
+    story = Story()
+    story.approve()
+
+    step = story.only(now=2_001)
+
+    assert isinstance(step, Deny)
+    assert step.reason == "EXPIRED"
+
+
+def test_what_is_bought_is_covered_by_a_stop_on_the_tick() -> None:
+    story = Story()
+    story.bought(stop="90.005")
+
+    step = story.only()
+
+    assert isinstance(step, Place)
+    assert (step.terms.leg, step.terms.side, step.terms.stop_price) == ("stop", "sell", D("90.00"))
+    assert step.terms.quantity == 10
+
+
+def test_a_fee_in_the_base_asset_is_not_sold() -> None:
+    story = Story()
+    story.approve()
+    story.fill(story.place(), "10", fee=Money(D("0.05"), "COIN"))
+
+    step = story.only()
+
+    assert isinstance(step, Place)
+    assert step.terms.quantity == D("9.9")
+
+
+def test_a_rest_too_small_for_a_stop_of_its_own_is_covered_by_one_stop_for_all() -> None:
+    story = Story()
+    story.approve(stop="40")
+    entry = story.place()
+    story.fill(entry, "9.9")
+    first = story.place()
+    story.fill(entry, "0.1")
+
+    cancel = story.only()
+    story.take(cancel)
+    story.known.end(first, "canceled", story.next())
+    again = story.only()
+
+    assert isinstance(cancel, Cancel)
+    assert isinstance(again, Place)
+    assert again.terms.quantity == 10
+
+
+def test_leaving_cancels_the_stop_waits_for_the_proof_and_then_sells() -> None:
+    story, stop = a_protected_position()
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, None, "enough"), story.next())
+
+    leave = story.only()
+    story.take(leave)
+    cancel = story.only()
+    story.take(cancel)
+    while_canceling = story.steps()
+    story.known.end(stop, "canceled", story.next())
+    sell = story.only()
+
+    assert isinstance(leave, Leave)
+    assert isinstance(cancel, Cancel)
+    assert while_canceling == []
+    assert isinstance(sell, Place)
+    assert (sell.terms.leg, sell.terms.type, sell.terms.quantity) == ("exit", "market", D(10))
+
+
+def test_a_take_profit_that_is_reached_leaves_the_position() -> None:
+    story, _ = a_protected_position()
+    story.known.closes["COINUSDT"] = D(120)
+
+    step = story.only()
+
+    assert isinstance(step, Leave)
+
+
+def test_nothing_is_begun_while_the_fate_of_an_order_is_unknown() -> None:
+    story, stop = a_protected_position()
+    story.known.orders[stop].state = "unresolved"
+    story.known.closes["COINUSDT"] = D(120)
+    story.approve()
+
+    (step,) = story.steps()
+
+    assert isinstance(step, Deny)
+    assert step.reason == "UNRESOLVED_ORDER"
+
+
+def test_an_entry_decided_before_a_halt_was_heard_of_is_canceled() -> None:
+    story = Story()
+    story.approve()
+    step = story.only()
+    seen = story.seq
+    story.known.stop_entries("an operator", story.next())
+
+    client_id = story.take(step, seen=seen)
+    story.known.accept(client_id, "v1")
+    after = story.only()
+
+    assert isinstance(after, Cancel)
+    assert after.client_id == client_id
+
+
+def test_what_an_entry_still_buys_after_a_flatten_is_left_again() -> None:
+    story = Story()
+    story.approve()
+    step = story.only()
+    seen = story.seq
+    story.known.wish_flat("", "an operator", 9_000, story.next())
+    client_id = story.take(step, seen=seen)
+    story.known.accept(client_id, "v1")
+
+    story.fill(client_id, "10")
+    after = story.only()
+
+    assert isinstance(after, Leave)
+
+
+def test_an_approval_from_before_a_flatten_is_not_placed_after_it() -> None:
+    story = Story()
+    story.approve()
+    story.known.wish_flat("COINUSDT", "an operator", 9_000, story.next())
+
+    step = story.only()
+
+    assert isinstance(step, Deny)
+    assert step.reason == "BREAKER_NOT_ACTIVE"
+
+
+def test_an_entry_that_never_fills_leaves_the_stop_of_what_is_held() -> None:
+    story, _ = a_protected_position()
+    story.approve(stop=None, target=None)
+    client_id = story.take(story.only())
+
+    story.known.refuse(client_id, story.next(), 1_000)
+    plan = story.known.plans["one|COINUSDT"]
+
+    assert (plan.stop_price, plan.take_profit) == (D(90), D(120))
+
+
+def test_an_added_entry_without_a_stop_keeps_the_one_there_is() -> None:
+    story, _ = a_protected_position()
+    story.bought(stop=None, target=None)
+    plan = story.known.plans["one|COINUSDT"]
+
+    assert (plan.stop_price, plan.take_profit) == (D(90), D(120))
+
+
+def test_a_wish_that_comes_too_late_takes_no_protection_away() -> None:
+    story, _ = a_protected_position()
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, None, "enough"), story.next())
+
+    story.take(story.only(now=3_000))
+    plan = story.known.plans["one|COINUSDT"]
+
+    assert (plan.stop_price, plan.take_profit, plan.wish) == (D(90), D(120), None)
+    assert story.steps(now=3_000) == []
+
+
+def test_a_smaller_wish_does_not_narrow_a_position_that_is_being_left() -> None:
+    story, _ = a_protected_position()
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, None, "all"), story.next())
+    story.take(story.only())
+
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, D(1), "some"), story.next())
+
+    assert story.known.plans["one|COINUSDT"].exit_left is None
+    assert story.known.plans["one|COINUSDT"].wish is None
+
+
+def test_an_exit_that_is_called_off_is_protected_again() -> None:
+    story, stop = a_protected_position()
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, None, "enough"), story.next())
+    story.take(story.only())
+    story.take(story.only())
+    story.known.end(stop, "canceled", story.next())
+    exit_id = story.place()
+
+    story.known.stop_leaving("an operator", story.next())
+    cancel = story.only()
+    story.take(cancel)
+    story.known.end(exit_id, "canceled", story.next())
+    after = story.only()
+
+    assert isinstance(cancel, Cancel)
+    assert isinstance(after, Place)
+    assert after.terms.leg == "stop"
+
+
+def test_an_exit_is_taken_up_before_an_entry_of_the_same_answer() -> None:
+    story, _ = a_protected_position()
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, None, "turn"), story.next())
+    story.approve()
+
+    (first,) = story.steps()
+    story.take(first)
+    kinds = {type(step) for step in story.steps()}
+
+    assert isinstance(first, Leave)
+    assert kinds == {Cancel, Deny}
+
+
+def test_the_end_of_an_exit_counts_only_if_nothing_has_changed_since() -> None:
+    story, _ = a_protected_position()
+    story.approve()
+    entry = story.place()
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, None, "enough"), story.next())
+    story.take(next(step for step in story.steps() if isinstance(step, Leave)))
+    seen = story.seq
+
+    story.fill(entry, "10")
+    story.take(EndLeaving("one", "COINUSDT", D(0)), seen=seen)
+    plan = story.known.plans["one|COINUSDT"]
+
+    assert (plan.exit_why, plan.stop_price) == ("enough", D(90))
