@@ -135,6 +135,8 @@ class Execution(msgspec.Struct):
         plan.held += _received(fill, order.terms.base)
         if order.terms.leg == "exit" and plan.exit_left is not None:
             plan.exit_left -= fill.quantity
+        if order.terms.leg == "stop":
+            self._stop_filling(plan)
         self._change(plan, seq)
         if order.state == "filled":
             self._finish(order)
@@ -226,6 +228,13 @@ class Execution(msgspec.Struct):
         is_empty = plan.held <= 0
         plan.stop_price = stop_price if stop_price is not None or is_empty else plan.stop_price
         plan.take_profit = take_profit if take_profit is not None or is_empty else plan.take_profit
+
+    def _stop_filling(self, plan: Plan) -> None:
+        """An entry that goes on buying what its own stop sells is unwanted."""
+        for order in self.orders.values():
+            terms = order.terms
+            if (terms.strategy, terms.symbol, terms.leg) == (plan.strategy, plan.symbol, "entry"):
+                self.unwanted[terms.client_id] = "its stop was hit"
 
     def _change(self, plan: Plan, seq: int) -> None:
         plan.basis, plan.attempts = seq, 0

@@ -323,3 +323,17 @@ def test_the_end_of_an_exit_counts_only_if_nothing_has_changed_since() -> None:
     plan = story.known.plans["one|COINUSDT"]
 
     assert (plan.exit_why, plan.stop_price) == ("enough", D(90))
+
+
+def test_an_entry_whose_stop_was_hit_buys_no_more() -> None:
+    story = Story()
+    story.approve()
+    entry = story.place()
+    story.fill(entry, "4")
+    stop = story.place()
+
+    story.fill(stop, "4", "89")
+    step = story.only()
+
+    assert isinstance(step, Cancel)
+    assert step.client_id == entry
