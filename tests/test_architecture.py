@@ -44,7 +44,7 @@ CATCH_ALL = {
     "holdfast/admin/socket_file.py": {"_listen"},
     "holdfast/answers.py": {"_handle"},
     "holdfast/cli/errors.py": {"guarded"},
-    "holdfast/node.py": {"_run_job", "_summarise"},
+    "holdfast/node.py": {"_run_job", "_summarise", "run"},
 }
 """The functions that may catch what they cannot name; supervision may, being there for it."""
 
