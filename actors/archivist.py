@@ -35,9 +35,9 @@ class Archivist(Actor):
     def receive(self, message: Any) -> None:
         """Take a state, or look whether it is time for a marker."""
         match message:
-            case Recorded(event=StateMarked(), seq=seq):
-                self._sequence, self._states = seq, {}
             case StateAt(sequence=sequence, actor=actor, version=version, state=state):
+                if sequence > self._sequence:
+                    self._sequence, self._states = sequence, {}
                 if sequence == self._sequence:
                     self._states[actor] = (version, state)
                     self._finish_if_complete()

@@ -140,7 +140,7 @@ def _system(home: Path, runtime: Threads, recorder: JournalRecorder, parts: Part
         runtime=runtime,
         switchboard=switchboard,
         recover=JournalRecovery(home, recorder.wait),
-        is_marker=lambda event: isinstance(event, StateMarked),
+        marker=StateMarked,
     )
 
 

@@ -19,7 +19,6 @@ from messages.positions import AccountOpened
 from persistence.journal import Journal
 from persistence.reader import JournalReader
 from supervision import Exit, Recorder, Switchboard, System
-from supervision.mailbox import Mailbox
 from supervision.system import Report, Runtime
 
 EPOCHS_PER_BOOT = 1_000_000
@@ -90,7 +89,6 @@ def build_system(
     on_root_end: Callable[[Exit], None],
     seed: int,
     cue: Callable[[str], None] | None,
-    new_mailbox: type[Mailbox] = Mailbox,
 ) -> System:
     """Return the system a node's tree stands on.  The recorder must tell the switchboard what becomes durable."""
     switchboard = Switchboard(
@@ -101,13 +99,12 @@ def build_system(
         leaves_house=LEAVES_HOUSE,
         last_seq=past.last_seq,
         last_epoch=boot * EPOCHS_PER_BOOT,
-        new_mailbox=new_mailbox,
     )
     return System(
         runtime=runtime,
         switchboard=switchboard,
         recover=JournalRecovery(home, recorder.wait),
-        is_marker=lambda event: isinstance(event, StateMarked),
+        marker=StateMarked,
         on_report=on_report,
         on_root_end=on_root_end,
         seed=seed,

@@ -168,6 +168,6 @@ def routes_for(names: Sequence[str]) -> dict[type, tuple[str, ...]]:
     for name in names:
         for kind in HEARS[role_of(name)]:
             routes.setdefault(kind, []).append(name)
-        if role_of(name) in (*REMEMBERING, "strategy", "archivist"):
+        if role_of(name) in (*REMEMBERING, "strategy"):
             routes.setdefault(StateMarked, []).append(name)
     return {kind: tuple(hearers) for kind, hearers in routes.items()}

@@ -63,7 +63,6 @@ class StagedNode:
             on_root_end=self._root_ended,
             seed=seed,
             cue=cue,
-            new_mailbox=self.stage.new_mailbox,
         )
         self.switchboard = self.system.switchboard
         recorder.on_durable = self.switchboard.on_durable

@@ -33,8 +33,13 @@ from domain.venue import Venue, VenueProfile
 from holdfast.config.settings import Intensity, Settings
 from holdfast.memories import remembering_names, strategy_memory
 from holdfast.parts import DEADLINE_MS, Parts, Scorer, StrategyPart, audiences_of
-from supervision import Backoff, ChildSpec, Seat, Supervisor, SupervisorSpec, System
+from holdfast.routes import role_of
+from supervision import Actor, Backoff, ChildSpec, Seat, Supervisor, SupervisorSpec, System
 from supervision.spec import Restart, Strategy
+
+
+URGENT = ("venue", "executor", "breaker", "strategy", "positions", "sentiment", "feed")
+"""Who takes the next turn on the thread they share: an order on its way overtakes what only looks on."""
 
 
 class Ports(msgspec.Struct, frozen=True):
@@ -96,6 +101,9 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
             durable_seq=ports.durable_seq,
         )
 
+    def herald(system: System, seat: Seat) -> Herald:
+        return Herald(system, seat, log=ports.log)
+
     def archivist(system: System, seat: Seat) -> Archivist:
         return Archivist(system, seat, names=names, keep=ports.keep_states, every=settings.journal.snapshot_every)
 
@@ -107,9 +115,9 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
         "operations",
         settings.supervision.operations,
         (
-            ChildSpec(name="health", start=health, backoff=backoff),
-            ChildSpec(name="herald", start=lambda system, seat: Herald(system, seat, log=ports.log), backoff=backoff),
-            ChildSpec(name="archivist", start=archivist, backoff=backoff),
+            ChildSpec(name="health", start=health, hears_late=True, backoff=backoff),
+            ChildSpec(name="herald", start=herald, hears_late=True, backoff=backoff),
+            ChildSpec(name="archivist", start=archivist, hears_late=True, backoff=backoff),
             ChildSpec(name="operator", start=operator, backoff=backoff),
         ),
     )
@@ -155,7 +163,7 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
 
     backoff = _backoff(current.parts.settings)
     starts = {"positions": positions, "venue": venue, "executor": executor, "breaker": breaker}
-    return tuple(ChildSpec(name=name, start=start, settles=True, backoff=backoff) for name, start in starts.items())
+    return tuple(_trader(name, start, backoff) for name, start in starts.items())
 
 
 def _strategies(current: Current) -> tuple[ChildSpec, ...]:
@@ -168,7 +176,7 @@ def _strategies(current: Current) -> tuple[ChildSpec, ...]:
 
     backoff = _backoff(current.parts.settings)
     return tuple(
-        ChildSpec(name=f"strategy.{part.name}", start=host(part.name), settles=True, backoff=backoff)
+        _trader(f"strategy.{part.name}", host(part.name), backoff)
         for part in current.parts.shape.strategies
     )
 
@@ -204,8 +212,16 @@ def _market(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
 
     backoff = _backoff(current.parts.settings)
     return (
-        ChildSpec(name="sentiment", start=sentiment, settles=True, backoff=backoff),
-        ChildSpec(name="feed", start=feed, settles=True, backoff=backoff),
+        _trader("sentiment", sentiment, backoff),
+        _trader("feed", feed, backoff),
+    )
+
+
+def _trader(name: str, start: Callable[[System, Seat], Actor], backoff: Backoff) -> ChildSpec:
+    """Return the spec of an actor that recorded data waits for.  They share a thread, nearest to the venue first."""
+    urgency = len(URGENT) - URGENT.index(role_of(name)) if role_of(name) in URGENT else 0
+    return ChildSpec(
+        name=name, start=start, settles=True, dispatcher="trading", urgency=urgency, backoff=backoff
     )
 
 

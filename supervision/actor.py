@@ -33,8 +33,10 @@ class Actor(pykka.Actor):
         self._cell, self._epoch, self._mailbox, self._joined = seat
         self._outbox: Outbox | None = None
         self._exit = Exit("normal")
-        self._in_hand: Any = None
         self._heard = 0
+        self._finish = system.switchboard.finish
+        self._monotonic = system.clock.monotonic
+        self._cue = system.cue
         super().__init__()
 
     # -- for subclasses ------------------------------------------------------------------------------------------
@@ -118,11 +120,11 @@ class Actor(pykka.Actor):
         return self._outbox
 
     def _release(self) -> None:
-        outbox, self._outbox = self._outbox, None
+        outbox = self._outbox
         if outbox is not None:
+            self._outbox = None
             outbox.seen = self._seen()
-        last = self._system.switchboard.finish(self._cell, self._epoch, outbox, open_work=self.has_open_work())
-        if last:
+        if last := self._finish(self._cell, self._epoch, outbox, open_work=self.has_open_work()):
             self._said(last)
 
     # -- pykka's seams -------------------------------------------------------------------------------------------
@@ -149,31 +151,29 @@ class Actor(pykka.Actor):
         self.started()
 
     def _handle_receive(self, message: Any) -> Any:
-        if type(message) is Stop:
-            self._exit = Exit(message.kind)
-            self.actor_stopped.set()
+        if type(message) is Stop and self._ends_at_once(message):
             return None
-        return self._handle(message)
-
-    def _handle(self, message: Any) -> Any:
-        cell = self._cell
-        cell.busy_with = type(message).__name__
-        cell.busy_since = self._system.clock.monotonic()
-        self._in_hand = message
+        mailbox = self._mailbox
+        mailbox.in_hand, mailbox.busy_since = message, self._monotonic()
         try:
             answer = self._take(message)
-            if (cue := self._system.cue) is not None:
-                cue(f"{cell.name}.before_release")
+            if self._cue is not None:
+                self._cue(f"{self.name}.before_release")
             self._release()
-            if cue is not None:
-                cue(f"{cell.name}.after_release")
+            if self._cue is not None:
+                self._cue(f"{self.name}.after_release")
         except BaseException as error:
             self._fail(error, kind="crash")
             if isinstance(error, Exception):
                 raise
             raise Crashed(f"{self.name} was ended by {said_of(error)}") from error
-        self._in_hand = None
+        mailbox.busy_since = None
         return answer
+
+    def _ends_at_once(self, stop: Stop) -> bool:
+        self._exit = Exit(stop.kind)
+        self.actor_stopped.set()
+        return True
 
     def _handle_failure(
         self,
@@ -195,7 +195,7 @@ class Actor(pykka.Actor):
                 name=self.name,
                 epoch=self._epoch,
                 reason=str(self._exit),
-                message=_shown(self._in_hand),
+                message=_shown(self._mailbox.in_hand),
                 stack="".join(traceback.format_exception(error))[-REPORT_CHARS_MAX:],
                 mailbox_depth=self._mailbox.depth(),
                 uptime_s=self._system.clock.monotonic() - self._cell.started_at,

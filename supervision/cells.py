@@ -25,12 +25,12 @@ class Cell:
     """What the switchboard keeps of one name over all of its incarnations."""
 
     __slots__ = (
-        "busy_since",
-        "busy_with",
         "epoch",
         "given",
         "handled",
         "hears_itself",
+        "hears_late",
+        "high_water",
         "last_exit",
         "load",
         "mailbox",
@@ -44,20 +44,21 @@ class Cell:
         "up",
     )
 
-    def __init__(self, name: str, mailbox: Mailbox, *, settles: bool, parent: str) -> None:
+    def __init__(self, name: str, mailbox: Mailbox, *, settles: bool, parent: str, hears_late: bool = False) -> None:
         self.name = name
         self.mailbox = mailbox
         self.settles = settles
         self.parent = parent
         self.hears_itself = False
+        self.hears_late = hears_late
         self.epoch = 0
         self.given = 0
         self.up = False
         self.retired = False
         self.open_work = False
         self.load = 0
-        self.busy_since: float | None = None
-        self.busy_with = ""
+        self.high_water = 0
+        """The most messages there were to do at once."""
         self.started_at = 0.0
         self.handled = 0
         self.restarts = -1
@@ -88,6 +89,8 @@ class Vitals(NamedTuple):
     high_water: int
     busy_s: float
     busy_with: str
+    oldest_s: float
+    """Age of the message that has waited longest, or of the one in hand."""
     uptime_s: float
     last_exit: str
 
@@ -104,7 +107,10 @@ class Held(NamedTuple):
 
 def vitals_of(cell: Cell, now: float) -> Vitals:
     """Return how a name is doing at a monotonic instant."""
-    busy_since = cell.busy_since
+    mailbox = cell.mailbox
+    busy_since = mailbox.busy_since if cell.up else None
+    busy_s = now - busy_since if busy_since is not None else 0.0
+    oldest_at = mailbox.oldest_at()
     return Vitals(
         name=cell.name,
         parent=cell.parent,
@@ -113,10 +119,11 @@ def vitals_of(cell: Cell, now: float) -> Vitals:
         epoch=cell.epoch,
         restarts=max(cell.restarts, 0),
         handled=cell.handled,
-        mailbox_depth=cell.mailbox.depth(),
-        high_water=cell.mailbox.high_water,
-        busy_s=now - busy_since if busy_since is not None else 0.0,
-        busy_with=cell.busy_with if busy_since is not None else "",
+        mailbox_depth=mailbox.depth(),
+        high_water=cell.high_water,
+        busy_s=busy_s,
+        busy_with=type(mailbox.in_hand).__name__ if busy_since is not None else "",
+        oldest_s=busy_s if oldest_at is None else max(busy_s, now - oldest_at),
         uptime_s=now - cell.started_at if cell.up else 0.0,
         last_exit=str(cell.last_exit) if cell.last_exit else "",
     )

@@ -50,12 +50,6 @@ class Memory(Protocol):
         """Take over what `save` returned."""
 
 
-class Marker(Protocol):
-    """What the wiring says of markers: events at which states are told."""
-
-    def __call__(self, event: object) -> bool: ...
-
-
 class JournaledActor(Actor):
     """Subclasses write `react`, and `receive` for what is not remembered."""
 
@@ -89,17 +83,16 @@ class JournaledActor(Actor):
         self.started()
 
     def _take(self, message: Any) -> Any:
-        if type(message) is Recorded:
-            if message.seq > self.seq:
-                self._record = message
-                self._memory.fold(message)
-                self.seq = message.seq
-                if self._system.is_marker(message.event):
-                    self.marked(message, self._memory.version, self._memory.save())
-            answer = None
-        else:
+        answer = None
+        if type(message) is not Recorded:
             answer = super()._take(message)
-        if self._own_last <= self.seq and not self.has_recorded():
+        elif message.seq > self.seq:
+            self._record = message
+            self._memory.fold(message)
+            self.seq = message.seq
+            if type(message.event) is self._system.marker:
+                self.marked(message, self._memory.version, self._memory.save())
+        if self._own_last <= self.seq and (self._outbox is None or not self._outbox.events):
             self.react()
         self._record = None
         return answer

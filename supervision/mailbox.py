@@ -1,25 +1,110 @@
 """A mailbox with four lanes: the most urgent message first, each lane first in, first out."""
 
 from collections import deque
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import Any
 
+from pykka import Future
 from pykka._envelope import Envelope
 
 from supervision.signals import Lane
 
-LANE_LIMITS = {Lane.SYSTEM: 10_000, Lane.CONTROL: 1_000, Lane.EVENTS: 1_000_000, Lane.ORDINARY: 10_000}
+EVENTS_MAX = 1_000_000
+"""Remembered events that may wait for their reader.  None may be lost, so a reader with more of them is replaced."""
+LANE_LIMITS = (10_000, 1_000, EVENTS_MAX, 10_000)
+"""Messages that the lanes hold, in the order of `Lane`."""
+
+
+class Post(Envelope[Any]):
+    """A message on its way, and since when (monotonic seconds); one that many hear is one post."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, message: Any, at: float = 0.0, reply_to: Future[Any] | None = None) -> None:
+        self.message = message
+        self.reply_to = reply_to
+        self.at = at
+
+
+class TurnOver(BaseException):
+    """Ends an actor's turn; raised outside of every handler."""
+
+
+class Bell:
+    """Wakes one reader.  Costs nothing while that is awake."""
+
+    __slots__ = ("_tokens", "is_needed")
+
+    def __init__(self) -> None:
+        self._tokens: SimpleQueue[None] = SimpleQueue()
+        self.is_needed = False
+
+    def ring(self) -> None:
+        """Wake the reader, or keep it from falling asleep."""
+        self._tokens.put(None)
+
+    def sleep(self, has_work: Callable[[], object]) -> None:
+        """Sleep until there is work.  Who adds work rings only where `is_needed`, after having added it."""
+        self.is_needed = True
+        while not has_work():
+            self._tokens.get()
+        self.is_needed = False
+
+
+class Turns:
+    """Whose turn it is on a thread that many share: a turn for each message, the most urgent first."""
+
+    def __init__(self) -> None:
+        self.bell = Bell()
+        self._queues: tuple[tuple[int, deque[Any]], ...] = ()
+        """By urgency, the most urgent first."""
+
+    def queue_for(self, urgency: int) -> deque[Any]:
+        """Return where those of an urgency queue for their turns."""
+        queues = dict(self._queues)
+        queue = queues.setdefault(urgency, deque())
+        self._queues = tuple(sorted(queues.items(), reverse=True))
+        return queue
+
+    def next(self) -> Any:
+        """Return whose turn it is; sleep until it is somebody's."""
+        while True:
+            for _urgency, queue in self._queues:
+                if queue:
+                    return queue.popleft()
+            self.bell.sleep(self._has_any)
+
+    def _has_any(self) -> bool:
+        return any(queue for _urgency, queue in self._queues)
 
 
 class Mailbox:
-    """Many writers, one reader.  A token in a C queue stands for each message, so that a reader can sleep."""
+    """Many writers, one reader.
+
+    A reader with a thread of its own sleeps in `get`.  One that shares a thread with others gets one message a turn.
+    """
 
     def __init__(self) -> None:
         self._lanes: tuple[deque[Envelope[Any]], ...] = tuple(deque() for _ in Lane)
-        self._tokens: SimpleQueue[None] = SimpleQueue()
-        self.high_water = 0
+        self._events = self._lanes[Lane.EVENTS]
+        self._bell = Bell()
+        self._turns: deque[Any] = deque(maxlen=0)
+        """Where its reader queues for a turn with each message; nowhere while it has a thread of its own."""
+        self._reader: Any = None
+        self.is_shared = False
+        self.has_turn = False
+        self.in_hand: Any = None
+        """The message that its reader took last."""
+        self.busy_since: float | None = None
+        """Since when, in monotonic seconds; None while its reader has no message in hand."""
+
+    def share(self, turns: Turns, urgency: int, reader: Any) -> None:
+        """Ask for a turn of its reader with each message from now on, and for those that are here."""
+        self.is_shared, self._reader, self._bell = True, reader, turns.bell
+        self._turns = queue = turns.queue_for(urgency)
+        queue.extend(reader for _ in range(self.depth()))
+        turns.bell.ring()
 
     def put(self, envelope: Envelope[Any], lane: Lane = Lane.ORDINARY) -> bool:
         """Queue a message; say False where its lane is full and it was not taken."""
@@ -27,17 +112,32 @@ class Mailbox:
         if len(queue) >= LANE_LIMITS[lane]:
             return False
         queue.append(envelope)
-        self._tokens.put(None)
-        if (depth := self._tokens.qsize()) > self.high_water:
-            self.high_water = depth
+        self._turns.append(self._reader)
+        if self._bell.is_needed:
+            self._bell.ring()
         return True
 
+    def hear(self, post: Post) -> None:
+        """Queue what is remembered and must not be lost; that there is not too much of it, others watch."""
+        self._events.append(post)
+        self._turns.append(self._reader)
+        if self._bell.is_needed:
+            self._bell.ring()
+
     def get(self) -> Envelope[Any]:
-        """Return the most urgent message; sleep until there is one."""
-        while True:
-            self._tokens.get()
-            if (envelope := self._pop()) is not None:
-                return envelope
+        """Return the most urgent message; sleep until there is one, or end the turn."""
+        if self.is_shared:
+            if not self.has_turn or (envelope := self.pop()) is None:
+                raise TurnOver
+            self.has_turn = False
+            return envelope
+        while (envelope := self.pop()) is None:
+            self._bell.sleep(self.has_messages)
+        return envelope
+
+    def has_messages(self) -> bool:
+        """Say whether something is queued."""
+        return any(self._lanes)
 
     def empty(self) -> bool:
         """Say whether nothing is queued."""
@@ -45,16 +145,32 @@ class Mailbox:
 
     def depth(self) -> int:
         """Return how many messages are queued."""
-        return sum(len(lane) for lane in self._lanes)
+        return sum(map(len, self._lanes))
+
+    def oldest_at(self) -> float | None:
+        """Return when the oldest of the queued messages was posted, in monotonic seconds; None where there is none."""
+        heads = (_posted_at(lane) for lane in self._lanes if lane)
+        return min((at for at in heads if at is not None), default=None)
 
     def drain(self) -> Iterator[Envelope[Any]]:
         """Take everything out."""
-        while (envelope := self._pop()) is not None:
+        while (envelope := self.pop()) is not None:
             yield envelope
 
-    def _pop(self) -> Envelope[Any] | None:
+    def pop(self) -> Envelope[Any] | None:
+        """Take the most urgent message out; None where there is none."""
         for lane in self._lanes:
-            # Who fences drains while the reader reads: between a look and a taking the lane may have become empty.
-            with suppress(IndexError):
-                return lane.popleft()
+            if lane:
+                try:
+                    return lane.popleft()
+                except IndexError:
+                    # Who fences drains while the reader reads: between a look and a taking the lane became empty.
+                    continue
+        return None
+
+
+def _posted_at(lane: deque[Envelope[Any]]) -> float | None:
+    try:
+        return getattr(lane[0], "at", None)
+    except IndexError:  # Its reader was quicker.
         return None

@@ -57,6 +57,12 @@ class ChildSpec:
     start_timeout_s: float = 60.0
     settles: bool = False
     """Recorded data waits for it: down or busy means not settled."""
+    hears_late: bool = False
+    """It hears an event only once that is durable: right for who speaks to people, and wakes nobody in between."""
+    dispatcher: str = ""
+    """The thread it shares with all others that name it too; a thread of its own where empty."""
+    urgency: int = 0
+    """Of those that share a thread and have messages, the one with the highest goes first."""
     backoff: Backoff = field(default_factory=Backoff)
     supervises: SupervisorSpec | None = None
 
@@ -94,6 +100,8 @@ def _check_child(spec: ChildSpec) -> None:
         raise SpecError(
             f"{spec.name}: the time to start must be above 0 seconds and finite, was {spec.start_timeout_s}"
         )
+    if spec.supervises is not None and spec.dispatcher:
+        raise SpecError(f"{spec.name}: a supervisor must have a thread of its own, named dispatcher {spec.dispatcher!r}")
     if spec.supervises is not None and spec.shutdown_s is not None:
         raise SpecError(f"{spec.name}: a supervisor must be given all the time it needs to stop (None)")
 

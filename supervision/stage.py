@@ -1,7 +1,6 @@
 """The other runtime: one thread, virtual time, a seeded order of delivery.
 
-pykka's own loop is stepped: a mailbox whose `get` ends the turn once its one message is spent turns the loop into
-`step`.  Which actor goes next is drawn from the seed; what one actor says to another arrives in the order it was
+Which actor takes the next turn is drawn from the seed; what one actor says to another arrives in the order it was
 said.  The same seed gives the same run.
 """
 
@@ -12,40 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pykka
-from pykka._envelope import Envelope
 
 from supervision.clock import Clock, MarketClock
 from supervision.errors import SupervisionError
-from supervision.mailbox import Mailbox
-from supervision.signals import Lane, Recorded
+from supervision.signals import Recorded
+from supervision.turns import Player
 
 if TYPE_CHECKING:
     from supervision.actor import Actor
-
-
-class _TurnOver(BaseException):
-    """Ends an actor's turn; raised outside of every handler."""
-
-
-class StageMailbox(Mailbox):
-    """A mailbox that gives one message a turn."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.has_turn = False
-
-    def put(self, envelope: Envelope[Any], lane: Lane = Lane.ORDINARY) -> bool:
-        """Queue a message; nobody sleeps on a stage, so nobody is woken."""
-        self._lanes[lane].append(envelope)
-        self.high_water = max(self.high_water, self.depth())
-        return True
-
-    def get(self) -> Envelope[Any]:
-        """Return the one message of this turn; end the turn when asked again."""
-        if not self.has_turn or (envelope := self._pop()) is None:
-            raise _TurnOver
-        self.has_turn = False
-        return envelope
 
 
 class StageClock(MarketClock):
@@ -119,35 +92,6 @@ class StageRecorder:
             self.on_durable(self._durable_seq)
 
 
-class _Player:
-    __slots__ = ("actor", "has_begun", "mailbox")
-
-    def __init__(self, actor: "Actor") -> None:
-        self.actor = actor
-        self.mailbox: StageMailbox = actor.actor_inbox  # type: ignore[assignment]
-        self.has_begun = False
-
-    @property
-    def wants_turn(self) -> bool:
-        return not self.has_begun or self.actor.actor_stopped.is_set() or not self.mailbox.empty()
-
-    def take_turn(self) -> bool:
-        """Do one step of the actor's loop; say False after its last."""
-        actor = self.actor
-        if not self.has_begun:
-            self.has_begun = True
-            actor._actor_loop_setup()
-            return True
-        if not actor.actor_stopped.is_set():
-            self.mailbox.has_turn = True
-            try:
-                actor._actor_loop_running()
-            except _TurnOver:
-                return True
-        actor._actor_loop_teardown()
-        return False
-
-
 class Stage:
     """Runs a whole system on one thread.  `steps` counts turns, `now` is virtual."""
 
@@ -155,23 +99,24 @@ class Stage:
         self._clock = StageClock(wall_ms, market_ms)
         self._random = random.Random(seed)
         self._recorder = recorder
-        self._players: list[_Player] = []
+        self._players: list[Player] = []
         self._timers: list[tuple[float, int, Callable[[], object]]] = []
         self._count = itertools.count()
         self._is_stepping = False
         self.is_dead = False
         self.steps = 0
 
-    new_mailbox = StageMailbox
-
     @property
     def clock(self) -> Clock:
         """Return the virtual clock."""
         return self._clock
 
-    def run(self, actor: "Actor") -> None:
+    def run(self, actor: "Actor", *, dispatcher: str = "", urgency: int = 0) -> None:
         """Let an actor take part; its start is a turn like any other."""
-        self._players.append(_Player(actor))
+        self._players.append(Player(actor))
+
+    def leave_behind(self, actor: "Actor") -> None:
+        """Do nothing: nobody hangs on a stage, and one that was fenced ends by its next message."""
 
     def after(self, delay_s: float, call: Callable[[], object]) -> None:
         """Call at a later virtual time."""
@@ -185,7 +130,7 @@ class Stage:
         """Take one turn, or let time pass to the next timer; say False where nothing is left to happen."""
         if self.is_dead:
             return False
-        ready: list[_Player | StageRecorder] = [player for player in self._players if player.wants_turn]
+        ready: list[Player | StageRecorder] = [player for player in self._players if player.wants_turn]
         if self._recorder.wants_turn:
             ready.append(self._recorder)
         if not ready:

@@ -80,11 +80,9 @@ class Supervisor(Actor):
                 raise Crashed(f"supervisor {self.name} knows no message such as {message!r:.200}")
         self._advance()
 
-    def _handle_receive(self, message: Any) -> Any:
-        # One that was fenced ends at once: what lives below now belongs to its successor.
-        if type(message) is Stop and message.kind != "killed":
-            return self._handle(message)
-        return super()._handle_receive(message)
+    def _ends_at_once(self, stop: Stop) -> bool:
+        # Only one that was fenced: what lives below now belongs to its successor.
+        return stop.kind == "killed" and super()._ends_at_once(stop)
 
     def _child_started(self, name: str, epoch: int) -> None:
         child = self._find(name, epoch)

@@ -6,17 +6,16 @@ sender knew when it spoke is durable.
 """
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pykka import Future
-from pykka._envelope import Envelope
 
 from supervision.cells import Cell, Held, Outbox, Seat, Vitals, vitals_of
 from supervision.clock import Clock
 from supervision.errors import ActorDown, Fenced
-from supervision.mailbox import Mailbox
+from supervision.mailbox import Mailbox, Post
 from supervision.recorder import Encoder, Recorder
 from supervision.signals import Exit, Lane, Recorded, Settled, Stop, Wake
 
@@ -34,7 +33,6 @@ class Switchboard:
         leaves_house: frozenset[type] = frozenset(),
         last_seq: int = 0,
         last_epoch: int = 0,
-        new_mailbox: type[Mailbox] = Mailbox,
     ) -> None:
         self._clock = clock
         self._recorder = recorder
@@ -43,10 +41,13 @@ class Switchboard:
         self._leaves_house = leaves_house
         self._seq = last_seq
         self._epoch = last_epoch
-        self._new_mailbox = new_mailbox
         self._lock = threading.RLock()
         self._cells: dict[str, Cell] = {}
-        self._hearers: dict[tuple[type, str], tuple[Cell, ...]] = {}
+        self._hearers: dict[tuple[type, Cell], tuple[Cell, ...]] = {}
+        self._late_hearers: dict[type, tuple[Cell, ...]] = {}
+        """By kind: who lives and hears it at once, and who once it is durable."""
+        self._late: deque[tuple[int, Cell, Post]] = deque()
+        """What the latter are still to hear, in sequence."""
         self._held: list[Held] = []
         self._load = 0
         self._unready = 0
@@ -56,12 +57,12 @@ class Switchboard:
 
     # -- names ---------------------------------------------------------------------------------------------------
 
-    def declare(self, name: str, *, settles: bool = False, parent: str = "") -> None:
+    def declare(self, name: str, *, settles: bool = False, parent: str = "", hears_late: bool = False) -> None:
         """Make a name known before anything of it lives; one that settles is waited for from now on."""
         with self._lock:
             if name in self._cells:
                 return
-            cell = Cell(name, self._new_mailbox(), settles=settles, parent=parent)
+            cell = Cell(name, Mailbox(), settles=settles, parent=parent, hears_late=hears_late)
             self._cells[name] = cell
             self._hearers.clear()
             if settles:
@@ -82,12 +83,12 @@ class Switchboard:
             self._empty(cell)
             self._epoch += 1
             cell.epoch = self._epoch
-            cell.mailbox = self._new_mailbox()
+            cell.mailbox = Mailbox()
             cell.started_at = self._clock.monotonic()
             cell.restarts += 1
             self._set_up(cell, up=True, retired=False)
             self._hearers.clear()
-            self._put(cell, Envelope(Wake()), Lane.SYSTEM)
+            self._put(cell, Post(Wake(), cell.started_at), Lane.SYSTEM)
             return Seat(cell, cell.epoch, cell.mailbox, self._seq)
 
     def close(self, name: str, epoch: int, reason: Exit) -> bool:
@@ -98,6 +99,7 @@ class Switchboard:
                 return False
             cell.last_exit = reason
             self._set_up(cell, up=False, retired=cell.retired)
+            self._hearers.clear()
             self._empty(cell)
             self._held = [held for held in self._held if not (held.sender == name and held.epoch == epoch)]
             self._settle_if_so()
@@ -112,8 +114,8 @@ class Switchboard:
             self._epoch += 1
             cell.epoch = self._epoch
             # The old mailbox is left to its reader, so that nobody else can take this last message out of it.
-            cell.mailbox.put(Envelope(Stop("killed")), Lane.SYSTEM)
-            cell.mailbox = self._new_mailbox()
+            cell.mailbox.put(Post(Stop("killed")), Lane.SYSTEM)
+            cell.mailbox = Mailbox()
             return True
 
     def expect(self, name: str) -> None:
@@ -138,17 +140,21 @@ class Switchboard:
             Fenced: the incarnation was replaced; nothing was released.
         """
         with self._lock:
-            _demand_epoch(cell, epoch)
+            if cell.epoch != epoch:
+                _demand_epoch(cell, epoch)
             last = self._release(cell, outbox) if outbox is not None else 0
+            load = cell.load
+            if load > cell.high_water:
+                cell.high_water = load
+            cell.load = load - 1
             cell.handled += 1
-            cell.busy_since = None
-            cell.load -= 1
             if cell.settles:
                 self._load -= 1
                 if open_work is not cell.open_work:
                     cell.open_work = open_work
                     self._open_work += 1 if open_work else -1
-            self._settle_if_so()
+            if self._settle_waiter is not None:
+                self._settle_if_so()
             return last
 
     def record(self, sender: str, events: Sequence[object]) -> int:
@@ -156,7 +162,7 @@ class Switchboard:
         outbox = Outbox()
         outbox.events = [(*self.encode(event), event, None, 0, 0) for event in events]
         with self._lock:
-            cell = self._cells.get(sender) or Cell(sender, self._new_mailbox(), settles=False, parent="")
+            cell = self._cells.get(sender) or Cell(sender, Mailbox(), settles=False, parent="")
             return self._release(cell, outbox)
 
     def tell(self, to: str, message: Any, lane: Lane = Lane.ORDINARY, *, epoch: int | None = None) -> bool:
@@ -166,7 +172,7 @@ class Switchboard:
             if cell is None or not cell.up or (epoch is not None and cell.epoch != epoch):
                 self._bury(to, message)
                 return False
-            return self._put(cell, Envelope(message), lane)
+            return self._put(cell, Post(message, self._clock.monotonic()), lane)
 
     def ask(self, to: str, message: Any, future: Future[Any]) -> None:
         """Deliver a question from the edge of the house; its future always gets an answer or an error."""
@@ -174,22 +180,22 @@ class Switchboard:
             cell = self._cells.get(to)
             if cell is None or not cell.up:
                 future.set_exception((ActorDown, ActorDown(f"{to} is down"), None))
-            elif not self._put(cell, Envelope(message, reply_to=future), Lane.CONTROL):
+            elif not self._put(cell, Post(message, self._clock.monotonic(), future), Lane.CONTROL):
                 future.set_exception((ActorDown, ActorDown(f"{to} is asked more than it can answer"), None))
 
     def on_durable(self, seq: int) -> None:
         """Let go of what waited for this sequence."""
         with self._lock:
-            if not self._held:
-                return
-            still_held = []
-            for held in self._held:
-                if held.gate > seq:
-                    still_held.append(held)
-                else:
+            if self._held:
+                due = [held for held in self._held if held.gate <= seq]
+                self._held = [held for held in self._held if held.gate > seq]
+                for held in due:
                     self._deliver(held.to, held.message)
-            self._held = still_held
-            self._settle_if_so()
+                self._settle_if_so()
+            while self._late and self._late[0][0] <= seq:
+                _seq, hearer, post = self._late.popleft()
+                if hearer.up:
+                    self._hear(hearer, post)
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -230,34 +236,7 @@ class Switchboard:
     # -- helpers, all called with the lock held ------------------------------------------------------------------
 
     def _release(self, cell: Cell, outbox: Outbox) -> int:
-        last = 0
-        if outbox.events:
-            records = []
-            for kind, version, payload, event, at, causation, correlation in outbox.events:
-                self._seq = last = self._seq + 1
-                if at is not None:
-                    self._clock.advance_market(at)
-                record = Recorded(
-                    last,
-                    self._clock.market_ms(),
-                    self._clock.wall_ms(),
-                    kind,
-                    version,
-                    cell.name,
-                    cell.epoch,
-                    outbox.seen,
-                    correlation or last,
-                    causation,
-                    payload,
-                    event,
-                )
-                records.append(record)
-                envelope = Envelope(record)
-                for hearer in self._hearers_of(type(event), cell):
-                    if hearer.up:
-                        self._put(hearer, envelope, Lane.EVENTS)
-            self._recorder.enqueue(records)
-            cell.given = last
+        last = self._number(cell, outbox) if outbox.events else 0
         for to, message in outbox.messages:
             if type(message) in self._leaves_house:
                 self._hold(cell, to, message, gate=max(cell.given, outbox.seen))
@@ -267,15 +246,55 @@ class Switchboard:
             self._settle_waiter = cell
         return last
 
+    def _number(self, cell: Cell, outbox: Outbox) -> int:
+        clock, seq, load, records = self._clock, self._seq, self._load, []
+        now, wall = clock.monotonic(), clock.wall_ms()
+        for kind, version, payload, event, at, causation, correlation in outbox.events:
+            seq += 1
+            if at is not None:
+                clock.advance_market(at)
+            record = Recorded(
+                seq,
+                clock.market_ms(),
+                wall,
+                kind,
+                version,
+                cell.name,
+                cell.epoch,
+                outbox.seen,
+                correlation or seq,
+                causation,
+                payload,
+                event,
+            )
+            records.append(record)
+            post = Post(record, now)
+            key = (type(event), cell)
+            for hearer in self._hearers[key] if key in self._hearers else self._hearers_of(*key):
+                hearer.mailbox.hear(post)
+                hearer.load += 1
+                load += hearer.settles
+            if late := self._late_hearers.get(type(event)):
+                self._late.extend((seq, hearer, post) for hearer in late)
+        self._seq = cell.given = seq
+        self._load = load
+        self._recorder.enqueue(records)
+        return seq
+
     def _hearers_of(self, kind: type, sender: Cell) -> tuple[Cell, ...]:
-        key = (kind, sender.name)
-        if (hearers := self._hearers.get(key)) is None:
-            names = self._routes.get(kind, ())
-            if sender.hears_itself and sender.name not in names:
-                names = (*names, sender.name)
-            hearers = tuple(self._cells[name] for name in names if name in self._cells)
-            self._hearers[key] = hearers
+        """Find who lives and hears at once what a sender says of a kind."""
+        names = self._routes.get(kind, ())
+        if sender.hears_itself and sender.name not in names:
+            names = (*names, sender.name)
+        cells = [self._cells[name] for name in names if name in self._cells]
+        self._late_hearers[kind] = tuple(cell for cell in cells if cell.hears_late)
+        hearers = self._hearers[kind, sender] = tuple(cell for cell in cells if cell.up and not cell.hears_late)
         return hearers
+
+    def _hear(self, hearer: Cell, post: Post) -> None:
+        hearer.mailbox.hear(post)
+        hearer.load += 1
+        self._load += hearer.settles
 
     def _hold(self, sender: Cell, to: str, message: Any, *, gate: int) -> None:
         if self._recorder.durable_seq >= gate:
@@ -289,11 +308,11 @@ class Switchboard:
         if cell is None or not cell.up:
             self._bury(to, message)
         else:
-            self._put(cell, Envelope(message), Lane.ORDINARY)
+            self._put(cell, Post(message, self._clock.monotonic()), Lane.ORDINARY)
 
-    def _put(self, cell: Cell, envelope: Envelope[Any], lane: Lane) -> bool:
-        if not cell.mailbox.put(envelope, lane):
-            self._bury(cell.name, envelope.message)
+    def _put(self, cell: Cell, post: Post, lane: Lane) -> bool:
+        if not cell.mailbox.put(post, lane):
+            self._bury(cell.name, post.message)
             return False
         cell.load += 1
         if cell.settles:
@@ -313,7 +332,6 @@ class Switchboard:
             self._open_work -= cell.open_work
         cell.load = 0
         cell.open_work = False
-        cell.busy_since = None
         if self._settle_waiter is cell:
             self._settle_waiter = None
 
@@ -330,13 +348,14 @@ class Switchboard:
         if waiter is None or self._load or self._unready or self._open_work or self._held:
             return
         self._settle_waiter = None
-        self._put(waiter, Envelope(Settled(self._seq)), Lane.ORDINARY)
+        self._put(waiter, Post(Settled(self._seq), self._clock.monotonic()), Lane.ORDINARY)
 
     def _why_unsettled(self, cell: Cell) -> str:
         if not cell.up:
             return "" if cell.retired else f"down after {cell.last_exit}"
         if cell.load:
-            return f"{cell.load} messages, busy with {cell.busy_with or 'nothing'}"
+            in_hand = type(cell.mailbox.in_hand).__name__ if cell.mailbox.busy_since is not None else "nothing"
+            return f"{cell.load} messages, busy with {in_hand}"
         return "waits for an answer" if cell.open_work else ""
 
 

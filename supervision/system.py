@@ -26,7 +26,7 @@ from supervision.switchboard import Switchboard
 
 if TYPE_CHECKING:
     from supervision.actor import Actor
-    from supervision.journaled import Marker, Recovered, Recovery
+    from supervision.journaled import Recovered, Recovery
 
 Report = CrashReport | Progress | Terminated | GaveUp
 
@@ -38,8 +38,11 @@ class Runtime(Protocol):
     def clock(self) -> Clock:
         """Return the clock that goes with this runtime."""
 
-    def run(self, actor: "Actor") -> None:
-        """Let an actor's loop run from now on."""
+    def run(self, actor: "Actor", *, dispatcher: str = "", urgency: int = 0) -> None:
+        """Let an actor's loop run from now on, alone or in turns with others of a dispatcher."""
+
+    def leave_behind(self, actor: "Actor") -> None:
+        """Let nobody wait any more for an actor that was fenced."""
 
     def after(self, delay_s: float, call: Callable[[], object]) -> None:
         """Call later, in monotonic time."""
@@ -60,7 +63,7 @@ class System:
         runtime: Runtime,
         switchboard: Switchboard,
         recover: "Recovery | None" = None,
-        is_marker: "Marker | None" = None,
+        marker: type | None = None,
         on_report: Callable[[Report], None] = lambda report: None,
         on_root_end: Callable[[Exit], None] = lambda reason: None,
         seed: int = 0,
@@ -68,6 +71,7 @@ class System:
     ) -> None:
         """Stand on a runtime and a switchboard.
 
+        `marker` is the type of the events at which states are told.
         `cue` is called at named points of every actor's turn (`NAME.before_release`, `NAME.after_release`); what it
         raises befalls the actor there.
         """
@@ -77,7 +81,7 @@ class System:
         self.switchboard = switchboard
         self.encode: Encoder = switchboard.encode
         self.run = runtime.run
-        self.is_marker: Marker = is_marker or (lambda event: False)
+        self.marker = marker
         self.abandoned = 0
         self.reports_lost = 0
         self._recover = recover
@@ -85,6 +89,8 @@ class System:
         self._on_root_end = on_root_end
         self._random = random.Random(seed)
         self._specs: dict[str, tuple[ChildSpec, str]] = {}
+        self._actors: dict[str, Actor] = {}
+        """The newest incarnation of each name."""
         self._root = ""
 
     # -- the tree ------------------------------------------------------------------------------------------------
@@ -99,7 +105,7 @@ class System:
         self._root = root.name
         for spec, parent in root.walk():
             self._specs[spec.name] = (spec, parent)
-            self.switchboard.declare(spec.name, settles=spec.settles, parent=parent)
+            self.switchboard.declare(spec.name, settles=spec.settles, parent=parent, hears_late=spec.hears_late)
         self.spawn(root)
 
     def stop(self) -> None:
@@ -136,7 +142,8 @@ class System:
         try:
             actor = spec.start(self, seat)
             seat.cell.hears_itself = actor.hears_itself
-            self.run(actor)
+            self._actors[spec.name] = actor
+            self.run(actor, dispatcher=spec.dispatcher, urgency=spec.urgency)
         except BaseException as error:  # noqa: BLE001  a constructor that raises is a failed start, and no more
             reason = Exit("init", said_of(error))
             self.switchboard.close(spec.name, seat.epoch, reason)
@@ -156,8 +163,7 @@ class System:
 
     def abandon(self, name: str, epoch: int) -> None:
         """Fence an incarnation that does not end, and all below it; threads left behind are counted."""
-        if self.switchboard.fence(name, epoch):
-            self.abandoned += 1
+        if self._shut_out(name, epoch):
             self._shut_out_below(name)
 
     def expect(self, name: str) -> None:
@@ -229,5 +235,13 @@ class System:
     def _shut_out_below(self, name: str) -> None:
         # From the top down: a supervisor that is shut out can start nothing more.
         for spec, _parent in list(self._specs[name][0].walk())[1:]:
-            if self.switchboard.fence(spec.name, self.switchboard.epoch_of(spec.name)):
-                self.abandoned += 1
+            self._shut_out(spec.name, self.switchboard.epoch_of(spec.name))
+
+    def _shut_out(self, name: str, epoch: int) -> bool:
+        if not self.switchboard.fence(name, epoch):
+            return False
+        self.abandoned += 1
+        actor = self._actors.get(name)
+        if actor is not None and actor.epoch == epoch:
+            self.runtime.leave_behind(actor)
+        return True

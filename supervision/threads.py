@@ -1,4 +1,4 @@
-"""The runtime of live and paper nodes: a thread for each actor, one thread for all timers, real clocks."""
+"""The runtime of live and paper nodes: threads, some of them shared by several actors, and real clocks."""
 
 import heapq
 import itertools
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pykka
 
 from supervision.clock import Clock, MarketClock
+from supervision.dispatcher import Dispatcher
 from supervision.errors import SupervisionError
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 class WallClock:
     """The machine's clocks; market time is the wall's."""
 
-    def monotonic(self) -> float:
-        """Return the machine's monotonic seconds."""
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
 
     def wall_ms(self) -> int:
         """Return the machine's wall clock."""
@@ -45,7 +44,10 @@ class RecordedClock(WallClock):
 
 
 class Threads:
-    """Runs each actor on a daemon thread of its own, so that no hung actor can keep the process alive."""
+    """Runs actors on daemon threads, so that no hung one can keep the process alive.
+
+    Each begins on a thread of its own, where reading its past holds up nobody.  One that names a dispatcher moves there.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -53,6 +55,7 @@ class Threads:
         self._count = itertools.count()
         self._changed = threading.Condition()
         self._is_closed = False
+        self._dispatchers: dict[str, Dispatcher] = {}
         self._local = threading.local()
         self._thread = threading.Thread(target=self._run_timers, name="timers", daemon=True)
         self._thread.start()
@@ -62,9 +65,17 @@ class Threads:
         """Return the clock given."""
         return self._clock
 
-    def run(self, actor: "Actor") -> None:
-        """Start the actor's thread."""
-        threading.Thread(target=self._live, args=(actor,), name=str(actor), daemon=True).start()
+    def run(self, actor: "Actor", *, dispatcher: str = "", urgency: int = 0) -> None:
+        """Start the actor's thread; once it has begun it takes turns with others where it names a dispatcher."""
+        shared = self._dispatcher(dispatcher) if dispatcher else None
+        if shared is not None:
+            shared.start()
+        self._start_thread(str(actor), lambda: _live(actor, shared, urgency))
+
+    def leave_behind(self, actor: "Actor") -> None:
+        """Let those that take turns with an actor that was fenced go on without it."""
+        for dispatcher in tuple(self._dispatchers.values()):
+            dispatcher.leave_behind(actor)
 
     def demand_edge(self) -> None:
         """Refuse to let an actor wait.
@@ -99,9 +110,15 @@ class Threads:
             self._changed.notify()
         self._thread.join(timeout=5)
 
-    def _live(self, actor: "Actor") -> None:
-        self._local.is_actor = True
-        actor._actor_loop()
+    def _dispatcher(self, name: str) -> Dispatcher:
+        return self._dispatchers.setdefault(name, Dispatcher(lambda run: self._start_thread(name, run)))
+
+    def _start_thread(self, name: str, run: Callable[[], None]) -> None:
+        def live() -> None:
+            self._local.is_actor = True
+            run()
+
+        threading.Thread(target=live, name=name, daemon=True).start()
 
     def _run_timers(self) -> None:
         while (call := self._next_due()) is not None:
@@ -115,3 +132,12 @@ class Threads:
                     return heapq.heappop(self._timers)[2]
                 self._changed.wait(self._timers[0][0] - now if self._timers else None)
             return None
+
+
+def _live(actor: "Actor", dispatcher: Dispatcher | None, urgency: int) -> None:
+    actor._actor_loop_setup()
+    if dispatcher is not None and not actor.actor_stopped.is_set():
+        dispatcher.join(actor, urgency)
+        return
+    actor._actor_loop_running()
+    actor._actor_loop_teardown()

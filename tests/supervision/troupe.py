@@ -25,7 +25,6 @@ from supervision import (
     System,
     Threads,
 )
-from supervision.mailbox import Mailbox
 from supervision.spec import Restart, Strategy
 from supervision.stage import StageRecorder
 from supervision.system import Runtime
@@ -121,7 +120,6 @@ class House:
             encode=encode,
             routes=routes or {},
             leaves_house=leaves_house,
-            new_mailbox=Mailbox if self.stage is None else Stage.new_mailbox,
         )
         if isinstance(recorder, StageRecorder):
             recorder.on_durable = self.switchboard.on_durable
@@ -129,7 +127,7 @@ class House:
             runtime=ground,
             switchboard=self.switchboard,
             recover=recover,
-            is_marker=lambda event: isinstance(event, Marked),
+            marker=Marked,
             on_report=on_report or self.reports.append,
             on_root_end=self.ends.append,
             seed=seed,
