@@ -232,6 +232,7 @@ class Breaker(RememberingActor):
         self._known = memory
         self._instruments = instruments
         self._limits = limits
+        self._measured: tuple[object, ...] = ()
 
     def receive(self, message: Any) -> Any:
         """Answer the edge of the house."""
@@ -241,12 +242,21 @@ class Breaker(RememberingActor):
 
     def react(self) -> None:
         """Trip first; then judge one entry, for each verdict changes what the next is measured against."""
-        for limit, value, allowed in self._crossed():
+        for limit, value, allowed in self._crossed_since():
             self.record(BreakerTripped(limit=limit, value=value, allowed=allowed))
         for limit in self._known.state.cleared:
             self.record(BreakerReset(limit=limit, reason="a new day began"))
         if self._known.state.pending and not self.has_recorded():
             self._judge(self._known.state.pending[0])
+
+    def _crossed_since(self) -> list[tuple[LossLimit, Decimal, Decimal]]:
+        """Return the limits that are crossed, where what they are measured by has changed since they were looked at."""
+        watch = self._known.state.watch
+        measured = (watch.equity, watch.day_start_equity, watch.peak_equity, tuple(watch.tripped))
+        if measured == self._measured:
+            return []
+        self._measured = measured
+        return self._crossed()
 
     def _crossed(self) -> list[tuple[LossLimit, Decimal, Decimal]]:
         watch = self._known.state.watch

@@ -14,6 +14,7 @@ from messages.node import OrdersAsked
 from messages.orders import (
     CancelIntended,
     CancelOrder,
+    CheckRequests,
     ExitEnded,
     ExitOrdered,
     ForeignOrderSeen,
@@ -23,7 +24,6 @@ from messages.orders import (
     OrderIntended,
     OrderRejected,
     OrderUnresolved,
-    RequestOverdue,
     SubmitOrder,
     VenueAnswered,
     VenueReported,
@@ -38,6 +38,8 @@ REQUESTS_PER_LIFE = 1_000_000_000
 class _Request(NamedTuple):
     kind: Literal["submit", "cancel", "lookup", "report"]
     client_id: str
+    due: float = 0.0
+    """Until when it may wait for its answer, in monotonic seconds."""
 
 
 class Executor(RememberingActor):
@@ -70,6 +72,8 @@ class Executor(RememberingActor):
         self._resting: set[str] = set()
         """Orders that are asked about again only after a while."""
         self._negatives: dict[str, int] = {}
+        self._is_watching = False
+        """A timer is set for the oldest request."""
 
     def started(self) -> None:
         """Take over the unfinished orders of earlier lives: whatever was sent then is uncertain now."""
@@ -87,8 +91,8 @@ class Executor(RememberingActor):
                 self._answers.append((request, answer))
             case VenueReported(seen=seen):
                 self._answers.append((_Request("report", seen.client_id), seen))
-            case RequestOverdue(request_id=request_id):
-                self._give_up_waiting(request_id)
+            case CheckRequests():
+                self._check_requests()
             case LookAgain(client_id=client_id):
                 self._resting.discard(client_id)
             case OrdersAsked():
@@ -107,12 +111,7 @@ class Executor(RememberingActor):
         if self._inherited:
             return
         self._cancel_again()
-        here = Situation(
-            now=self.market_ms(),
-            instruments=self._instruments,
-            generation=self._generation,
-            deadline_ms=self._deadline_ms,
-        )
+        here = Situation(self.market_ms(), self._instruments, self._generation, self._deadline_ms)
         for step in next_steps(self._known.state, here):
             self._do(step)
 
@@ -180,6 +179,8 @@ class Executor(RememberingActor):
 
     def _make_certain(self) -> None:
         orders = self._known.state.orders
+        if orders.keys() == self._certain and not self._inherited:
+            return
         self._certain.intersection_update(orders)
         # A report may have ended an inherited order before its own look-up was answered.
         self._inherited.intersection_update(orders)
@@ -194,6 +195,8 @@ class Executor(RememberingActor):
 
     def _cancel_again(self) -> None:
         known = self._known.state
+        if not known.canceling:
+            return
         asked = {request.client_id for request in self._requests.values()}
         for client_id in known.canceling:
             if client_id in self._certain and client_id not in asked:
@@ -230,11 +233,23 @@ class Executor(RememberingActor):
 
     def _number(self, kind: Literal["submit", "cancel", "lookup"], client_id: str) -> int:
         self._last_request += 1
-        self._requests[self._last_request] = _Request(kind, client_id)
-        self.after(self._profile.answer_within_s, RequestOverdue(self._last_request))
+        due = self.monotonic() + self._profile.answer_within_s
+        self._requests[self._last_request] = _Request(kind, client_id, due)
+        self._watch_requests()
         return self._last_request
 
-    def _give_up_waiting(self, request_id: int) -> None:
-        if (request := self._requests.pop(request_id, None)) is not None:
+    def _watch_requests(self) -> None:
+        """Set one timer for the oldest request: one for each would cost more than the requests."""
+        if self._requests and not self._is_watching:
+            self._is_watching = True
+            oldest = next(iter(self._requests.values()))
+            self.after(oldest.due - self.monotonic(), CheckRequests())
+
+    def _check_requests(self) -> None:
+        self._is_watching = False
+        now = self.monotonic()
+        for number in [number for number, request in self._requests.items() if request.due <= now]:
+            request = self._requests.pop(number)
             detail = f"no answer within {self._profile.answer_within_s} s"
             self._answers.append((request, Unproven(request.client_id, detail)))
+        self._watch_requests()

@@ -211,7 +211,7 @@ class Feed(RememberingActor):
                 self._go_on()
         else:
             self._is_idle = False
-            self._waits_since = self._system.clock.monotonic()
+            self._waits_since = self.monotonic()
             self.await_settled()
 
     # -- before the first bar ------------------------------------------------------------------------------------
@@ -312,7 +312,7 @@ class Feed(RememberingActor):
         self.after(self._settle_limit_s, CheckPatience())
         if self._waits_since is None:
             return
-        waited_s = self._system.clock.monotonic() - self._waits_since
+        waited_s = self.monotonic() - self._waits_since
         if waited_s >= self._settle_limit_s:
             parts = tuple(part for part in self._system.switchboard.unsettled() if not part.startswith(self.name))
             self.tell("health", Unsettled(parts=parts, waited_s=waited_s))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -10,7 +10,7 @@ from actors.base import RememberingActor
 from domain.market import Instant, Instrument
 from domain.money import ZERO
 from domain.order import FINAL, Order
-from domain.proposal import Entry, Proposal, proposal_id
+from domain.proposal import Entry, Exit, Proposal, proposal_id
 from domain.strategies import Holding, Strategy, View
 from messages.market import FramesClosed, HistoryLoaded, OfferAnswered, Offered, OfferSkipped
 from messages.orders import (
@@ -169,4 +169,28 @@ def checked(proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
     Raises:
         msgspec.ValidationError, TypeError: a strategy made one of other types than it says.
     """
-    return msgspec.json.decode(msgspec.json.encode(tuple(proposals)), type=tuple[Proposal, ...])
+    made = tuple(proposals)
+    if all(_is_plain(proposal) for proposal in made):
+        return made
+    return msgspec.json.decode(msgspec.json.encode(made), type=tuple[Proposal, ...])
+
+
+def _plain_fields(kind: type) -> tuple[tuple[bool, frozenset[Any]], ...]:
+    """Return for each field whether it has a choice of values, and these, or else the types that it may have."""
+    hints = get_type_hints(kind)
+    return tuple(
+        (get_origin(hints[name]) is Literal, frozenset(get_args(hints[name]) or (hints[name],)))
+        for name in kind.__struct_fields__  # type: ignore[attr-defined]
+    )
+
+
+_PLAIN: dict[type, tuple[tuple[bool, frozenset[Any]], ...]] = {kind: _plain_fields(kind) for kind in (Entry, Exit)}
+
+
+def _is_plain(proposal: Proposal) -> bool:
+    """Say whether every field has exactly a type it may have, so that the journal changes nothing."""
+    fields = _PLAIN.get(type(proposal))
+    if fields is None:
+        return False
+    pairs = zip(msgspec.structs.astuple(proposal), fields, strict=True)
+    return all((value if is_choice else type(value)) in allowed for value, (is_choice, allowed) in pairs)

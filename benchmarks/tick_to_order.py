@@ -37,7 +37,7 @@ from holdfast.config.settings import Journal as JournalSettings
 from holdfast.parts import PAPER_PROFILE, Parts, limits_of, shape_of
 from holdfast.recovery import JournalRecorder, JournalRecovery
 from holdfast.routes import LEAVES_HOUSE, routes_for
-from holdfast.wiring import Current, Ports, tree
+from holdfast.wiring import TRADING, Current, Ports, tree, urgency_of
 from messages.codec import encode
 from messages.node import StateMarked
 from messages.positions import AccountOpened
@@ -98,6 +98,7 @@ class _Node:
         runtime = Threads(RecordedClock())
         stack.callback(runtime.close)
         system = _system(home, runtime, recorder, parts)
+        recorder.ask_for_turn = runtime.errand(recorder.commit_here, dispatcher=TRADING, urgency=urgency_of("journal"))
         stack.callback(recorder.close)
         stack.enter_context(pool := ThreadPoolExecutor(max_workers=2))
         system.switchboard.record("node", [AccountOpened(cash={"USDT": Decimal(10_000)}, quote="USDT")])
@@ -134,6 +135,7 @@ def _system(home: Path, runtime: Threads, recorder: JournalRecorder, parts: Part
         encode=encode,  # type: ignore[arg-type]
         routes=routes_for([*names, "health", "herald", "archivist", "operator"]),
         leaves_house=LEAVES_HOUSE,
+        a_moment_later=runtime.a_moment_later,
     )
     recorder.on_durable = switchboard.on_durable
     return System(

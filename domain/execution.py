@@ -44,6 +44,11 @@ class Plan(msgspec.Struct):
     wished_at: int = 0
     """Sequence of the record that says so."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Say whether nothing is held and nobody wants anything: nothing follows from it then but from its orders."""
+        return self.held <= 0 and self.wish is None and not self.exit_why
+
 
 class Approval(msgspec.Struct, frozen=True):
     """An entry that was approved and is not placed yet."""

@@ -112,6 +112,7 @@ class Order(msgspec.Struct):
 
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_PAIRS = [upper + lower for upper in _DIGITS for lower in _DIGITS]
 _LEGS: dict[Leg, str] = {"entry": "e", "stop": "s", "exit": "x"}
 
 
@@ -120,16 +121,14 @@ def client_order_id(*, generation: int, sequence: int, leg: Leg, index: int, att
 
     Fourteen characters of `[a-z0-9]` and never a leading `t`, which fits every venue's rules.
     """
-    parts = ((generation, 2), (sequence, 8), (index, 1), (attempt, 1))
-    for number, width in parts:
-        if not 0 <= number < 36**width:
-            raise ValueError(f"a part of a client order id must be below {36**width}, was {number}")
-    return "h" + _base36(generation, 2) + _base36(sequence, 8) + _LEGS[leg] + _base36(index, 1) + _base36(attempt, 1)
+    for number, limit in ((generation, 36**2), (sequence, 36**8), (index, 36), (attempt, 36)):
+        if not 0 <= number < limit:
+            raise ValueError(f"a part of a client order id must be below {limit}, was {number}")
+    upper, lower = divmod(sequence, 36**4)
+    return f"h{_PAIRS[generation]}{_base36(upper)}{_base36(lower)}{_LEGS[leg]}{_DIGITS[index]}{_DIGITS[attempt]}"
 
 
-def _base36(number: int, width: int) -> str:
-    digits = []
-    for _ in range(width):
-        number, digit = divmod(number, 36)
-        digits.append(_DIGITS[digit])
-    return "".join(reversed(digits))
+def _base36(number: int) -> str:
+    """Return four digits."""
+    upper, lower = divmod(number, 36**2)
+    return _PAIRS[upper] + _PAIRS[lower]

@@ -105,13 +105,12 @@ def next_steps(known: Execution, here: Situation) -> list[Step]:
         by_plan.setdefault(f"{order.terms.strategy}|{order.terms.symbol}", []).append(order)
     steps: list[Step] = []
     for key, plan in known.plans.items():
-        if plan.symbol in here.instruments:
-            steps += _steps_of_plan(known, plan, by_plan.get(key, []), here)
-    steps += [
-        _step_of_approval(known, approval, here)
-        for approval in known.approvals.values()
-        if not _is_wished_away(known, approval)
-    ]
+        orders = by_plan.get(key, [])
+        if (orders or not plan.is_idle) and plan.symbol in here.instruments:
+            steps += _steps_of_plan(known, plan, orders, here)
+    for approval in known.approvals.values():
+        if not _is_wished_away(known, approval):
+            steps.append(_step_of_approval(known, approval, here))
     return steps
 
 

@@ -99,6 +99,7 @@ def build_system(
         leaves_house=LEAVES_HOUSE,
         last_seq=past.last_seq,
         last_epoch=boot * EPOCHS_PER_BOOT,
+        a_moment_later=runtime.a_moment_later,
     )
     return System(
         runtime=runtime,

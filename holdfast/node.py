@@ -35,7 +35,7 @@ from holdfast.parts import PAPER_PROFILE, Parts, gather, paper_settings
 from holdfast.recovery import JournalRecorder
 from holdfast.secrets import scrub
 from holdfast.summary import ProgressLine, print_summary, summarise
-from holdfast.wiring import Current, Ports, tree
+from holdfast.wiring import TRADING, Current, Ports, tree, urgency_of
 from messages.base import Event
 from messages.node import HoldingsAsked, NodeFailed, NodeStopped
 from persistence.errors import JournalDamaged
@@ -133,6 +133,9 @@ class Node:
             cue=cue,
         )
         self._recorder.on_durable = self._system.switchboard.on_durable
+        self._recorder.ask_for_turn = runtime.errand(
+            self._recorder.commit_here, dispatcher=TRADING, urgency=urgency_of("journal")
+        )
         self._acts = Acts(
             current=self._current,
             log=self._log,

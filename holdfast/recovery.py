@@ -21,6 +21,8 @@ class JournalRecorder:
 
     def __init__(self, journal: Journal, *, linger_s: float, on_failure: Callable[[BaseException], None]) -> None:
         self.on_durable: Callable[[int], None] = lambda seq: None
+        self.ask_for_turn: Callable[[], bool] = lambda: False
+        """Asks for a turn to `commit_here` on the thread that calls; says False where there is none to be had."""
         self._writer = Writer(journal, on_durable=self._tell_durable, on_failure=on_failure, linger_s=linger_s)
 
     @property
@@ -33,8 +35,15 @@ class JournalRecorder:
         self._writer.enqueue([draft_of(record) for record in records])
 
     def hurry(self, seq: int) -> None:
-        """Have everything up to a sequence committed now."""
-        self._writer.hurry(seq)
+        """Have everything up to a sequence committed now, on the caller's thread if that takes turns."""
+        if self.ask_for_turn():
+            self._writer.expect(seq)
+        else:
+            self._writer.hurry(seq)
+
+    def commit_here(self) -> None:
+        """Commit on the caller's thread what somebody waits for."""
+        self._writer.commit_here()
 
     def wait(self, seq: int, timeout_s: float) -> bool:
         """Wait until a sequence is on disk."""
@@ -82,7 +91,7 @@ def _save(journal: Journal, seq: int, states: Mapping[str, tuple[int, bytes]]) -
 
 def draft_of(record: Recorded) -> Draft:
     """Return what the journal keeps of a record."""
-    return Draft(*record[:11])
+    return Draft(*record)
 
 
 def recorded_of(record: Record) -> Recorded:

@@ -37,9 +37,10 @@ from holdfast.routes import role_of
 from supervision import Actor, Backoff, ChildSpec, Seat, Supervisor, SupervisorSpec, System
 from supervision.spec import Restart, Strategy
 
-
-URGENT = ("venue", "executor", "breaker", "strategy", "positions", "sentiment", "feed")
-"""Who takes the next turn on the thread they share: an order on its way overtakes what only looks on."""
+TRADING = "trading"
+"""The dispatcher of all that recorded data waits for."""
+URGENT = ("venue", "executor", "breaker", "journal", "strategy", "positions", "sentiment", "feed")
+"""Who takes the next turn there: an order on its way overtakes what only looks on, its intent's commit too."""
 
 
 class Ports(msgspec.Struct, frozen=True):
@@ -175,10 +176,7 @@ def _strategies(current: Current) -> tuple[ChildSpec, ...]:
         return start
 
     backoff = _backoff(current.parts.settings)
-    return tuple(
-        _trader(f"strategy.{part.name}", host(part.name), backoff)
-        for part in current.parts.shape.strategies
-    )
+    return tuple(_trader(f"strategy.{part.name}", host(part.name), backoff) for part in current.parts.shape.strategies)
 
 
 def _market(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
@@ -218,11 +216,14 @@ def _market(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
 
 
 def _trader(name: str, start: Callable[[System, Seat], Actor], backoff: Backoff) -> ChildSpec:
-    """Return the spec of an actor that recorded data waits for.  They share a thread, nearest to the venue first."""
-    urgency = len(URGENT) - URGENT.index(role_of(name)) if role_of(name) in URGENT else 0
-    return ChildSpec(
-        name=name, start=start, settles=True, dispatcher="trading", urgency=urgency, backoff=backoff
-    )
+    """Return the spec of an actor that recorded data waits for."""
+    urgency = urgency_of(role_of(name))
+    return ChildSpec(name=name, start=start, settles=True, dispatcher=TRADING, urgency=urgency, backoff=backoff)
+
+
+def urgency_of(role: str) -> int:
+    """Return how urgent the turns of a role are; the highest goes first."""
+    return len(URGENT) - URGENT.index(role)
 
 
 def _supervisor(

@@ -31,6 +31,10 @@ class EventUnwritable(CodecError):
     """The event holds a value that would not come back as it is."""
 
 
+Probe = Callable[[Any], bool]
+"""Says whether every float in a value of some type is finite."""
+
+
 class _Form(msgspec.Struct, frozen=True):
     """How events of one kind are written and read."""
 
@@ -39,8 +43,9 @@ class _Form(msgspec.Struct, frozen=True):
     decode: Callable[[bytes], Event]
     upcasts: tuple[Upcast, ...]
     holds_decimals: bool
-    holds_floats: bool
     holds_anything: bool
+    are_floats_finite: Probe | None
+    """None where there are none."""
 
 
 class Codec:
@@ -65,15 +70,15 @@ class Codec:
             payload = self._encode(event)
         except (TypeError, ValueError, RecursionError) as error:
             raise EventUnwritable(f"expected {form.kind} to hold plain values, found that {error}") from error
-        # A Decimal that is not finite is written as NaN or Infinity, a float as null.  To look for these, letters
-        # before words, costs a fraction of the look at every value.
+        # A Decimal that is not finite is written as NaN or Infinity.  To look for these, letters before words, costs a
+        # fraction of the look at every value.  A float that is not is written as null, as much else is.
         if (
             form.holds_decimals
             and (payload.find(b"N") >= 0 or payload.find(b"I") >= 0)
             and (payload.find(b"NaN") >= 0 or payload.find(b"Infinity") >= 0)
         ):
             _demand_finite(event, form.kind, EventUnwritable)
-        if form.holds_anything or (form.holds_floats and payload.find(b"null") >= 0):
+        if form.holds_anything or (form.are_floats_finite is not None and not form.are_floats_finite(event)):
             _demand_round_trip(event, form, payload)
         return form.kind, form.version, payload
 
@@ -118,15 +123,16 @@ class Codec:
 
 
 def _form(kind: str, event: type[Event], upcasts: tuple[Upcast, ...]) -> _Form:
-    parts = {type(part) for part in _parts_of(msgspec.inspect.type_info(event), set())}
+    whole = msgspec.inspect.type_info(event)
+    parts = {type(part) for part in _parts_of(whole, set())}
     return _Form(
         kind=kind,
         version=1 + len(upcasts),
         decode=msgspec.json.Decoder(event).decode,
         upcasts=upcasts,
         holds_decimals=msgspec.inspect.DecimalType in parts,
-        holds_floats=msgspec.inspect.FloatType in parts,
         holds_anything=msgspec.inspect.AnyType in parts,
+        are_floats_finite=_probe_of(whole),
     )
 
 
@@ -147,6 +153,36 @@ def _parts_of(whole: msgspec.inspect.Type, seen: set[type]) -> list[msgspec.insp
         case msgspec.inspect.DictType(key_type=key, value_type=value):
             inner = [key, value]
     return [whole, *(part for each in inner for part in _parts_of(each, seen))]
+
+
+def _probe_of(whole: msgspec.inspect.Type) -> Probe | None:
+    """Return what looks at every float that a value of this type may hold, and at nothing else; None for no floats."""
+    match whole:
+        case msgspec.inspect.FloatType():
+            return _is_finite
+        case msgspec.inspect.StructType(fields=fields):
+            probes = [(field.name, probe) for field in fields if (probe := _probe_of(field.type)) is not None]
+            return (lambda value: all(probe(getattr(value, name)) for name, probe in probes)) if probes else None
+        case msgspec.inspect.UnionType(types=types):
+            by_type = {getattr(each, "cls", float): probe for each in types if (probe := _probe_of(each)) is not None}
+            return (lambda value: (probe := by_type.get(type(value))) is None or probe(value)) if by_type else None
+        case msgspec.inspect.VarTupleType(item_type=item) | msgspec.inspect.ListType(item_type=item):
+            return _probe_of_each(_probe_of(item))
+        case msgspec.inspect.TupleType(item_types=types):
+            places = [(place, probe) for place, each in enumerate(types) if (probe := _probe_of(each)) is not None]
+            return (lambda values: all(probe(values[place]) for place, probe in places)) if places else None
+        case msgspec.inspect.DictType(value_type=value) if (each := _probe_of_each(_probe_of(value))) is not None:
+            return lambda values: each(values.values())
+        case _:
+            return None
+
+
+def _probe_of_each(probe: Probe | None) -> Probe | None:
+    return (lambda values: all(probe(value) for value in values)) if probe is not None else None
+
+
+def _is_finite(value: object) -> bool:
+    return not isinstance(value, float) or isfinite(value)
 
 
 def _demand_finite(event: Event, kind: str, error: type[CodecError]) -> None:

@@ -139,10 +139,8 @@ class VenueReported(Message, frozen=True):
     seen: OrderSeen
 
 
-class RequestOverdue(Message, frozen=True):
-    """A request has waited for its answer as long as it may."""
-
-    request_id: int
+class CheckRequests(Message, frozen=True):
+    """Time to see whether a request has waited for its answer as long as it may."""
 
 
 class LookAgain(Message, frozen=True):

@@ -44,11 +44,12 @@ def seal(drafts: Sequence[Draft], *, after: int, previous: bytes) -> list[Row]:
             raise DraftRefused(
                 f"the payload of {draft.kind} {seq} must have {PAYLOAD_BYTES_MAX} bytes or less, had {size}"
             )
+        columns = astuple(draft)[:-1]
         try:
-            previous = blake2b(previous + _pack(draft), digest_size=HASH_BYTES).digest()
+            previous = blake2b(previous + _pack(columns), digest_size=HASH_BYTES).digest()
         except (OverflowError, TypeError, ValueError) as error:
             raise DraftRefused(f"expected plain columns in {draft.kind} {seq}, found that {error}") from error
-        rows.append((*astuple(draft), previous))
+        rows.append((*columns, previous))
     return rows
 
 

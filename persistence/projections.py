@@ -45,12 +45,18 @@ CHUNK = 1_000
 
 
 def changes_in(drafts: Iterable[Draft | Record]) -> list[Change]:
-    """Return what a batch changes in the tables, decoding only the kinds that do.
+    """Return what a batch changes in the tables, decoding only the kinds that do and are not at hand.
 
     Raises:
         CodecError: an event of such a kind cannot be decoded.
     """
-    return [(draft, decode(draft.kind, draft.version, draft.payload)) for draft in drafts if draft.kind in KINDS]
+    return [(draft, _event_of(draft)) for draft in drafts if draft.kind in KINDS]
+
+
+def _event_of(draft: Draft | Record) -> Event:
+    if isinstance(draft, Draft) and draft.event is not None:
+        return draft.event
+    return decode(draft.kind, draft.version, draft.payload)
 
 
 def project(connection: apsw.Connection, changes: Iterable[Change]) -> None:

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from messages.base import Event
+
 
 class Draft(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An event that has its sequence and is to be appended."""
@@ -23,6 +25,8 @@ class Draft(msgspec.Struct, frozen=True, gc=False, array_like=True):
     causation: int
     """Sequence of the event that was its direct cause."""
     payload: bytes
+    event: Event | None = None
+    """What the payload holds, where whoever hands it in has it at hand; no column."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):

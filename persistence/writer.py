@@ -1,4 +1,4 @@
-"""The one thread that writes: it commits in groups what others enqueue, and says what is durable."""
+"""The one writer: it commits in groups what others enqueue, and says what is durable."""
 
 import threading
 from collections import deque
@@ -18,7 +18,8 @@ LINGER_S = 0.050
 class Writer:
     """Commits when somebody waits, when enough has gathered, or a moment after the first of a group came.
 
-    From its start on the journal belongs to the writer's thread, until `close` has returned True.
+    From its start on the journal belongs to the writer, until `close` has returned True.  One thread at a time has it
+    in hand: the writer's own, or one that waits and commits for itself.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Writer:
         """Start the thread.
 
         `on_durable` hears the last sequence of each commit, in order; `on_failure` hears once why nothing more is
-        written.  Both are called on the writer's thread, which then holds no lock.
+        written.  Both are called on the thread that committed, which then holds no lock.
         """
         self._journal = journal
         self._on_durable = on_durable
@@ -44,6 +45,10 @@ class Writer:
         self._jobs: deque[tuple[int, Job]] = deque()
         self._enqueued_seq = self._durable_seq = self._wanted_seq = journal.last_seq
         self._first_at_s = 0.0
+        self._is_asleep = False
+        """The thread waits until it is woken."""
+        self._is_busy = False
+        """Somebody has the journal in hand."""
         self._closing = False
         self._failure: BaseException | None = None
         lock = threading.Lock()
@@ -74,10 +79,9 @@ class Writer:
             self._demand_open()
             if not self._queue:
                 self._first_at_s = monotonic()
-                self._work.notify()
             self._queue.extend(drafts)
             self._enqueued_seq = drafts[-1].seq
-            if len(self._queue) >= self._batch_max or drafts[0].seq <= self._wanted_seq:
+            if self._is_asleep or len(self._queue) >= self._batch_max or drafts[0].seq <= self._wanted_seq:
                 self._work.notify()
 
     def hurry(self, seq: int) -> None:
@@ -86,6 +90,25 @@ class Writer:
             if seq > self._wanted_seq:
                 self._wanted_seq = seq
                 self._work.notify()
+
+    def expect(self, seq: int) -> None:
+        """As `hurry`, by who is about to `commit_here`: the writer's own thread is not woken for it."""
+        with self._work:
+            self._wanted_seq = max(self._wanted_seq, seq)
+
+    def commit_here(self) -> None:
+        """Commit on the caller's thread what somebody waits for; return at once where it is being done already.
+
+        Where a send waits and its thread has nothing better to do, that saves two changes of threads.
+        """
+        with self._work:
+            if self._is_busy or self._failure is not None or not self._is_waited_for():
+                return
+            batch = self._take()
+        try:
+            self._commit(batch)
+        except BaseException as failure:  # noqa: BLE001  # As on the writer's own thread.
+            self._fail(failure)
 
     def run(self, job: Job) -> None:
         """Have a job done on the writer's thread, once all that is enqueued now is durable.
@@ -125,18 +148,28 @@ class Writer:
         """Commit the next group, or do the next job; say whether there may be more to do."""
         with self._work:
             while not self._is_due():
-                if self._closing and not self._queue:
+                if self._closing and not self._queue and not self._is_busy:
                     return False
-                self._work.wait(self._patience_s())
+                self._rest()
             job = self._jobs.popleft()[1] if self._is_job_due() else None
             batch = [] if job else self._take()
+            self._is_busy = True
         if job is not None:
             job(self._journal)
+            self._let_go()
         else:
             self._commit(batch)
         return True
 
+    def _rest(self) -> None:
+        patience_s = None if self._is_busy else self._patience_s()
+        self._is_asleep = patience_s is None
+        # A moment longer than there is work: under a steady flow it need not be woken for each first of a group.
+        self._work.wait(patience_s)
+        self._is_asleep = False
+
     def _take(self) -> list[Draft]:
+        self._is_busy = True
         self._first_at_s = monotonic()
         return [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_max))]
 
@@ -147,19 +180,26 @@ class Writer:
             self._progress.notify_all()
         self._on_durable(batch[-1].seq)
         self._journal.checkpoint_if_due()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        with self._work:
+            self._is_busy = False
+            if self._is_due() or self._closing:
+                self._work.notify()
 
     def _is_job_due(self) -> bool:
         return bool(self._jobs) and self._jobs[0][0] <= self._durable_seq
 
     def _is_due(self) -> bool:
-        if self._is_job_due():
+        if self._is_busy:
+            return False
+        if self._is_job_due() or self._is_waited_for():
             return True
-        return bool(self._queue) and (
-            self._closing
-            or self._queue[0].seq <= self._wanted_seq
-            or len(self._queue) >= self._batch_max
-            or self._patience_s() == 0.0
-        )
+        return bool(self._queue) and (self._closing or len(self._queue) >= self._batch_max or self._patience_s() == 0.0)
+
+    def _is_waited_for(self) -> bool:
+        return bool(self._queue) and self._queue[0].seq <= self._wanted_seq
 
     def _patience_s(self) -> float | None:
         """Return how long a group may still gather; None while there is none."""

@@ -90,6 +90,10 @@ class Actor(pykka.Actor):
         """Say something to this incarnation later, in monotonic time."""
         self._system.after(delay_s, self.name, message, self._epoch)
 
+    def monotonic(self) -> float:
+        """Return monotonic seconds, which measure waiting."""
+        return self._monotonic()
+
     def market_ms(self) -> int:
         """Return market time in milliseconds since the epoch."""
         return self._system.clock.market_ms()
@@ -159,7 +163,8 @@ class Actor(pykka.Actor):
             answer = self._take(message)
             if self._cue is not None:
                 self._cue(f"{self.name}.before_release")
-            self._release()
+            if self._outbox is not None or self.has_open_work() is not self._cell.open_work:
+                self._release()
             if self._cue is not None:
                 self._cue(f"{self.name}.after_release")
         except BaseException as error:

@@ -30,9 +30,7 @@ class Cell:
         "handled",
         "hears_itself",
         "hears_late",
-        "high_water",
         "last_exit",
-        "load",
         "mailbox",
         "name",
         "open_work",
@@ -56,13 +54,15 @@ class Cell:
         self.up = False
         self.retired = False
         self.open_work = False
-        self.load = 0
-        self.high_water = 0
-        """The most messages there were to do at once."""
         self.started_at = 0.0
         self.handled = 0
+        """Messages of earlier incarnations."""
         self.restarts = -1
         self.last_exit: Exit | None = None
+
+    def is_ready(self) -> bool:
+        """Say whether it lives, or is not waited for."""
+        return self.up or self.retired
 
 
 class Seat(NamedTuple):
@@ -86,7 +86,6 @@ class Vitals(NamedTuple):
     restarts: int
     handled: int
     mailbox_depth: int
-    high_water: int
     busy_s: float
     busy_with: str
     oldest_s: float
@@ -118,9 +117,8 @@ def vitals_of(cell: Cell, now: float) -> Vitals:
         retired=cell.retired,
         epoch=cell.epoch,
         restarts=max(cell.restarts, 0),
-        handled=cell.handled,
+        handled=cell.handled + mailbox.taken,
         mailbox_depth=mailbox.depth(),
-        high_water=cell.high_water,
         busy_s=busy_s,
         busy_with=type(mailbox.in_hand).__name__ if busy_since is not None else "",
         oldest_s=busy_s if oldest_at is None else max(busy_s, now - oldest_at),

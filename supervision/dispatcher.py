@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from supervision.actor import Actor
 
 
+class Errand:
+    """Something that takes a turn although it is no actor."""
+
+    is_over = False
+
+    def __init__(self, do: Callable[[], object]) -> None:
+        self._do = do
+
+    def take_quick_turn(self) -> bool:
+        """Do it."""
+        self._do()
+        return True
+
+
 class Dispatcher:
     """Lets its actors take turns.  Its thread is replaced where one of them is given up in the midst of its turn."""
 
@@ -22,7 +36,8 @@ class Dispatcher:
         self._start_thread = start_thread
         self._turns = Turns()
         self._players: dict[Actor, Player] = {}
-        self._turn_of: Player | None = None
+        self._turn_of: Player | Errand | None = None
+        self._thread_id = 0
         self._threads = 0
         """Threads started so far; only the newest goes on."""
         self._lock = threading.Lock()
@@ -50,26 +65,35 @@ class Dispatcher:
             if self._turn_of is player:
                 self._begin_thread()
 
+    def errand(self, do: Callable[[], object], urgency: int) -> Callable[[], bool]:
+        """Return what asks for a turn to do something in.  On any other thread it asks for none, and says False."""
+        errand, queue = Errand(do), self._turns.queue_for(urgency)
+
+        def ask() -> bool:
+            if threading.get_ident() != self._thread_id:
+                return False
+            queue.append(errand)
+            return True
+
+        return ask
+
     def _begin_thread(self) -> None:
         number = self._threads + 1
         self._start_thread(lambda: self._run(number))
         self._threads, self._turn_of = number, None
 
     def _run(self, number: int) -> None:
+        self._thread_id = threading.get_ident()
         while True:
-            player: Player = self._turns.next()
+            player: Player | Errand = self._turns.next()
             if player.is_over:
                 continue
             self._turn_of = player
-            try:
-                lives_on = player.take_quick_turn()
-            except BaseException:
-                self.leave_behind(player.actor)
-                raise
+            lives_on = player.take_quick_turn()
             with self._lock:
                 if number != self._threads:
                     return  # Its actor was given up meanwhile, and a newer thread has the others.
                 self._turn_of = None
-                if not lives_on:
+                if isinstance(player, Player) and not lives_on:
                     player.is_over = True
                     self._players.pop(player.actor, None)

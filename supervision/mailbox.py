@@ -16,6 +16,10 @@ LANE_LIMITS = (10_000, 1_000, EVENTS_MAX, 10_000)
 """Messages that the lanes hold, in the order of `Lane`."""
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Post(Envelope[Any]):
     """A message on its way, and since when (monotonic seconds); one that many hear is one post."""
 
@@ -34,19 +38,19 @@ class TurnOver(BaseException):
 class Bell:
     """Wakes one reader.  Costs nothing while that is awake."""
 
-    __slots__ = ("_tokens", "is_needed")
-
     def __init__(self) -> None:
         self._tokens: SimpleQueue[None] = SimpleQueue()
         self.is_needed = False
+        """The reader has nothing in hand, and sleeps or is about to."""
 
     def ring(self) -> None:
         """Wake the reader, or keep it from falling asleep."""
         self._tokens.put(None)
 
-    def sleep(self, has_work: Callable[[], object]) -> None:
+    def sleep(self, has_work: Callable[[], object], on_quiet: Callable[[], object]) -> None:
         """Sleep until there is work.  Who adds work rings only where `is_needed`, after having added it."""
         self.is_needed = True
+        on_quiet()
         while not has_work():
             self._tokens.get()
         self.is_needed = False
@@ -57,54 +61,104 @@ class Turns:
 
     def __init__(self) -> None:
         self.bell = Bell()
-        self._queues: tuple[tuple[int, deque[Any]], ...] = ()
-        """By urgency, the most urgent first."""
+        self.on_quiet: Callable[[], object] = _nothing
+        """Called when it is nobody's turn."""
+        self._urgencies: dict[int, deque[Any]] = {}
+        self._queues: tuple[deque[Any], ...] = ()
+        """The most urgent first."""
 
     def queue_for(self, urgency: int) -> deque[Any]:
         """Return where those of an urgency queue for their turns."""
-        queues = dict(self._queues)
-        queue = queues.setdefault(urgency, deque())
-        self._queues = tuple(sorted(queues.items(), reverse=True))
+        queue = self._urgencies.setdefault(urgency, deque())
+        self._queues = tuple(queue for _urgency, queue in sorted(self._urgencies.items(), reverse=True))
         return queue
 
     def next(self) -> Any:
         """Return whose turn it is; sleep until it is somebody's."""
         while True:
-            for _urgency, queue in self._queues:
+            for queue in self._queues:
                 if queue:
                     return queue.popleft()
-            self.bell.sleep(self._has_any)
+            self.bell.sleep(self._has_any, self.on_quiet)
 
     def _has_any(self) -> bool:
-        return any(queue for _urgency, queue in self._queues)
+        return any(self._queues)
 
 
 class Mailbox:
     """Many writers, one reader.
 
     A reader with a thread of its own sleeps in `get`.  One that shares a thread with others gets one message a turn.
+    `on_quiet` is called whenever the reader has nothing in hand and is about to sleep.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_quiet: Callable[[], object] = _nothing) -> None:
         self._lanes: tuple[deque[Envelope[Any]], ...] = tuple(deque() for _ in Lane)
         self._events = self._lanes[Lane.EVENTS]
+        self._on_quiet = on_quiet
         self._bell = Bell()
         self._turns: deque[Any] = deque(maxlen=0)
         """Where its reader queues for a turn with each message; nowhere while it has a thread of its own."""
         self._reader: Any = None
-        self.is_shared = False
+        self._is_shared = False
         self.has_turn = False
         self.in_hand: Any = None
         """The message that its reader took last."""
         self.busy_since: float | None = None
         """Since when, in monotonic seconds; None while its reader has no message in hand."""
+        self.taken = 0
+        """Messages that were taken out so far."""
+
+    # -- the reader ----------------------------------------------------------------------------------------------
 
     def share(self, turns: Turns, urgency: int, reader: Any) -> None:
         """Ask for a turn of its reader with each message from now on, and for those that are here."""
-        self.is_shared, self._reader, self._bell = True, reader, turns.bell
+        turns.on_quiet = self._on_quiet
+        self._is_shared, self._reader, self._bell = True, reader, turns.bell
         self._turns = queue = turns.queue_for(urgency)
         queue.extend(reader for _ in range(self.depth()))
         turns.bell.ring()
+
+    def give_turns(self, bell: Bell) -> None:
+        """Give a message in each turn that somebody else sees to, with a bell that is theirs."""
+        self._is_shared, self._bell = True, bell
+
+    def get(self) -> Envelope[Any]:
+        """Return the most urgent message; sleep until there is one, or end the turn."""
+        if self._is_shared:
+            if not self.has_turn or (envelope := self.pop()) is None:
+                raise TurnOver
+            self.has_turn = False
+            return envelope
+        self._bell.is_needed = False
+        while (envelope := self.pop()) is None:
+            self._bell.sleep(self.has_messages, self._on_quiet)
+        return envelope
+
+    def pop(self) -> Envelope[Any] | None:
+        """Take the most urgent message out; None where there is none."""
+        for lane in self._lanes:
+            if lane:
+                try:
+                    envelope = lane.popleft()
+                except IndexError:
+                    # Who fences drains while the reader reads: between a look and a taking the lane became empty.
+                    continue
+                self.taken += 1
+                return envelope
+        return None
+
+    def begin_turn(self) -> None:
+        """Let the reader take one message."""
+        self.has_turn = True
+        self._bell.is_needed = False
+
+    def rest(self) -> None:
+        """Take it that the reader has nothing in hand, for one that takes turns and does not sleep."""
+        self._bell.is_needed = True
+        self._on_quiet()
+
+    # -- writers -------------------------------------------------------------------------------------------------
 
     def put(self, envelope: Envelope[Any], lane: Lane = Lane.ORDINARY) -> bool:
         """Queue a message; say False where its lane is full and it was not taken."""
@@ -124,16 +178,11 @@ class Mailbox:
         if self._bell.is_needed:
             self._bell.ring()
 
-    def get(self) -> Envelope[Any]:
-        """Return the most urgent message; sleep until there is one, or end the turn."""
-        if self.is_shared:
-            if not self.has_turn or (envelope := self.pop()) is None:
-                raise TurnOver
-            self.has_turn = False
-            return envelope
-        while (envelope := self.pop()) is None:
-            self._bell.sleep(self.has_messages)
-        return envelope
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    def is_idle(self) -> bool:
+        """Say whether nothing is queued and its reader has nothing in hand."""
+        return self._bell.is_needed and not any(self._lanes)
 
     def has_messages(self) -> bool:
         """Say whether something is queued."""
@@ -156,17 +205,6 @@ class Mailbox:
         """Take everything out."""
         while (envelope := self.pop()) is not None:
             yield envelope
-
-    def pop(self) -> Envelope[Any] | None:
-        """Take the most urgent message out; None where there is none."""
-        for lane in self._lanes:
-            if lane:
-                try:
-                    return lane.popleft()
-                except IndexError:
-                    # Who fences drains while the reader reads: between a look and a taking the lane became empty.
-                    continue
-        return None
 
 
 def _posted_at(lane: deque[Envelope[Any]]) -> float | None:

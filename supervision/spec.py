@@ -101,7 +101,9 @@ def _check_child(spec: ChildSpec) -> None:
             f"{spec.name}: the time to start must be above 0 seconds and finite, was {spec.start_timeout_s}"
         )
     if spec.supervises is not None and spec.dispatcher:
-        raise SpecError(f"{spec.name}: a supervisor must have a thread of its own, named dispatcher {spec.dispatcher!r}")
+        raise SpecError(
+            f"{spec.name}: a supervisor must have a thread of its own, named dispatcher {spec.dispatcher!r}"
+        )
     if spec.supervises is not None and spec.shutdown_s is not None:
         raise SpecError(f"{spec.name}: a supervisor must be given all the time it needs to stop (None)")
 

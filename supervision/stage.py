@@ -14,6 +14,7 @@ import pykka
 
 from supervision.clock import Clock, MarketClock
 from supervision.errors import SupervisionError
+from supervision.mailbox import Bell
 from supervision.signals import Recorded
 from supervision.turns import Player
 
@@ -92,6 +93,13 @@ class StageRecorder:
             self.on_durable(self._durable_seq)
 
 
+class _StillBell(Bell):
+    """Nobody sleeps on a stage, so nobody is woken."""
+
+    def ring(self) -> None:
+        """Do nothing."""
+
+
 class Stage:
     """Runs a whole system on one thread.  `steps` counts turns, `now` is virtual."""
 
@@ -113,7 +121,9 @@ class Stage:
 
     def run(self, actor: "Actor", *, dispatcher: str = "", urgency: int = 0) -> None:
         """Let an actor take part; its start is a turn like any other."""
-        self._players.append(Player(actor))
+        player = Player(actor)
+        player.mailbox.give_turns(_StillBell())
+        self._players.append(player)
 
     def leave_behind(self, actor: "Actor") -> None:
         """Do nothing: nobody hangs on a stage, and one that was fenced ends by its next message."""
@@ -121,6 +131,10 @@ class Stage:
     def after(self, delay_s: float, call: Callable[[], object]) -> None:
         """Call at a later virtual time."""
         heapq.heappush(self._timers, (self._clock.now_s + max(delay_s, 0.0), next(self._count), call))
+
+    def a_moment_later(self, call: Callable[[], object]) -> None:
+        """Call at once: a stage has no time to spare, and time passes only when nothing else can happen."""
+        call()
 
     def kill(self) -> None:
         """Die: nothing takes a turn any more, what is not committed is lost."""
@@ -141,8 +155,10 @@ class Stage:
         try:
             if isinstance(chosen, StageRecorder):
                 chosen.commit()
-            elif not chosen.take_turn():
-                self._players.remove(chosen)
+            else:
+                if not chosen.take_turn():
+                    self._players.remove(chosen)
+                chosen.mailbox.rest()
         finally:
             self._is_stepping = False
         return True

@@ -7,7 +7,7 @@ sender knew when it spoke is durable.
 
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pykka import Future
@@ -33,6 +33,7 @@ class Switchboard:
         leaves_house: frozenset[type] = frozenset(),
         last_seq: int = 0,
         last_epoch: int = 0,
+        a_moment_later: Callable[[Callable[[], None]], object] = lambda call: call(),
     ) -> None:
         self._clock = clock
         self._recorder = recorder
@@ -48,10 +49,13 @@ class Switchboard:
         """By kind: who lives and hears it at once, and who once it is durable."""
         self._late: deque[tuple[int, Cell, Post]] = deque()
         """What the latter are still to hear, in sequence."""
+        self._a_moment_later = a_moment_later
+        self._is_telling_late = False
         self._held: list[Held] = []
-        self._load = 0
         self._unready = 0
         self._open_work = 0
+        self._settling: tuple[Mailbox, ...] = ()
+        """The mailboxes of all who live and are waited for."""
         self._settle_waiter: Cell | None = None
         self.dead_letters: Counter[tuple[str, str]] = Counter()
 
@@ -62,7 +66,7 @@ class Switchboard:
         with self._lock:
             if name in self._cells:
                 return
-            cell = Cell(name, Mailbox(), settles=settles, parent=parent, hears_late=hears_late)
+            cell = Cell(name, self._new_mailbox(), settles=settles, parent=parent, hears_late=hears_late)
             self._cells[name] = cell
             self._hearers.clear()
             if settles:
@@ -83,11 +87,11 @@ class Switchboard:
             self._empty(cell)
             self._epoch += 1
             cell.epoch = self._epoch
-            cell.mailbox = Mailbox()
+            cell.handled += cell.mailbox.taken
+            cell.mailbox = self._new_mailbox()
             cell.started_at = self._clock.monotonic()
             cell.restarts += 1
             self._set_up(cell, up=True, retired=False)
-            self._hearers.clear()
             self._put(cell, Post(Wake(), cell.started_at), Lane.SYSTEM)
             return Seat(cell, cell.epoch, cell.mailbox, self._seq)
 
@@ -99,10 +103,9 @@ class Switchboard:
                 return False
             cell.last_exit = reason
             self._set_up(cell, up=False, retired=cell.retired)
-            self._hearers.clear()
             self._empty(cell)
             self._held = [held for held in self._held if not (held.sender == name and held.epoch == epoch)]
-            self._settle_if_so()
+            self.look_if_settled()
             return True
 
     def fence(self, name: str, epoch: int) -> bool:
@@ -115,7 +118,7 @@ class Switchboard:
             cell.epoch = self._epoch
             # The old mailbox is left to its reader, so that nobody else can take this last message out of it.
             cell.mailbox.put(Post(Stop("killed")), Lane.SYSTEM)
-            cell.mailbox = Mailbox()
+            cell.mailbox = self._new_mailbox()
             return True
 
     def expect(self, name: str) -> None:
@@ -129,12 +132,12 @@ class Switchboard:
         with self._lock:
             cell = self._cells[name]
             self._set_up(cell, up=cell.up, retired=True)
-            self._settle_if_so()
+            self.look_if_settled()
 
     # -- speaking ------------------------------------------------------------------------------------------------
 
     def finish(self, cell: Cell, epoch: int, outbox: Outbox | None, *, open_work: bool) -> int:
-        """Release what a handler said and count its message as done; return the highest sequence it was given.
+        """Release what a handler said, and take in whether it waits for something; return the highest sequence given.
 
         Raises:
             Fenced: the incarnation was replaced; nothing was released.
@@ -142,27 +145,17 @@ class Switchboard:
         with self._lock:
             if cell.epoch != epoch:
                 _demand_epoch(cell, epoch)
-            last = self._release(cell, outbox) if outbox is not None else 0
-            load = cell.load
-            if load > cell.high_water:
-                cell.high_water = load
-            cell.load = load - 1
-            cell.handled += 1
-            if cell.settles:
-                self._load -= 1
-                if open_work is not cell.open_work:
-                    cell.open_work = open_work
-                    self._open_work += 1 if open_work else -1
-            if self._settle_waiter is not None:
-                self._settle_if_so()
-            return last
+            if cell.settles and open_work is not cell.open_work:
+                self._open_work += 1 if open_work else -1
+            cell.open_work = open_work
+            return self._release(cell, outbox) if outbox is not None else 0
 
     def record(self, sender: str, events: Sequence[object]) -> int:
         """Number events that come from the edge of the house; return the highest sequence given."""
         outbox = Outbox()
         outbox.events = [(*self.encode(event), event, None, 0, 0) for event in events]
         with self._lock:
-            cell = self._cells.get(sender) or Cell(sender, Mailbox(), settles=False, parent="")
+            cell = self._cells.get(sender) or Cell(sender, self._new_mailbox(), settles=False, parent="")
             return self._release(cell, outbox)
 
     def tell(self, to: str, message: Any, lane: Lane = Lane.ORDINARY, *, epoch: int | None = None) -> bool:
@@ -191,11 +184,22 @@ class Switchboard:
                 self._held = [held for held in self._held if held.gate > seq]
                 for held in due:
                     self._deliver(held.to, held.message)
-                self._settle_if_so()
-            while self._late and self._late[0][0] <= seq:
-                _seq, hearer, post = self._late.popleft()
-                if hearer.up:
-                    self._hear(hearer, post)
+                self.look_if_settled()
+            if self._late and not self._is_telling_late and self._late[0][0] <= seq:
+                self._is_telling_late = True
+                self._a_moment_later(self._tell_late)
+
+    def look_if_settled(self) -> None:
+        """Tell who awaits it that nothing is left to do, if that is so.  Whoever runs out of messages looks."""
+        if self._settle_waiter is None:
+            return
+        with self._lock:
+            waiter = self._settle_waiter
+            if waiter is None or self._unready or self._open_work or self._held:
+                return
+            if all(map(Mailbox.is_idle, self._settling)):
+                self._settle_waiter = None
+                self._put(waiter, Post(Settled(self._seq), self._clock.monotonic()), Lane.ORDINARY)
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -247,7 +251,7 @@ class Switchboard:
         return last
 
     def _number(self, cell: Cell, outbox: Outbox) -> int:
-        clock, seq, load, records = self._clock, self._seq, self._load, []
+        clock, seq, records = self._clock, self._seq, []
         now, wall = clock.monotonic(), clock.wall_ms()
         for kind, version, payload, event, at, causation, correlation in outbox.events:
             seq += 1
@@ -272,14 +276,21 @@ class Switchboard:
             key = (type(event), cell)
             for hearer in self._hearers[key] if key in self._hearers else self._hearers_of(*key):
                 hearer.mailbox.hear(post)
-                hearer.load += 1
-                load += hearer.settles
             if late := self._late_hearers.get(type(event)):
                 self._late.extend((seq, hearer, post) for hearer in late)
         self._seq = cell.given = seq
-        self._load = load
         self._recorder.enqueue(records)
         return seq
+
+    def _tell_late(self) -> None:
+        """Tell what is durable to those who hear it late, much at once: waking them for each would cost more."""
+        with self._lock:
+            self._is_telling_late = False
+            durable_seq = self._recorder.durable_seq
+            while self._late and self._late[0][0] <= durable_seq:
+                _seq, hearer, post = self._late.popleft()
+                if hearer.up:
+                    hearer.mailbox.hear(post)
 
     def _hearers_of(self, kind: type, sender: Cell) -> tuple[Cell, ...]:
         """Find who lives and hears at once what a sender says of a kind."""
@@ -290,11 +301,6 @@ class Switchboard:
         self._late_hearers[kind] = tuple(cell for cell in cells if cell.hears_late)
         hearers = self._hearers[kind, sender] = tuple(cell for cell in cells if cell.up and not cell.hears_late)
         return hearers
-
-    def _hear(self, hearer: Cell, post: Post) -> None:
-        hearer.mailbox.hear(post)
-        hearer.load += 1
-        self._load += hearer.settles
 
     def _hold(self, sender: Cell, to: str, message: Any, *, gate: int) -> None:
         if self._recorder.durable_seq >= gate:
@@ -314,9 +320,6 @@ class Switchboard:
         if not cell.mailbox.put(post, lane):
             self._bury(cell.name, post.message)
             return False
-        cell.load += 1
-        if cell.settles:
-            self._load += 1
         return True
 
     def _bury(self, to: str, message: Any) -> None:
@@ -328,34 +331,30 @@ class Switchboard:
             if envelope.reply_to is not None:
                 envelope.reply_to.set_exception((ActorDown, ActorDown(f"{cell.name} went down"), None))
         if cell.settles:
-            self._load -= cell.load
             self._open_work -= cell.open_work
-        cell.load = 0
         cell.open_work = False
         if self._settle_waiter is cell:
             self._settle_waiter = None
 
     def _set_up(self, cell: Cell, *, up: bool, retired: bool) -> None:
         if cell.settles:
-            was_missing = not cell.up and not cell.retired
-            is_missing = not up and not retired
-            self._unready += is_missing - was_missing
-        cell.up = up
-        cell.retired = retired
+            was_ready = cell.is_ready()
+            cell.up, cell.retired = up, retired
+            self._unready += was_ready - cell.is_ready()
+        cell.up, cell.retired = up, retired
+        self._hearers.clear()
+        self._settling = tuple(each.mailbox for each in self._cells.values() if each.settles and each.up)
 
-    def _settle_if_so(self) -> None:
-        waiter = self._settle_waiter
-        if waiter is None or self._load or self._unready or self._open_work or self._held:
-            return
-        self._settle_waiter = None
-        self._put(waiter, Post(Settled(self._seq), self._clock.monotonic()), Lane.ORDINARY)
+    def _new_mailbox(self) -> Mailbox:
+        return Mailbox(on_quiet=self.look_if_settled)
 
     def _why_unsettled(self, cell: Cell) -> str:
         if not cell.up:
             return "" if cell.retired else f"down after {cell.last_exit}"
-        if cell.load:
-            in_hand = type(cell.mailbox.in_hand).__name__ if cell.mailbox.busy_since is not None else "nothing"
-            return f"{cell.load} messages, busy with {in_hand}"
+        mailbox = cell.mailbox
+        if not mailbox.is_idle():
+            in_hand = type(mailbox.in_hand).__name__ if mailbox.busy_since is not None else "nothing"
+            return f"{mailbox.depth()} messages, busy with {in_hand}"
         return "waits for an answer" if cell.open_work else ""
 
 

@@ -47,6 +47,9 @@ class Runtime(Protocol):
     def after(self, delay_s: float, call: Callable[[], object]) -> None:
         """Call later, in monotonic time."""
 
+    def a_moment_later(self, call: Callable[[], object]) -> None:
+        """Call soon, when it does not hold up what is more urgent."""
+
     def demand_edge(self) -> None:
         """Raise SupervisionError where an actor calls: only the edge of the house may wait."""
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from supervision.actor import Actor
 
 
+MOMENT_S = 0.05
+
+
 class WallClock:
     """The machine's clocks; market time is the wall's."""
 
@@ -46,7 +49,8 @@ class RecordedClock(WallClock):
 class Threads:
     """Runs actors on daemon threads, so that no hung one can keep the process alive.
 
-    Each begins on a thread of its own, where reading its past holds up nobody.  One that names a dispatcher moves there.
+    Each begins on a thread of its own, where reading its past holds up nobody; one that names a dispatcher then moves
+    there.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -71,6 +75,10 @@ class Threads:
         if shared is not None:
             shared.start()
         self._start_thread(str(actor), lambda: _live(actor, shared, urgency))
+
+    def errand(self, do: Callable[[], object], *, dispatcher: str, urgency: int) -> Callable[[], bool]:
+        """Return what asks for a turn among the actors of a dispatcher; on any other thread it says False."""
+        return self._dispatcher(dispatcher).errand(do, urgency)
 
     def leave_behind(self, actor: "Actor") -> None:
         """Let those that take turns with an actor that was fenced go on without it."""
@@ -102,6 +110,10 @@ class Threads:
             heapq.heappush(self._timers, (due, next(self._count), call))
             if self._timers[0][0] == due:
                 self._changed.notify()
+
+    def a_moment_later(self, call: Callable[[], object]) -> None:
+        """Call in 50 milliseconds from the timers' thread."""
+        self.after(MOMENT_S, call)
 
     def close(self) -> None:
         """Forget all timers."""

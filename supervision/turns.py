@@ -20,7 +20,6 @@ class Player:
     def __init__(self, actor: "Actor") -> None:
         self.actor = actor
         self.mailbox: Mailbox = actor.actor_inbox  # type: ignore[assignment]
-        self.mailbox.is_shared = True
         self.has_begun = False
         self.is_over = False
 
@@ -37,7 +36,7 @@ class Player:
             actor._actor_loop_setup()
             return True
         if not actor.actor_stopped.is_set():
-            self.mailbox.has_turn = True
+            self.mailbox.begin_turn()
             try:
                 actor._actor_loop_running()
             except TurnOver:

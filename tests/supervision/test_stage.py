@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from supervision import Break, Lane, Recorded, Stage, SupervisionError
-from supervision.mailbox import Mailbox
+from supervision.mailbox import Bell, Mailbox
 from supervision.stage import StageRecorder
 from tests.supervision.troupe import Envelope, House, Letter, Noted, Poke, Puppet
 
@@ -216,10 +216,10 @@ def test_who_must_wait_on_a_stage_has_it_committed_at_once() -> None:
 
 def test_a_shared_mailbox_gives_one_message_a_turn() -> None:
     mailbox = Mailbox()
-    mailbox.is_shared = True
+    mailbox.give_turns(Bell())
     mailbox.put(Envelope(1))
     mailbox.put(Envelope(2), Lane.SYSTEM)
-    mailbox.has_turn = True
+    mailbox.begin_turn()
 
     assert mailbox.get().message == 2
     with pytest.raises(BaseException, match=r"^$") as over:

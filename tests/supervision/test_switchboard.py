@@ -74,7 +74,9 @@ class Board:
         outbox.seen = seen
         outbox.wants_settled = wants_settled
         seat = seat or self.seats[name]
-        return self.switchboard.finish(seat.cell, seat.epoch, outbox, open_work=open_work)
+        last = self.switchboard.finish(seat.cell, seat.epoch, outbox, open_work=open_work)
+        seat.mailbox.rest()
+        return last
 
     def poke(self, name: str) -> None:
         """Put a message and take it in hand."""
@@ -481,12 +483,9 @@ class Accounts(RuleBasedStateMachine):
         switchboard = self.board.switchboard
         cells = list(switchboard._cells.values())
         for cell in cells:
-            held = cell.mailbox.depth() + (cell.name in self.in_hand)
-            assert cell.load == (held if cell.up else 0)
-        settling = [cell for cell in cells if cell.settles]
-        assert switchboard._load == sum(cell.load for cell in settling)
-        assert switchboard._open_work == sum(cell.open_work for cell in settling)
-        assert switchboard._unready == sum(not cell.up and not cell.retired for cell in settling)
+            is_busy = cell.name in self.in_hand or not cell.mailbox.empty()
+            assert not (cell.up and is_busy and cell.mailbox.is_idle())
+        assert_accounts_are_right(switchboard)
 
     @invariant()
     def nobody_awaits_what_has_come(self) -> None:
