@@ -23,6 +23,10 @@ class Errand:
     def __init__(self, do: Callable[[], object]) -> None:
         self._do = do
 
+    def has_messages(self) -> bool:
+        """Say that there are none."""
+        return False
+
     def take_quick_turn(self) -> bool:
         """Do it."""
         self._do()
@@ -56,13 +60,12 @@ class Dispatcher:
         player.mailbox.share(self._turns, urgency, player)
 
     def leave_behind(self, actor: "Actor") -> None:
-        """Give an actor that was fenced no more turns; where it has one, the others go on without its thread."""
+        """Let the others go on without an actor that was fenced in the midst of its turn; it keeps the thread."""
         with self._lock:
-            player = self._players.pop(actor, None)
-            if player is None:
-                return
-            player.is_over = True
-            if self._turn_of is player:
+            player = self._players.get(actor)
+            if player is not None and self._turn_of is player:
+                player.is_over = True
+                del self._players[actor]
                 self._begin_thread()
 
     def errand(self, do: Callable[[], object], urgency: int) -> Callable[[], bool]:
@@ -91,9 +94,13 @@ class Dispatcher:
             self._turn_of = player
             lives_on = player.take_quick_turn()
             with self._lock:
-                if number != self._threads:
-                    return  # Its actor was given up meanwhile, and a newer thread has the others.
-                self._turn_of = None
-                if isinstance(player, Player) and not lives_on:
-                    player.is_over = True
-                    self._players.pop(player.actor, None)
+                if number == self._threads:
+                    self._turn_of = None
+                    if isinstance(player, Player) and not lives_on:
+                        player.is_over = True
+                        self._players.pop(player.actor, None)
+                    continue
+            # Its actor was fenced meanwhile, and a newer thread has the others: it ends by its last message.
+            while lives_on and player.has_messages():
+                lives_on = player.take_quick_turn()
+            return

@@ -26,7 +26,11 @@ class Player:
     @property
     def wants_turn(self) -> bool:
         """Say whether there is something to do: to begin, to end, or a message."""
-        return not self.has_begun or not self.mailbox.empty() or self.actor.actor_stopped.is_set()
+        return not self.has_begun or self.mailbox.has_messages() or self.actor.actor_stopped.is_set()
+
+    def has_messages(self) -> bool:
+        """Say whether something is queued."""
+        return self.mailbox.has_messages()
 
     def take_turn(self) -> bool:
         """Begin, or handle one message; say False where that was the end of the actor's life."""

@@ -24,7 +24,7 @@ from tests.supervision.troupe import (
     supervisor,
 )
 
-on_both = pytest.mark.parametrize("runtime", RUNTIMES)
+on_all = pytest.mark.parametrize("runtime", RUNTIMES)
 
 
 class Unprintable(Exception):
@@ -46,7 +46,7 @@ def raising(error: BaseException) -> Any:
 # -- failures are seen -----------------------------------------------------------------------------------------------
 
 
-@on_both
+@on_all
 def test_a_failure_in_start_is_reported_and_reaches_the_supervisor(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("a", on_start=failing_at(2)))
@@ -59,7 +59,7 @@ def test_a_failure_in_start_is_reported_and_reaches_the_supervisor(runtime: str)
         assert [report.reason.kind for report in house.reported(Terminated)] == ["crash", "init"]
 
 
-@on_both
+@on_all
 def test_what_a_failed_start_held_is_let_go_of(runtime: str) -> None:
     with House(runtime) as house:
         house.begin(house.puppet("a", on_start=failing_at(1)))
@@ -68,7 +68,7 @@ def test_what_a_failed_start_held_is_let_go_of(runtime: str) -> None:
         assert house.count("ended", "a") == 1
 
 
-@on_both
+@on_all
 def test_an_error_in_an_answer_reaches_the_asker_and_ends_the_actor(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("a", on_message=raising(KeyError("gone"))))
@@ -80,7 +80,7 @@ def test_an_error_in_an_answer_reaches_the_asker_and_ends_the_actor(runtime: str
         assert house.reported(CrashReport)[0].message == "Poke(value=None)"
 
 
-@on_both
+@on_all
 @pytest.mark.parametrize(
     "error",
     [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit()],
@@ -98,7 +98,7 @@ def test_no_error_of_one_actor_stops_another(runtime: str, error: BaseException)
         assert lives(house.log) == ["+a", "+b", "-a", "+a", "-a", "+a"]
 
 
-@on_both
+@on_all
 @pytest.mark.parametrize("error", [ValueError("made wrong"), SystemExit(3)], ids=repr)
 def test_an_error_in_the_making_of_an_actor_is_a_failed_start(runtime: str, error: BaseException) -> None:
     made: list[int] = []
@@ -150,7 +150,7 @@ def test_an_actor_whose_thread_cannot_be_started_is_a_failed_start(monkeypatch: 
         assert "can't start new thread" in str(house.reported(Terminated)[-1].reason)
 
 
-@on_both
+@on_all
 def test_an_error_and_a_message_that_cannot_be_shown_hide_no_crash(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("a", on_message=raising(Unprintable()), restart="transient"))
@@ -162,7 +162,7 @@ def test_an_error_and_a_message_that_cannot_be_shown_hide_no_crash(runtime: str)
         assert crash.message == "<Unprintable that cannot be shown>"
 
 
-@on_both
+@on_all
 def test_a_listener_of_reports_that_fails_stops_nobody(runtime: str) -> None:
     def listen(_report: Any) -> None:
         raise OSError("the disk is full")
@@ -177,7 +177,7 @@ def test_a_listener_of_reports_that_fails_stops_nobody(runtime: str) -> None:
         assert house.system.reports_lost == 6
 
 
-@on_both
+@on_all
 def test_a_crash_report_is_cut_to_a_limit(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("a", on_message=raising(ValueError("x" * 100_000))))
@@ -192,7 +192,7 @@ def test_a_crash_report_is_cut_to_a_limit(runtime: str) -> None:
 # -- questions are answered ------------------------------------------------------------------------------------------
 
 
-@on_both
+@on_all
 def test_a_question_is_answered(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("a", on_message=lambda _puppet, message: message.value + 1))
@@ -200,7 +200,7 @@ def test_a_question_is_answered(runtime: str) -> None:
         assert house.system.ask("a", Poke(41), 5.0) == 42
 
 
-@on_both
+@on_all
 @pytest.mark.parametrize("name", ["a", "nobody"])
 def test_a_question_to_nobody_is_answered_at_once(runtime: str, name: str) -> None:
     with House(runtime) as house:
@@ -273,7 +273,7 @@ def test_a_question_too_many_is_refused() -> None:
         hang.set()
 
 
-@on_both
+@on_all
 def test_an_actor_may_not_wait_for_an_answer_and_what_it_asked_is_not_done(runtime: str) -> None:
     caught: list[str] = []
 
@@ -293,7 +293,7 @@ def test_an_actor_may_not_wait_for_an_answer_and_what_it_asked_is_not_done(runti
         assert house.count("took", "b") == 0
 
 
-@on_both
+@on_all
 def test_no_answer_in_time_is_a_timeout(runtime: str) -> None:
     hang = threading.Event()
     with House(runtime) as house:
@@ -309,7 +309,7 @@ def test_no_answer_in_time_is_a_timeout(runtime: str) -> None:
 # -- messages --------------------------------------------------------------------------------------------------------
 
 
-@on_both
+@on_all
 def test_a_stop_is_not_queued_behind_a_backlog(runtime: str) -> None:
     begin = threading.Event()
     with House(runtime) as house:
@@ -329,7 +329,7 @@ def test_a_stop_is_not_queued_behind_a_backlog(runtime: str) -> None:
         assert house.dead_letters("a") == 1000 - house.count("took", "a")
 
 
-@on_both
+@on_all
 def test_a_message_to_nobody_is_counted_and_troubles_no_sender(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("a", on_message=lambda puppet, _message: puppet.tell("nobody", Poke())))
@@ -358,7 +358,7 @@ def test_a_message_too_many_is_counted_and_the_lanes_above_stay_open() -> None:
         assert_accounts_are_right(house.switchboard)
 
 
-@on_both
+@on_all
 def test_a_handler_that_raised_has_said_nothing(runtime: str) -> None:
     def say_and_fail(puppet: Puppet, _message: Any) -> None:
         puppet.record(Noted(1))
@@ -379,7 +379,7 @@ def test_a_handler_that_raised_has_said_nothing(runtime: str) -> None:
         assert house.records == []
 
 
-@on_both
+@on_all
 def test_what_is_said_in_start_is_said_once_the_start_has_come_about(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("b"), house.puppet("a", on_start=lambda puppet: puppet.tell("b", Poke())))
@@ -388,7 +388,7 @@ def test_what_is_said_in_start_is_said_once_the_start_has_come_about(runtime: st
         assert house.log.index(("started", "a")) < house.log.index(("took", "b", Poke()))
 
 
-@on_both
+@on_all
 def test_timers_of_an_incarnation_that_ended_never_reach_the_next(runtime: str) -> None:
     def begin(puppet: Puppet) -> None:
         puppet.after(0.15, Poke(puppet.epoch))
@@ -403,7 +403,7 @@ def test_timers_of_an_incarnation_that_ended_never_reach_the_next(runtime: str) 
         assert house.switchboard.dead_letters[("a", "Poke")] == 1
 
 
-@on_both
+@on_all
 def test_what_was_queued_for_an_incarnation_never_reaches_the_next(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("a", on_message=lambda *_: 1 / 0, restart="permanent"))
@@ -445,7 +445,7 @@ def test_a_fenced_incarnation_that_wakes_up_is_told_so_and_nothing_it_says_is_he
         assert house.system.ask("a", Poke(), 5.0) == "done"
 
 
-@on_both
+@on_all
 def test_an_unknown_message_ends_who_hears_it(runtime: str) -> None:
     with House(runtime) as house:
         house.start(supervisor("s", house.puppet("a")))

@@ -19,7 +19,7 @@ from supervision import (
 )
 from tests.supervision.troupe import RUNTIMES, House, Letter, Marked, Noted, Poke, Puppet
 
-on_both = pytest.mark.parametrize("runtime", RUNTIMES)
+on_all = pytest.mark.parametrize("runtime", RUNTIMES)
 HEARD = ("Noted", "Marked")
 
 
@@ -111,7 +111,7 @@ class Archive(House):
         return self.system.ask(name, Poke("look"), 5.0)
 
 
-@on_both
+@on_all
 def test_an_actor_starts_with_everything_remembered_before_it(runtime: str) -> None:
     with Archive(runtime) as house:
         house.note(1, 2, 3)
@@ -121,7 +121,7 @@ def test_an_actor_starts_with_everything_remembered_before_it(runtime: str) -> N
         assert house.look() == ([1, 2, 3], [1, 2, 3])
 
 
-@on_both
+@on_all
 def test_recovery_is_the_snapshot_and_what_came_since(runtime: str) -> None:
     with Archive(runtime) as house:
         house.start(house.rememberer("a"))
@@ -163,7 +163,7 @@ def test_recovery_gives_the_same_memory_with_and_without_snapshots(seed: int) ->
     assert memories[0] == memories[1]
 
 
-@on_both
+@on_all
 def test_what_was_said_while_an_actor_was_down_is_not_missed_and_not_folded_twice(runtime: str) -> None:
     with Archive(runtime) as house:
         house.start(house.rememberer("a"), intensity=50)
@@ -192,7 +192,7 @@ def test_an_event_at_or_below_the_own_sequence_is_ignored() -> None:
     assert house.look() == ([1, 2], [1, 2])
 
 
-@on_both
+@on_all
 def test_what_to_do_is_computed_after_recovery(runtime: str) -> None:
     with Archive(runtime) as house:
         house.note(-7)
@@ -249,7 +249,7 @@ def test_a_reaction_names_its_cause_and_what_its_actor_had_seen() -> None:
     assert (echo.actor, echo.epoch) == ("a", house.epoch("a"))
 
 
-@on_both
+@on_all
 def test_an_event_of_a_handler_that_raised_is_neither_numbered_nor_heard(runtime: str) -> None:
     with Archive(runtime) as house:
         house.start(house.rememberer("a"), house.rememberer("b"))

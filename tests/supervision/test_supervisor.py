@@ -30,13 +30,13 @@ from tests.supervision.troupe import (
     supervisor,
 )
 
-on_both = pytest.mark.parametrize("runtime", RUNTIMES)
+on_all = pytest.mark.parametrize("runtime", RUNTIMES)
 
 
 # -- start -----------------------------------------------------------------------------------------------------------
 
 
-@on_both
+@on_all
 def test_children_start_in_order_and_each_waits_for_the_one_before(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("a"), supervisor("s", house.puppet("b"), house.puppet("c")), house.puppet("d"))
@@ -47,7 +47,7 @@ def test_children_start_in_order_and_each_waits_for_the_one_before(runtime: str)
         assert [report.name for report in house.reported(Progress)] == ["a", "b", "c", "s", "d"]
 
 
-@on_both
+@on_all
 def test_a_failed_first_start_is_not_retried_and_stops_what_was_started_in_reverse(runtime: str) -> None:
     with House(runtime) as house:
         never = house.puppet("d")
@@ -60,7 +60,7 @@ def test_a_failed_first_start_is_not_retried_and_stops_what_was_started_in_rever
         assert [(report.name, report.reason.kind) for report in house.reported(Terminated)] == [("c", "init")]
 
 
-@on_both
+@on_all
 def test_a_first_start_that_fails_below_ends_all_the_way_up(runtime: str) -> None:
     with House(runtime) as house:
         house.begin(house.puppet("a"), supervisor("s", house.puppet("b"), house.puppet("c", on_start=failing_at(1))))
@@ -70,7 +70,7 @@ def test_a_first_start_that_fails_below_ends_all_the_way_up(runtime: str) -> Non
         assert "failed to start s: shutdown(failed to start c" in house.ends[0].detail
 
 
-@on_both
+@on_all
 def test_a_child_that_ends_while_the_others_still_start_is_restarted(runtime: str) -> None:
     with House(runtime) as house:
         break_a = lambda puppet: house.system.tell("a", Break("now"), Lane.SYSTEM)  # noqa: E731
@@ -120,7 +120,7 @@ def test_stopping_does_not_wait_for_a_start_that_hangs() -> None:
 # -- stop ------------------------------------------------------------------------------------------------------------
 
 
-@on_both
+@on_all
 def test_children_stop_one_at_a_time_in_reverse_order(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("a"), supervisor("s", house.puppet("b"), house.puppet("c")), house.puppet("d"))
@@ -165,7 +165,7 @@ def test_a_child_that_does_not_stop_is_fenced_and_keeps_nobody_waiting() -> None
         house.until(lambda: house.threads_of("b") == 0)
 
 
-@on_both
+@on_all
 def test_a_child_given_no_time_to_stop_is_fenced_and_its_thread_still_ends(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("a", shutdown_s=0))
@@ -178,7 +178,7 @@ def test_a_child_given_no_time_to_stop_is_fenced_and_its_thread_still_ends(runti
         assert house.reported(GaveUp) == []
 
 
-@on_both
+@on_all
 def test_a_failing_clean_up_does_not_hinder_the_stop(runtime: str) -> None:
     def fail(_puppet: Puppet) -> None:
         raise ValueError("clean-up fails")
@@ -209,7 +209,7 @@ def test_a_stop_during_a_backoff_ends_at_once_and_nothing_starts_later() -> None
 # -- restart ---------------------------------------------------------------------------------------------------------
 
 
-@on_both
+@on_all
 def test_one_for_one_restarts_only_the_crashed(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("a"), house.puppet("b"), house.puppet("c"))
@@ -223,7 +223,7 @@ def test_one_for_one_restarts_only_the_crashed(runtime: str) -> None:
         assert ("made", "b") in house.log
 
 
-@on_both
+@on_all
 def test_one_for_all_stops_in_reverse_and_starts_in_order(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("a"), house.puppet("b"), house.puppet("c"), strategy="one_for_all")
@@ -234,7 +234,7 @@ def test_one_for_all_stops_in_reverse_and_starts_in_order(runtime: str) -> None:
         assert lives(house.log) == ["-b", "-c", "-a", "+a", "+b", "+c"]
 
 
-@on_both
+@on_all
 def test_rest_for_one_restarts_the_crashed_and_those_after_it(runtime: str) -> None:
     with House(runtime) as house:
         house.start(*(house.puppet(name) for name in "abcd"), strategy="rest_for_one")
@@ -245,7 +245,7 @@ def test_rest_for_one_restarts_the_crashed_and_those_after_it(runtime: str) -> N
         assert lives(house.log) == ["-b", "-d", "-c", "+b", "+c", "+d"]
 
 
-@on_both
+@on_all
 @pytest.mark.parametrize(
     ("restart", "kind", "is_restarted"),
     [
@@ -373,7 +373,7 @@ def test_a_child_that_waits_holds_up_no_sibling_of_one_for_one() -> None:
     assert not house.is_up("a")
 
 
-@on_both
+@on_all
 def test_signals_of_earlier_incarnations_are_ignored(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("a"), house.puppet("b"))
@@ -405,7 +405,7 @@ def test_the_window_of_the_intensity_includes_its_edge(after_s: float, gives_up:
     assert bool(house.ends) is gives_up
 
 
-@on_both
+@on_all
 def test_intensity_0_gives_up_at_the_first_crash(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("a"), house.puppet("b"), house.puppet("c"), intensity=0)
@@ -456,7 +456,7 @@ def test_crashes_climb_from_intensity_to_intensity_up_to_the_root() -> None:
     assert [report.supervisor for report in house.reported(GaveUp)] == ["s", "s", "root"]
 
 
-@on_both
+@on_all
 def test_a_transient_supervisor_that_gave_up_stays_down_and_nobody_waits_for_it(runtime: str) -> None:
     with House(runtime) as house:
         market = supervisor(
@@ -475,7 +475,7 @@ def test_a_transient_supervisor_that_gave_up_stays_down_and_nobody_waits_for_it(
         assert house.ends == []
 
 
-@on_both
+@on_all
 def test_a_part_of_a_supervisor_that_gave_up_is_restarted_by_hand_with_its_supervisor(runtime: str) -> None:
     with House(runtime) as house:
         children = [house.puppet(name, settles=True) for name in "ab"]
@@ -511,7 +511,7 @@ def test_a_tree_that_is_restarted_by_hand_is_waited_for_as_a_whole() -> None:
 # -- by hand ---------------------------------------------------------------------------------------------------------
 
 
-@on_both
+@on_all
 def test_a_living_child_is_recycled_by_hand_and_it_counts_nothing(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("a"), house.puppet("b"), intensity=0)
@@ -613,7 +613,7 @@ def test_the_healthy_time_of_an_earlier_incarnation_resets_nothing() -> None:
 # -- supervisors that crash or are fenced ----------------------------------------------------------------------------
 
 
-@on_both
+@on_all
 def test_a_supervisor_that_crashes_leaves_no_orphan(runtime: str) -> None:
     with House(runtime) as house:
         inner = supervisor("inner", house.puppet("b"), house.puppet("c"))
@@ -630,7 +630,7 @@ def test_a_supervisor_that_crashes_leaves_no_orphan(runtime: str) -> None:
         assert all(house.threads_of(name) == 1 for name in ("inner", "b", "c", "d", "s"))
 
 
-@on_both
+@on_all
 def test_a_fenced_supervisor_touches_nothing_of_its_successor(runtime: str) -> None:
     with House(runtime, seed=7) as house:
         inner = supervisor("s", house.puppet("a"), house.puppet("b", restart="transient"), house.puppet("c"))
@@ -679,7 +679,7 @@ def test_a_supervisor_whose_start_hangs_is_abandoned_with_all_below_it() -> None
         assert house.epoch("b") > hung[0]
 
 
-@on_both
+@on_all
 def test_the_end_of_a_crashed_root_is_told(runtime: str) -> None:
     with House(runtime) as house:
         house.start(house.puppet("a"))
@@ -690,7 +690,7 @@ def test_the_end_of_a_crashed_root_is_told(runtime: str) -> None:
         assert not house.is_up("a")
 
 
-@on_both
+@on_all
 def test_a_supervisor_that_fails_while_it_stops_still_ends(runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ValueError("a bug in the supervisor")

@@ -31,7 +31,8 @@ from supervision.system import Runtime
 
 __all__ = ["Envelope", "House", "Puppet"]
 
-RUNTIMES = ("stage", "threads")
+RUNTIMES = ("stage", "threads", "shared")
+"""On one thread in a seeded order; on a thread each; on threads, with all but the supervisors on one dispatcher."""
 PATIENCE_S = 5.0
 
 
@@ -98,6 +99,7 @@ class House:
         on_report: Callable[[Any], None] | None = None,
     ) -> None:
         self._others = frozenset(threading.enumerate())
+        self._dispatcher = "crew" if runtime == "shared" else ""
         self.reports: list[Any] = []
         self.ends: list[Exit] = []
         self.log: list[tuple[Any, ...]] = []
@@ -203,7 +205,10 @@ class House:
         if self.stage is not None:
             return sum(player.actor.name == name for player in self.stage._players)
         mine = frozenset(threading.enumerate()) - self._others
-        return sum(thread.name.startswith(f"{name}/") for thread in mine)
+        alone = sum(thread.name.startswith(f"{name}/") for thread in mine)
+        assert self.threads is not None
+        shared = [player for each in self.threads._dispatchers.values() for player in each._players.values()]
+        return alone + sum(player.actor.name == name for player in shared)
 
     def reported(self, kind: type) -> list[Any]:
         """Return the reports of one type."""
@@ -232,6 +237,7 @@ class House:
             puppet.open_work = has_open_work
             return puppet
 
+        fields.setdefault("dispatcher", self._dispatcher)
         return ChildSpec(name=name, start=make, **fields)
 
 
