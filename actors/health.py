@@ -103,6 +103,7 @@ class Health(Actor):
             actors_up=sum(each.up for each in vitals),
             restarts=sum(each.restarts for each in vitals),
             mailbox_depth_max=max((each.mailbox_depth for each in vitals), default=0),
+            message_age_s_max=round(max((each.oldest_s for each in vitals), default=0.0), 3),
         )
         warnings = tuple(self._warnings_of(machine, vitals, lag))
         if warnings and warnings != self._warnings:
@@ -125,6 +126,8 @@ class Health(Actor):
         for each in vitals:
             if each.busy_s > limits.message_age_s:
                 found.append(f"{each.name} has been busy with {each.busy_with} for {each.busy_s:.0f} s")
+            elif each.oldest_s > limits.message_age_s:
+                found.append(f"a message to {each.name} has waited for {each.oldest_s:.0f} s")
         return found
 
     def _market_came_to(self, at: Instant) -> None:

@@ -87,6 +87,7 @@ def build_system(
     recorder: Recorder,
     on_report: Callable[[Report], None],
     on_root_end: Callable[[Exit], None],
+    on_stuck: Callable[[str], None],
     seed: int,
     cue: Callable[[str], None] | None,
 ) -> System:
@@ -108,6 +109,8 @@ def build_system(
         marker=StateMarked,
         on_report=on_report,
         on_root_end=on_root_end,
+        on_stuck=on_stuck,
+        abandoned_max=parts.settings.supervision.abandoned_max,
         seed=seed,
         cue=cue,
     )

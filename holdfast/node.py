@@ -129,6 +129,7 @@ class Node:
             recorder=self._recorder,
             on_report=self._hear_report,
             on_root_end=self._hear_root_end,
+            on_stuck=lambda why: self._end(why, ExitCode.GAVE_UP),
             seed=self._journal.boot,
             cue=cue,
         )

@@ -61,6 +61,7 @@ class StagedNode:
             recorder=recorder,
             on_report=self.reports.append,
             on_root_end=self._root_ended,
+            on_stuck=lambda why: None,
             seed=seed,
             cue=cue,
         )

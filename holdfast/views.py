@@ -129,7 +129,7 @@ def _vitals_view(each: Vitals) -> dict[str, Any]:
         "restarts": each.restarts,
         "handled": each.handled,
         "mailbox_depth": each.mailbox_depth,
-        "message_age_s": round(each.busy_s, 3),
+        "message_age_s": round(each.oldest_s, 3),
         "epoch": each.epoch,
     }
     if each.last_exit:

@@ -12,6 +12,7 @@ ends the process.
 """
 
 from collections.abc import Callable, Mapping
+from typing import TypedDict
 
 import msgspec
 
@@ -111,15 +112,14 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
     def operator(system: System, seat: Seat) -> Operator:
         return Operator(system, seat, memory=OperatorMemory(), act=ports.act)
 
-    backoff = _backoff(settings)
+    onlookers = {"health": health, "herald": herald, "archivist": archivist}
+    patience = _patience(settings)
     return _supervisor(
         "operations",
         settings.supervision.operations,
         (
-            ChildSpec(name="health", start=health, hears_late=True, backoff=backoff),
-            ChildSpec(name="herald", start=herald, hears_late=True, backoff=backoff),
-            ChildSpec(name="archivist", start=archivist, hears_late=True, backoff=backoff),
-            ChildSpec(name="operator", start=operator, backoff=backoff),
+            *(ChildSpec(name=name, start=start, hears_late=True, **patience) for name, start in onlookers.items()),
+            ChildSpec(name="operator", start=operator, **patience),
         ),
     )
 
@@ -162,9 +162,9 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
         memory = BreakerMemory(instruments, parts.shape.quote)
         return Breaker(system, seat, memory=memory, instruments=instruments, limits=parts.limits)
 
-    backoff = _backoff(current.parts.settings)
     starts = {"positions": positions, "venue": venue, "executor": executor, "breaker": breaker}
-    return tuple(_trader(name, start, backoff) for name, start in starts.items())
+    # The paper venue lives in its desk's thread: a hung desk has it in hand, and no other may touch it then.
+    return tuple(_trader(current, name, start, fenceable=name != "venue") for name, start in starts.items())
 
 
 def _strategies(current: Current) -> tuple[ChildSpec, ...]:
@@ -175,8 +175,7 @@ def _strategies(current: Current) -> tuple[ChildSpec, ...]:
 
         return start
 
-    backoff = _backoff(current.parts.settings)
-    return tuple(_trader(f"strategy.{part.name}", host(part.name), backoff) for part in current.parts.shape.strategies)
+    return tuple(_trader(current, f"strategy.{part.name}", host(part.name)) for part in current.parts.shape.strategies)
 
 
 def _market(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
@@ -208,17 +207,22 @@ def _market(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             at_end=ports.at_end,
         )
 
-    backoff = _backoff(current.parts.settings)
-    return (
-        _trader("sentiment", sentiment, backoff),
-        _trader("feed", feed, backoff),
-    )
+    return _trader(current, "sentiment", sentiment), _trader(current, "feed", feed)
 
 
-def _trader(name: str, start: Callable[[System, Seat], Actor], backoff: Backoff) -> ChildSpec:
+def _trader(
+    current: Current, name: str, start: Callable[[System, Seat], Actor], *, fenceable: bool = True
+) -> ChildSpec:
     """Return the spec of an actor that recorded data waits for."""
-    urgency = urgency_of(role_of(name))
-    return ChildSpec(name=name, start=start, settles=True, dispatcher=TRADING, urgency=urgency, backoff=backoff)
+    return ChildSpec(
+        name=name,
+        start=start,
+        fenceable=fenceable,
+        settles=True,
+        dispatcher=TRADING,
+        urgency=urgency_of(role_of(name)),
+        **_patience(current.parts.settings),
+    )
 
 
 def urgency_of(role: str) -> int:
@@ -245,6 +249,14 @@ def _supervisor(
     )
 
 
-def _backoff(settings: Settings) -> Backoff:
-    given = settings.supervision.backoff
-    return Backoff(base_s=given.base_s, cap_s=given.cap_s)
+class _Patience(TypedDict):
+    """What all actors have in common."""
+
+    hang_after_s: float
+    backoff: Backoff
+
+
+def _patience(settings: Settings) -> _Patience:
+    supervision = settings.supervision
+    backoff = Backoff(base_s=supervision.backoff.base_s, cap_s=supervision.backoff.cap_s)
+    return {"hang_after_s": supervision.hang_after_s, "backoff": backoff}

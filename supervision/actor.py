@@ -195,16 +195,18 @@ class Actor(pykka.Actor):
             self._exit = Exit("killed", "fenced")
             return
         self._exit = Exit("init" if kind == "init" else "crash", said_of(error))
-        self._system.report(
-            CrashReport(
-                name=self.name,
-                epoch=self._epoch,
-                reason=str(self._exit),
-                message=_shown(self._mailbox.in_hand),
-                stack="".join(traceback.format_exception(error))[-REPORT_CHARS_MAX:],
-                mailbox_depth=self._mailbox.depth(),
-                uptime_s=self._system.clock.monotonic() - self._cell.started_at,
-            )
+        self._system.report(self.last_words(self._exit, "".join(traceback.format_exception(error))))
+
+    def last_words(self, reason: Exit, stack: str) -> CrashReport:
+        """Return what is known at the end of this incarnation."""
+        return CrashReport(
+            name=self.name,
+            epoch=self._epoch,
+            reason=str(reason),
+            message=_shown(self._mailbox.in_hand),
+            stack=stack[-REPORT_CHARS_MAX:],
+            mailbox_depth=self._mailbox.depth(),
+            uptime_s=self._system.clock.monotonic() - self._cell.started_at,
         )
 
     def _actor_loop_teardown(self) -> None:

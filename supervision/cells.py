@@ -88,6 +88,7 @@ class Vitals(NamedTuple):
     mailbox_depth: int
     busy_s: float
     busy_with: str
+    events_waiting: int
     oldest_s: float
     """Age of the message that has waited longest, or of the one in hand."""
     uptime_s: float
@@ -121,6 +122,7 @@ def vitals_of(cell: Cell, now: float) -> Vitals:
         mailbox_depth=mailbox.depth(),
         busy_s=busy_s,
         busy_with=type(mailbox.in_hand).__name__ if busy_since is not None else "",
+        events_waiting=mailbox.events_waiting(),
         oldest_s=busy_s if oldest_at is None else max(busy_s, now - oldest_at),
         uptime_s=now - cell.started_at if cell.up else 0.0,
         last_exit=str(cell.last_exit) if cell.last_exit else "",

@@ -68,6 +68,11 @@ class Dispatcher:
                 del self._players[actor]
                 self._begin_thread()
 
+    def thread_of(self, actor: "Actor") -> int | None:
+        """Return the thread on which an actor has the turn; None while it has none."""
+        player = self._turn_of
+        return self._thread_id if isinstance(player, Player) and player.actor is actor else None
+
     def errand(self, do: Callable[[], object], urgency: int) -> Callable[[], bool]:
         """Return what asks for a turn to do something in.  On any other thread it asks for none, and says False."""
         errand, queue = Errand(do), self._turns.queue_for(urgency)

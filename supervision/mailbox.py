@@ -196,6 +196,10 @@ class Mailbox:
         """Return how many messages are queued."""
         return sum(map(len, self._lanes))
 
+    def events_waiting(self) -> int:
+        """Return how many remembered events are queued."""
+        return len(self._events)
+
     def oldest_at(self) -> float | None:
         """Return when the oldest of the queued messages was posted, in monotonic seconds; None where there is none."""
         heads = (_posted_at(lane) for lane in self._lanes if lane)

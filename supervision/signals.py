@@ -33,7 +33,7 @@ class Recorded(NamedTuple):
     event: Any
 
 
-ExitKind = Literal["normal", "shutdown", "crash", "init", "killed"]
+ExitKind = Literal["normal", "shutdown", "crash", "init", "killed", "hung"]
 
 
 class Exit(NamedTuple):

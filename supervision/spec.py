@@ -55,6 +55,10 @@ class ChildSpec:
     shutdown_s: float | None = 5.0
     """Seconds to end in after being asked; 0 fences at once, None waits for ever (for supervisors)."""
     start_timeout_s: float = 60.0
+    hang_after_s: float | None = None
+    """Seconds that one message may take; longer is a hang, and it is replaced.  None waits for ever."""
+    fenceable: bool = True
+    """A successor may take over while a hung one still holds what it holds; otherwise the process must end."""
     settles: bool = False
     """Recorded data waits for it: down or busy means not settled."""
     hears_late: bool = False
@@ -100,6 +104,8 @@ def _check_child(spec: ChildSpec) -> None:
         raise SpecError(
             f"{spec.name}: the time to start must be above 0 seconds and finite, was {spec.start_timeout_s}"
         )
+    if spec.hang_after_s is not None and not 0 < spec.hang_after_s < INFINITE:
+        raise SpecError(f"{spec.name}: hang_after_s must be above 0 and finite, or None, was {spec.hang_after_s}")
     if spec.supervises is not None and spec.dispatcher:
         raise SpecError(
             f"{spec.name}: a supervisor must have a thread of its own, named dispatcher {spec.dispatcher!r}"

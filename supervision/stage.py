@@ -128,6 +128,10 @@ class Stage:
     def leave_behind(self, actor: "Actor") -> None:
         """Do nothing: nobody hangs on a stage, and one that was fenced ends by its next message."""
 
+    def stack_of(self, actor: "Actor") -> str:
+        """Return nothing: between turns an actor of a stage does nothing."""
+        return ""
+
     def after(self, delay_s: float, call: Callable[[], object]) -> None:
         """Call at a later virtual time."""
         heapq.heappush(self._timers, (self._clock.now_s + max(delay_s, 0.0), next(self._count), call))

@@ -23,6 +23,7 @@ from supervision.signals import (
 )
 from supervision.spec import ChildSpec, check_specs
 from supervision.switchboard import Switchboard
+from supervision.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from supervision.actor import Actor
@@ -43,6 +44,9 @@ class Runtime(Protocol):
 
     def leave_behind(self, actor: "Actor") -> None:
         """Let nobody wait any more for an actor that was fenced."""
+
+    def stack_of(self, actor: "Actor") -> str:
+        """Return what an actor is doing, as a stack; empty where that cannot be told."""
 
     def after(self, delay_s: float, call: Callable[[], object]) -> None:
         """Call later, in monotonic time."""
@@ -69,6 +73,8 @@ class System:
         marker: type | None = None,
         on_report: Callable[[Report], None] = lambda report: None,
         on_root_end: Callable[[Exit], None] = lambda reason: None,
+        on_stuck: Callable[[str], None] = lambda why: None,
+        abandoned_max: int = 5,
         seed: int = 0,
         cue: Callable[[str], None] | None = None,
     ) -> None:
@@ -90,6 +96,7 @@ class System:
         self._recover = recover
         self._on_report = on_report
         self._on_root_end = on_root_end
+        self._watchdog = Watchdog(self, abandoned_max=abandoned_max, on_stuck=on_stuck)
         self._random = random.Random(seed)
         self._specs: dict[str, tuple[ChildSpec, str]] = {}
         self._actors: dict[str, Actor] = {}
@@ -110,6 +117,7 @@ class System:
             self._specs[spec.name] = (spec, parent)
             self.switchboard.declare(spec.name, settles=spec.settles, parent=parent, hears_late=spec.hears_late)
         self.spawn(root)
+        self._watchdog.watch()
 
     def stop(self) -> None:
         """Ask the root to end: children in reverse order, each with its deadline."""
@@ -163,6 +171,23 @@ class System:
         if self.switchboard.close(actor.name, actor.epoch, reason):
             self._shut_out_below(actor.name)
             self._tell_end(actor.name, actor.epoch, reason)
+
+    def give_up_on(self, name: str, epoch: int, reason: Exit) -> bool:
+        """End an incarnation that cannot end itself, and tell its supervisor; say False where it had ended before."""
+        actor = self._actors.get(name)
+        if actor is None or actor.epoch != epoch:
+            return False
+        report = actor.last_words(reason, self.runtime.stack_of(actor))
+        if not self._shut_out(name, epoch):
+            return False
+        self._shut_out_below(name)
+        self.report(report)
+        self._tell_end(name, epoch, reason)
+        return True
+
+    def spec_of(self, name: str) -> ChildSpec:
+        """Return the specification of a part; raise KeyError for a name that is not known."""
+        return self._specs[name][0]
 
     def abandon(self, name: str, epoch: int) -> None:
         """Fence an incarnation that does not end, and all below it; threads left behind are counted."""

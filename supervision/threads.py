@@ -2,8 +2,10 @@
 
 import heapq
 import itertools
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +62,8 @@ class Threads:
         self._changed = threading.Condition()
         self._is_closed = False
         self._dispatchers: dict[str, Dispatcher] = {}
+        self._alone: dict[Actor, int] = {}
+        """The threads of those who have one of their own, or begin on it."""
         self._local = threading.local()
         self._thread = threading.Thread(target=self._run_timers, name="timers", daemon=True)
         self._thread.start()
@@ -74,7 +78,7 @@ class Threads:
         shared = self._dispatcher(dispatcher) if dispatcher else None
         if shared is not None:
             shared.start()
-        self._start_thread(str(actor), lambda: _live(actor, shared, urgency))
+        self._start_thread(str(actor), lambda: self._live(actor, shared, urgency))
 
     def errand(self, do: Callable[[], object], *, dispatcher: str, urgency: int) -> Callable[[], bool]:
         """Return what asks for a turn among the actors of a dispatcher; on any other thread it says False."""
@@ -111,6 +115,13 @@ class Threads:
             if self._timers[0][0] == due:
                 self._changed.notify()
 
+    def stack_of(self, actor: "Actor") -> str:
+        """Return what an actor's thread is doing; empty where it has none at this moment."""
+        shared = (dispatcher.thread_of(actor) for dispatcher in tuple(self._dispatchers.values()))
+        thread_id = self._alone.get(actor) or next((each for each in shared if each is not None), None)
+        frame = sys._current_frames().get(thread_id) if thread_id is not None else None
+        return "".join(traceback.format_stack(frame)) if frame is not None else ""
+
     def a_moment_later(self, call: Callable[[], object]) -> None:
         """Call in 50 milliseconds from the timers' thread."""
         self.after(MOMENT_S, call)
@@ -121,6 +132,18 @@ class Threads:
             self._is_closed = True
             self._changed.notify()
         self._thread.join(timeout=5)
+
+    def _live(self, actor: "Actor", dispatcher: Dispatcher | None, urgency: int) -> None:
+        self._alone[actor] = threading.get_ident()
+        try:
+            actor._actor_loop_setup()
+            if dispatcher is not None and not actor.actor_stopped.is_set():
+                dispatcher.join(actor, urgency)
+                return
+            actor._actor_loop_running()
+            actor._actor_loop_teardown()
+        finally:
+            del self._alone[actor]
 
     def _dispatcher(self, name: str) -> Dispatcher:
         return self._dispatchers.setdefault(name, Dispatcher(lambda run: self._start_thread(name, run)))
@@ -144,12 +167,3 @@ class Threads:
                     return heapq.heappop(self._timers)[2]
                 self._changed.wait(self._timers[0][0] - now if self._timers else None)
             return None
-
-
-def _live(actor: "Actor", dispatcher: Dispatcher | None, urgency: int) -> None:
-    actor._actor_loop_setup()
-    if dispatcher is not None and not actor.actor_stopped.is_set():
-        dispatcher.join(actor, urgency)
-        return
-    actor._actor_loop_running()
-    actor._actor_loop_teardown()

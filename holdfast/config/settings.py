@@ -161,7 +161,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     memory_limit_mb: Annotated[int, Whole(at_least=64, at_most=1_048_576, unit="megabytes")] = 512
     disk_free_min_mb: Annotated[int, Whole(at_least=1, at_most=1_048_576, unit="megabytes")] = 64
     message_age_max_s: Seconds = 30.0
-    """The oldest message an actor may leave waiting before it counts as hung."""
+    """How long a message may wait before that is an alarm, and an actor be busy with one before systemd steps in."""
 
 
 class Intensity(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,6 +188,10 @@ class Supervision(msgspec.Struct, frozen=True, kw_only=True):
     market: Intensity = Intensity()
     strategies: Intensity = Intensity()
     backoff: Backoff = Backoff()
+    hang_after_s: Seconds = 20.0
+    """How long an actor may have one message in hand before it is fenced and replaced."""
+    abandoned_max: Annotated[int, Whole(at_least=0, at_most=1_000, unit="threads")] = 5
+    """After so many threads left behind by hung actors the process gives itself up."""
 
 
 class Admin(msgspec.Struct, frozen=True, kw_only=True):

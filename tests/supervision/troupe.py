@@ -97,11 +97,13 @@ class House:
         leaves_house: frozenset[type] = frozenset({Letter}),
         recover: Recovery | None = None,
         on_report: Callable[[Any], None] | None = None,
+        abandoned_max: int = 5,
     ) -> None:
         self._others = frozenset(threading.enumerate())
         self._dispatcher = "crew" if runtime == "shared" else ""
         self.reports: list[Any] = []
         self.ends: list[Exit] = []
+        self.stuck: list[str] = []
         self.log: list[tuple[Any, ...]] = []
         self.records: list[Recorded] = []
         self.stage: Stage | None = None
@@ -132,6 +134,8 @@ class House:
             marker=Marked,
             on_report=on_report or self.reports.append,
             on_root_end=self.ends.append,
+            on_stuck=self.stuck.append,
+            abandoned_max=abandoned_max,
             seed=seed,
         )
 
