@@ -2,8 +2,9 @@
 
     python -m benchmarks.recorded_run [--days N] [--rounds N] [--keep FOLDER] [--dir FOLDER] [--json]
 
-The node is a real `holdfast run` process; a thread beside it notes the CPU time of each actor's thread.  The floor
-reads and judges the same steps in a bare loop.  HOLDFAST_DATA names the folder of the recorded market.
+The node is a real `holdfast run` process; a thread beside it notes the CPU time of each thread, and each turn on a
+shared one is counted for its actor.  The floor reads and judges the same steps in a bare loop.  HOLDFAST_DATA names
+the folder of the recorded market.
 """
 
 import json
@@ -37,7 +38,9 @@ from benchmarks.common import (
 from domain.bars import judge_step
 from domain.market import Bar
 from gateways.recorded import RecordedMarket
+from holdfast.wiring import TRADING
 from persistence.reader import JournalReader
+from supervision.turns import Player
 
 FIRST_DAY = datetime(2021, 6, 10, tzinfo=UTC)
 DAYS = 31
@@ -148,6 +151,7 @@ def run_observed(shares: Path, tokens: list[str]) -> int:
     over = threading.Event()
     watcher = threading.Thread(target=_watch_threads, args=(threads, over), name="benchmark", daemon=True)
     watcher.start()
+    turns = _count_turns()
     code = run_command_line(tokens)
     over.set()
     watcher.join()
@@ -155,10 +159,26 @@ def run_observed(shares: Path, tokens: list[str]) -> int:
     observed = {
         "cpu_s": usage.ru_utime + usage.ru_stime,
         "switches": usage.ru_nvcsw + usage.ru_nivcsw,
-        "threads": threads,
+        "threads": {name: seconds for name, seconds in threads.items() if name != TRADING} | turns,
     }
     shares.write_text(json.dumps(observed))
     return code
+
+
+def _count_turns() -> dict[str, float]:
+    """Have the CPU time of every turn on a shared thread added up by its actor."""
+    seconds: dict[str, float] = {}
+    take = Player.take_quick_turn
+
+    def take_and_count(player: Player) -> bool:
+        began = time.thread_time()
+        lives_on = take(player)
+        name = player.actor.name
+        seconds[name] = seconds.get(name, 0.0) + time.thread_time() - began
+        return lives_on
+
+    setattr(Player, take.__name__, take_and_count)
+    return seconds
 
 
 def _watch_threads(threads: dict[str, float], over: threading.Event) -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from holdfast.ground import build_system, demand_same_market, first_events, look
 from holdfast.logs import NodeLog
 from holdfast.notify import ServiceManager
 from holdfast.pace import Pace
-from holdfast.parts import PAPER_PROFILE, Parts, gather, paper_settings
+from holdfast.parts import PAPER_PROFILE, Parts, gather, open_paper_venue
 from holdfast.recovery import JournalRecorder
 from holdfast.secrets import scrub
 from holdfast.summary import ProgressLine, print_summary, summarise
@@ -105,14 +105,7 @@ class Node:
         demand_same_market(self._past, parts)
         self._log = NodeLog(settings.log, home)
         stack.callback(self._log.close)
-        venue = PaperVenue.open(
-            home / "venue.db",
-            instruments=parts.shape.instruments,
-            deposit=settings.venue.balances,
-            settings=paper_settings(settings),
-            cue=cue or _nothing,
-        )
-        stack.callback(venue.close)
+        venue = stack.enter_context(closing(open_paper_venue(home, parts, cue=cue or _nothing)))
         self._recorder = JournalRecorder(
             self._journal, linger_s=settings.journal.linger_ms / 1000, on_failure=self._journal_failed
         )
@@ -134,9 +127,8 @@ class Node:
             cue=cue,
         )
         self._recorder.on_durable = self._system.switchboard.on_durable
-        self._recorder.ask_for_turn = runtime.errand(
-            self._recorder.commit_here, dispatcher=TRADING, urgency=urgency_of("journal")
-        )
+        commit = self._recorder.commit_here
+        self._recorder.ask_for_turn = runtime.errand(commit, dispatcher=TRADING, urgency=urgency_of("journal"))
         self._acts = Acts(
             current=self._current,
             log=self._log,

@@ -15,7 +15,7 @@ from actors.health import Machine
 from domain.market import DAY_MS, Instant
 from gateways.paper import PaperVenue
 from holdfast.ground import build_system, first_events, look_back
-from holdfast.parts import PAPER_PROFILE, Parts, paper_settings
+from holdfast.parts import PAPER_PROFILE, Parts, open_paper_venue
 from holdfast.recovery import draft_of
 from holdfast.wiring import Current, Ports, tree
 from messages.node import OperatorCommanded
@@ -38,13 +38,7 @@ class StagedNode:
         self._home = home
         self._files = ExitStack()
         journal = self._files.enter_context(closing(Journal.open(home, cue=cue or _nothing)))
-        venue = PaperVenue.open(
-            home / "venue.db",
-            instruments=parts.shape.instruments,
-            deposit=parts.settings.venue.balances,
-            settings=paper_settings(parts.settings),
-            cue=cue or _nothing,
-        )
+        venue = open_paper_venue(home, parts, cue=cue or _nothing)
         self._files.callback(venue.close)
         self._journal = journal
         self._past = look_back(home, journal.last_seq)

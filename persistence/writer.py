@@ -105,10 +105,7 @@ class Writer:
             if self._is_busy or self._failure is not None or not self._is_waited_for():
                 return
             batch = self._take()
-        try:
-            self._commit(batch)
-        except BaseException as failure:  # noqa: BLE001  # As on the writer's own thread.
-            self._fail(failure)
+        self._guarded(lambda: self._commit(batch))
 
     def run(self, job: Job) -> None:
         """Have a job done on the writer's thread, once all that is enqueued now is durable.
@@ -138,11 +135,16 @@ class Writer:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        while self._guarded(self._do_next):
+            pass
+
+    def _guarded(self, work: Callable[[], bool]) -> bool:
+        """Do something and return what it says, False where it failed: then nothing is written any more."""
         try:
-            while self._do_next():
-                pass
-        except BaseException as failure:  # noqa: BLE001  # Whatever it is, nothing is written any more, which must be told.
+            return work()
+        except BaseException as failure:  # noqa: BLE001  # Whatever it is, it must be told.
             self._fail(failure)
+            return False
 
     def _do_next(self) -> bool:
         """Commit the next group, or do the next job; say whether there may be more to do."""
@@ -154,26 +156,26 @@ class Writer:
             job = self._jobs.popleft()[1] if self._is_job_due() else None
             batch = [] if job else self._take()
             self._is_busy = True
-        if job is not None:
-            job(self._journal)
-            self._let_go()
-        else:
-            self._commit(batch)
-        return True
+        return self._do(job) if job is not None else self._commit(batch)
 
     def _rest(self) -> None:
+        """Wait for work; with a group that lingers, until it has, whatever else comes: who is awake is not woken."""
         patience_s = None if self._is_busy else self._patience_s()
         self._is_asleep = patience_s is None
-        # A moment longer than there is work: under a steady flow it need not be woken for each first of a group.
         self._work.wait(patience_s)
         self._is_asleep = False
+
+    def _do(self, job: Job) -> bool:
+        job(self._journal)
+        self._let_go()
+        return True
 
     def _take(self) -> list[Draft]:
         self._is_busy = True
         self._first_at_s = monotonic()
         return [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_max))]
 
-    def _commit(self, batch: list[Draft]) -> None:
+    def _commit(self, batch: list[Draft]) -> bool:
         self._journal.append(batch)
         with self._progress:
             self._durable_seq = batch[-1].seq
@@ -181,6 +183,7 @@ class Writer:
         self._on_durable(batch[-1].seq)
         self._journal.checkpoint_if_due()
         self._let_go()
+        return True
 
     def _let_go(self) -> None:
         with self._work:

@@ -60,9 +60,20 @@ class Cell:
         self.restarts = -1
         self.last_exit: Exit | None = None
 
-    def is_ready(self) -> bool:
-        """Say whether it lives, or is not waited for."""
-        return self.up or self.retired
+    def is_settled(self) -> bool:
+        """Say whether nothing is left to do: one that is down is waited for, one that was given up is not."""
+        if not self.up:
+            return self.retired
+        return not self.open_work and self.mailbox.is_idle()
+
+    def why_unsettled(self) -> str:
+        """Say what is left to do."""
+        if not self.up:
+            return f"down after {self.last_exit}"
+        if self.mailbox.is_idle():
+            return "waits for an answer"
+        busy_with = type(self.mailbox.in_hand).__name__ if self.mailbox.busy_since is not None else "nothing"
+        return f"{self.mailbox.depth()} messages, busy with {busy_with}"
 
 
 class Seat(NamedTuple):

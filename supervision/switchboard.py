@@ -15,6 +15,7 @@ from pykka import Future
 from supervision.cells import Cell, Held, Outbox, Seat, Vitals, vitals_of
 from supervision.clock import Clock
 from supervision.errors import ActorDown, Fenced
+from supervision.hearers import Hearers
 from supervision.mailbox import Mailbox, Post
 from supervision.recorder import Encoder, Recorder
 from supervision.signals import Exit, Lane, Recorded, Settled, Stop, Wake
@@ -38,24 +39,18 @@ class Switchboard:
         self._clock = clock
         self._recorder = recorder
         self.encode = encode
-        self._routes = {kind: tuple(names) for kind, names in routes.items()}
         self._leaves_house = leaves_house
         self._seq = last_seq
         self._epoch = last_epoch
         self._lock = threading.RLock()
         self._cells: dict[str, Cell] = {}
-        self._hearers: dict[tuple[type, Cell], tuple[Cell, ...]] = {}
-        self._late_hearers: dict[type, tuple[Cell, ...]] = {}
-        """By kind: who lives and hears it at once, and who once it is durable."""
+        self._hearers = Hearers(routes, self._cells)
         self._late: deque[tuple[int, Cell, Post]] = deque()
-        """What the latter are still to hear, in sequence."""
+        """What onlookers are still to hear, in sequence."""
         self._a_moment_later = a_moment_later
         self._is_telling_late = False
         self._held: list[Held] = []
-        self._unready = 0
-        self._open_work = 0
-        self._settling: tuple[Mailbox, ...] = ()
-        """The mailboxes of all who live and are waited for."""
+        self._settling: tuple[Cell, ...] = ()
         self._settle_waiter: Cell | None = None
         self.dead_letters: Counter[tuple[str, str]] = Counter()
 
@@ -68,9 +63,9 @@ class Switchboard:
                 return
             cell = Cell(name, self._new_mailbox(), settles=settles, parent=parent, hears_late=hears_late)
             self._cells[name] = cell
-            self._hearers.clear()
+            self._hearers.forget()
             if settles:
-                self._unready += 1
+                self._settling = (*self._settling, cell)
 
     def open(self, name: str, *, by: int | None = None) -> Seat:
         """Begin a new incarnation: a new epoch and a new mailbox that hears all that is numbered from now on.
@@ -91,7 +86,8 @@ class Switchboard:
             cell.mailbox = self._new_mailbox()
             cell.started_at = self._clock.monotonic()
             cell.restarts += 1
-            self._set_up(cell, up=True, retired=False)
+            cell.up, cell.retired = True, False
+            self._hearers.forget()
             self._put(cell, Post(Wake(), cell.started_at), Lane.SYSTEM)
             return Seat(cell, cell.epoch, cell.mailbox, self._seq)
 
@@ -102,7 +98,8 @@ class Switchboard:
             if cell.epoch != epoch or not cell.up:
                 return False
             cell.last_exit = reason
-            self._set_up(cell, up=False, retired=cell.retired)
+            cell.up = False
+            self._hearers.forget()
             self._empty(cell)
             self._held = [held for held in self._held if not (held.sender == name and held.epoch == epoch)]
             self.look_if_settled()
@@ -124,14 +121,12 @@ class Switchboard:
     def expect(self, name: str) -> None:
         """Tell that a name is about to be started: settling waits for it from now on."""
         with self._lock:
-            cell = self._cells[name]
-            self._set_up(cell, up=cell.up, retired=False)
+            self._cells[name].retired = False
 
     def retire(self, name: str) -> None:
         """Tell that a name will not be started again by itself: settling no longer waits for it."""
         with self._lock:
-            cell = self._cells[name]
-            self._set_up(cell, up=cell.up, retired=True)
+            self._cells[name].retired = True
             self.look_if_settled()
 
     # -- speaking ------------------------------------------------------------------------------------------------
@@ -145,8 +140,6 @@ class Switchboard:
         with self._lock:
             if cell.epoch != epoch:
                 _demand_epoch(cell, epoch)
-            if cell.settles and open_work is not cell.open_work:
-                self._open_work += 1 if open_work else -1
             cell.open_work = open_work
             return self._release(cell, outbox) if outbox is not None else 0
 
@@ -195,9 +188,7 @@ class Switchboard:
             return
         with self._lock:
             waiter = self._settle_waiter
-            if waiter is None or self._unready or self._open_work or self._held:
-                return
-            if all(map(Mailbox.is_idle, self._settling)):
+            if waiter is not None and not self._held and all(map(Cell.is_settled, self._settling)):
                 self._settle_waiter = None
                 self._put(waiter, Post(Settled(self._seq), self._clock.monotonic()), Lane.ORDINARY)
 
@@ -224,11 +215,7 @@ class Switchboard:
     def unsettled(self) -> tuple[str, ...]:
         """Name what settling waits for."""
         with self._lock:
-            parts = [
-                f"{cell.name}: {self._why_unsettled(cell)}"
-                for cell in self._cells.values()
-                if cell.settles and self._why_unsettled(cell)
-            ]
+            parts = [f"{cell.name}: {cell.why_unsettled()}" for cell in self._settling if not cell.is_settled()]
             return (*parts, *(f"{held.sender}: a send waits for sequence {held.gate}" for held in self._held))
 
     def vitals(self) -> list[Vitals]:
@@ -273,11 +260,11 @@ class Switchboard:
             )
             records.append(record)
             post = Post(record, now)
-            key = (type(event), cell)
-            for hearer in self._hearers[key] if key in self._hearers else self._hearers_of(*key):
+            kind_of = type(event)
+            for hearer in self._hearers.at_once(kind_of, cell):
                 hearer.mailbox.hear(post)
-            if late := self._late_hearers.get(type(event)):
-                self._late.extend((seq, hearer, post) for hearer in late)
+            for hearer in self._hearers.late(kind_of):
+                self._late.append((seq, hearer, post))
         self._seq = cell.given = seq
         self._recorder.enqueue(records)
         return seq
@@ -291,16 +278,6 @@ class Switchboard:
                 _seq, hearer, post = self._late.popleft()
                 if hearer.up:
                     hearer.mailbox.hear(post)
-
-    def _hearers_of(self, kind: type, sender: Cell) -> tuple[Cell, ...]:
-        """Find who lives and hears at once what a sender says of a kind."""
-        names = self._routes.get(kind, ())
-        if sender.hears_itself and sender.name not in names:
-            names = (*names, sender.name)
-        cells = [self._cells[name] for name in names if name in self._cells]
-        self._late_hearers[kind] = tuple(cell for cell in cells if cell.hears_late)
-        hearers = self._hearers[kind, sender] = tuple(cell for cell in cells if cell.up and not cell.hears_late)
-        return hearers
 
     def _hold(self, sender: Cell, to: str, message: Any, *, gate: int) -> None:
         if self._recorder.durable_seq >= gate:
@@ -330,32 +307,12 @@ class Switchboard:
             self._bury(cell.name, envelope.message)
             if envelope.reply_to is not None:
                 envelope.reply_to.set_exception((ActorDown, ActorDown(f"{cell.name} went down"), None))
-        if cell.settles:
-            self._open_work -= cell.open_work
         cell.open_work = False
         if self._settle_waiter is cell:
             self._settle_waiter = None
 
-    def _set_up(self, cell: Cell, *, up: bool, retired: bool) -> None:
-        if cell.settles:
-            was_ready = cell.is_ready()
-            cell.up, cell.retired = up, retired
-            self._unready += was_ready - cell.is_ready()
-        cell.up, cell.retired = up, retired
-        self._hearers.clear()
-        self._settling = tuple(each.mailbox for each in self._cells.values() if each.settles and each.up)
-
     def _new_mailbox(self) -> Mailbox:
         return Mailbox(on_quiet=self.look_if_settled)
-
-    def _why_unsettled(self, cell: Cell) -> str:
-        if not cell.up:
-            return "" if cell.retired else f"down after {cell.last_exit}"
-        mailbox = cell.mailbox
-        if not mailbox.is_idle():
-            in_hand = type(mailbox.in_hand).__name__ if mailbox.busy_since is not None else "nothing"
-            return f"{mailbox.depth()} messages, busy with {in_hand}"
-        return "waits for an answer" if cell.open_work else ""
 
 
 def _demand_epoch(cell: Cell, epoch: int) -> None:

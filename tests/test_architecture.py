@@ -38,7 +38,7 @@ CATCH_ALL = {
     "persistence/connection.py": {"_connect", "reading"},
     "persistence/journal.py": {"_commit"},
     "persistence/reader.py": {"__init__"},
-    "persistence/writer.py": {"_run"},
+    "persistence/writer.py": {"_guarded"},
     "gateways/paper/book.py": {"_transaction", "open"},
     "holdfast/admin/server.py": {"_serve_call"},
     "holdfast/admin/socket_file.py": {"_listen"},

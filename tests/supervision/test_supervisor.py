@@ -24,7 +24,6 @@ from tests.supervision.troupe import (
     RUNTIMES,
     House,
     Puppet,
-    assert_accounts_are_right,
     failing_at,
     lives,
     supervisor,
@@ -746,4 +745,3 @@ def test_whatever_befalls_a_tree_it_comes_back_whole(seed: int) -> None:
     for name in names:
         assert house.count("made", name) - house.count("ended", name) == 1
     assert house.switchboard.unsettled() == ()
-    assert_accounts_are_right(house.switchboard)

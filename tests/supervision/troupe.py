@@ -317,12 +317,3 @@ def lives(log: Sequence[tuple[Any, ...]]) -> list[str]:
     """Return starts and ends in short: `+a` and `-a`."""
     signs = {"started": "+", "ended": "-"}
     return [signs[entry[0]] + entry[1] for entry in log if entry[0] in signs]
-
-
-def assert_accounts_are_right(switchboard: Switchboard) -> None:
-    """Compare what settling rests on with how each name is."""
-    settling = [cell for cell in switchboard._cells.values() if cell.settles]
-
-    assert switchboard._settling == tuple(cell.mailbox for cell in settling if cell.up)
-    assert switchboard._open_work == sum(cell.open_work for cell in settling)
-    assert switchboard._unready == sum(not cell.up and not cell.retired for cell in settling)

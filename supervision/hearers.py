@@ -1,0 +1,37 @@
+"""Who hears an event: most at once, onlookers only when it is durable."""
+
+from collections.abc import Mapping, Sequence
+
+from supervision.cells import Cell
+
+
+class Hearers:
+    """Finds who lives and hears a kind of event, and keeps what was found until somebody comes or goes."""
+
+    def __init__(self, routes: Mapping[type, Sequence[str]], cells: Mapping[str, Cell]) -> None:
+        self._routes = {kind: tuple(names) for kind, names in routes.items()}
+        self._cells = cells
+        self._at_once: dict[tuple[type, Cell], tuple[Cell, ...]] = {}
+        self._late: dict[type, tuple[Cell, ...]] = {}
+
+    def at_once(self, kind: type, sender: Cell) -> tuple[Cell, ...]:
+        """Return who lives and hears at once what a sender says of a kind."""
+        found = self._at_once.get((kind, sender))
+        return found if found is not None else self._find(kind, sender)
+
+    def late(self, kind: type) -> tuple[Cell, ...]:
+        """Return who hears a kind once it is durable; `at_once` is asked first."""
+        return self._late[kind]
+
+    def forget(self) -> None:
+        """Look anew from now on: somebody has come or gone."""
+        self._at_once.clear()
+
+    def _find(self, kind: type, sender: Cell) -> tuple[Cell, ...]:
+        names = self._routes.get(kind, ())
+        if sender.hears_itself and sender.name not in names:
+            names = (*names, sender.name)
+        cells = [self._cells[name] for name in names if name in self._cells]
+        self._late[kind] = tuple(cell for cell in cells if cell.hears_late)
+        found = self._at_once[kind, sender] = tuple(cell for cell in cells if cell.up and not cell.hears_late)
+        return found
