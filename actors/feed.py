@@ -109,12 +109,12 @@ class FeedMemory(StructMemory[FeedState]):
                 state.is_ended = True
 
     def _close_bars(self, at: Instant, bars: tuple[Bar, ...]) -> None:
-        state = self.state
+        state, newest, chains_of = self.state, self.state.newest, self._chains
         state.at, state.is_ended = at, False
         state.offers, state.told_frames, state.refused = {}, [], []
         for bar in bars:
-            state.newest[bar.symbol] = bar
-            for chain in self._chains.get((bar.symbol, bar.timeframe)) or self._chains_for(bar):
+            newest[symbol := bar.symbol] = bar
+            for chain in chains_of.get((symbol, bar.timeframe)) or self._chains_for(bar):
                 finest = chain[0]
                 if finest.opened_at <= bar.opened_at and bar.closed_at < finest.closes_at:
                     finest.parts.append(bar)  # What `take_in` would do for nearly every bar, without the calls.

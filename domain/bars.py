@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
@@ -24,6 +25,8 @@ that is blind for ever would be the greater harm.
 """
 TEXT_MAX = 80
 """Characters of a broken row that a finding quotes."""
+
+_HIGH, _LOW, _VOLUME = attrgetter("high"), attrgetter("low"), attrgetter("volume")
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -153,10 +156,10 @@ class FrameBuilder(msgspec.Struct):
             self.opened_at,
             self.closes_at,
             parts[0].open,
-            max(part.high for part in parts),
-            min(part.low for part in parts),
+            max(map(_HIGH, parts)),
+            min(map(_LOW, parts)),
             parts[-1].close,
-            sum((part.volume for part in parts[1:]), parts[0].volume),
+            sum(map(_VOLUME, parts[1:]), parts[0].volume),
         )
 
 

@@ -174,9 +174,9 @@ class Book(msgspec.Struct):
         """Return what the account is worth in quote currency.  An asset without a mark counts as nothing."""
         # Asked at every bar: a context of its own would cost more than the sums.
         total = self.cash.get(self.quote, ZERO)
-        for asset, symbol in self.markets.items():
-            amount = self.cash.get(asset)
-            if amount and (mark := _mark(marks, symbol)) is not None:
+        for asset, amount in self.cash.items():
+            symbol = self.markets.get(asset)
+            if amount and symbol is not None and (mark := _mark(marks, symbol)) is not None:
                 total = LEDGER.fma(amount, mark, total)
         return total
 

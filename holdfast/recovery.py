@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from msgspec.structs import astuple
+
 from holdfast.routes import kinds_of
 from messages.codec import decode
 from persistence.errors import DraftRefused
@@ -96,17 +98,5 @@ def draft_of(record: Recorded) -> Draft:
 
 def recorded_of(record: Record) -> Recorded:
     """Return a record of the journal as actors hear it."""
-    return Recorded(
-        record.seq,
-        record.at,
-        record.wall,
-        record.kind,
-        record.version,
-        record.actor,
-        record.epoch,
-        record.seen,
-        record.correlation,
-        record.causation,
-        record.payload,
-        decode(record.kind, record.version, record.payload),
-    )
+    columns = astuple(record)[:-1]
+    return Recorded(*columns, decode(record.kind, record.version, record.payload))

@@ -1,5 +1,6 @@
 """The switchboard: what leaves the house waits for its cause, what was fenced is silent, and settling counts right."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,10 +24,12 @@ from tests.supervision.troupe import (
 
 
 class StillClock(MarketClock):
-    """A clock that stands still, but for the market's."""
+    """A clock that stands where it is set, but for the market's."""
+
+    now_s = 0.0
 
     def monotonic(self) -> float:
-        return 0.0
+        return self.now_s
 
     def wall_ms(self) -> int:
         return 0
@@ -44,6 +47,7 @@ class Board:
             encode=encode,
             routes=routes.get("routes", {}),
             leaves_house=frozenset({Letter}),
+            a_moment_later=routes.get("a_moment_later", lambda call: call()),
         )
         self.seats: dict[str, Seat] = {}
         for name in names:
@@ -200,6 +204,78 @@ def test_a_plain_actor_too_waits_for_what_it_has_heard() -> None:
 
     assert house.log[-1] == ("took", "venue", Letter(1))
     assert [record.seq for record in house.records] == [1]
+
+
+# -- onlookers -------------------------------------------------------------------------------------------------------
+
+
+def test_an_onlooker_hears_an_event_once_it_is_durable_and_in_sequence() -> None:
+    board = Board("a", "b", routes={Noted: ["b", "onlooker"]})
+    board.switchboard.declare("onlooker", hears_late=True)
+    board.open("onlooker")
+    for n in (1, 2, 3):
+        board.poke("a")
+        board.say("a", events=(Noted(n),))
+    assert len(board.heard("b")) == 3
+    assert board.heard("onlooker") == []
+    board.durable(2)
+    assert [record.seq for record in board.heard("onlooker")] == [1, 2]
+    board.durable(3)
+
+    assert [record.seq for record in board.heard("onlooker")] == [3]
+
+
+def test_an_onlooker_is_told_a_moment_later_and_much_at_once() -> None:
+    later: list[Callable[[], None]] = []
+    board = Board("a", routes={Noted: ["onlooker"]}, a_moment_later=later.append)
+    board.switchboard.declare("onlooker", hears_late=True)
+    board.open("onlooker")
+    board.switchboard.record("edge", [Noted(1), Noted(2)])
+    board.durable(1)
+    board.durable(2)
+    board.switchboard.record("edge", [Noted(3)])
+    assert board.heard("onlooker") == []
+    assert len(later) == 1
+    later.pop()()
+    assert [record.seq for record in board.heard("onlooker")] == [1, 2]
+    board.durable(3)
+    later.pop()()
+
+    assert [record.seq for record in board.heard("onlooker")] == [3]
+
+
+def test_an_onlooker_that_is_down_when_it_would_hear_misses_it_and_its_successor_hears_on() -> None:
+    board = Board("a", routes={Noted: ["onlooker"]})
+    board.switchboard.declare("onlooker", hears_late=True)
+    seat = board.open("onlooker")
+    board.switchboard.record("edge", [Noted(1), Noted(2)])
+    board.switchboard.close("onlooker", seat.epoch, Exit("crash"))
+    board.durable(1)
+    board.open("onlooker")
+    board.durable(2)
+
+    assert [record.seq for record in board.heard("onlooker")] == [2]
+
+
+# -- vitals ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_age_of_the_oldest_message_is_told_whether_it_waits_or_is_in_hand() -> None:
+    board = Board("a")
+    board.clock.now_s = 10.0
+    board.switchboard.tell("a", Poke(1))
+    board.clock.now_s = 12.0
+    board.switchboard.tell("a", Poke(2), Lane.SYSTEM)
+    board.clock.now_s = 15.0
+    (vitals,) = board.switchboard.vitals()
+    assert (vitals.mailbox_depth, vitals.oldest_s, vitals.busy_s) == (2, 5.0, 0.0)
+    mailbox = board.seats["a"].mailbox
+    assert mailbox.get().message == Poke(2)
+    assert mailbox.get().message == Poke(1)
+    mailbox.in_hand, mailbox.busy_since = Poke(1), 14.0
+    (vitals,) = board.switchboard.vitals()
+
+    assert (vitals.mailbox_depth, vitals.oldest_s, vitals.busy_s, vitals.busy_with) == (0, 1.0, 1.0, "Poke")
 
 
 # -- numbers ---------------------------------------------------------------------------------------------------------
