@@ -98,5 +98,4 @@ def draft_of(record: Recorded) -> Draft:
 
 def recorded_of(record: Record) -> Recorded:
     """Return a record of the journal as actors hear it."""
-    columns = astuple(record)[:-1]
-    return Recorded(*columns, decode(record.kind, record.version, record.payload))
+    return Recorded._make((*astuple(record)[:-1], decode(record.kind, record.version, record.payload)))
