@@ -4,6 +4,7 @@ from actors.base import StructMemory
 from domain.execution import Approval, Execution
 from domain.market import HOUR_MS
 from domain.proposal import Exit
+from messages.imported import PositionImported
 from messages.market import BarsClosed, OfferAnswered
 from messages.node import OperatorCommanded
 from messages.orders import (
@@ -50,6 +51,8 @@ class ExecutorMemory(StructMemory[Execution]):
                 for wish in proposals:
                     if isinstance(wish, Exit):
                         known.wish_exit(strategy, wish, record.seq)
+            case PositionImported(position=held):
+                known.take_over(held, record.seq)
             case OperatorCommanded() as command:
                 self._command(command, record)
             case _:

@@ -19,6 +19,7 @@ from holdfast.recovery import recorded_of
 from holdfast.routes import HEARS, role_of
 from messages.base import Event
 from messages.codec import decode
+from messages.imported import StateImported
 from messages.market import SourceOpened
 from messages.node import ConfigurationChanged, NodeStarted
 from messages.orders import OrderFilled, OrderIntended
@@ -198,11 +199,14 @@ class _Journaled(msgspec.Struct):
 
 
 def symbols_at(reader: JournalReader, until: int) -> tuple[str, ...]:
-    """Return the symbols of the market as of a sequence, those of earlier sources too."""
-    opened: Iterable[Record] = reader.read(until=until, kinds=["SourceOpened"])
+    """Return the symbols of the market as of a sequence, those of earlier sources too.
+
+    Positions may have been imported before any source was opened.
+    """
+    opened: Iterable[Record] = reader.read(until=until, kinds=["SourceOpened", "StateImported"])
     symbols: tuple[str, ...] = ()
     for record in opened:
         event: Event = decode(record.kind, record.version, record.payload)
-        assert isinstance(event, SourceOpened)
+        assert isinstance(event, SourceOpened | StateImported)
         symbols = tuple(dict.fromkeys((*symbols, *event.symbols)))
     return symbols

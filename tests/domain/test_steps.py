@@ -22,7 +22,7 @@ class Story:
     """An executor's knowledge, told event by event."""
 
     def __init__(self) -> None:
-        self.known = Execution()
+        self.known = Execution(closes={"COINUSDT": D(100)})
         self.seq = 0
 
     def next(self) -> int:
