@@ -145,9 +145,9 @@ class BreakerMemory(StructMemory[BreakerState]):
                 state.book.cash = dict(cash)
             case PositionImported(position=held):
                 state.book.take_over(held)
-            case StateImported(counters=Counters(peak_equity=peak)):
-                # Changing the program makes up for no loss: the fall is measured from the highest worth there ever was.
-                state.watch.peak_equity = peak
+            case StateImported(counters=Counters(peak_equity=Decimal() as peak)):
+                # To change the program makes up for no loss.
+                state.watch.go_on_from(peak)
 
     def _fold_order(self, event: object) -> None:
         state = self.state
