@@ -51,16 +51,16 @@ class ExecutorMemory(StructMemory[Execution]):
                 for wish in proposals:
                     if isinstance(wish, Exit):
                         known.wish_exit(strategy, wish, record.seq)
-            case PositionImported(position=held):
-                known.take_over(held, record.seq)
             case OperatorCommanded() as command:
                 self._command(command, record)
             case _:
-                self._fold_end(record)
+                self._fold_rest(record)
 
-    def _fold_end(self, record: Recorded) -> None:
+    def _fold_rest(self, record: Recorded) -> None:
         known = self.state
         match record.event:
+            case PositionImported(position=held):
+                known.take_over(held, record.seq)
             case OrderUnresolved(client_id=client_id):
                 known.doubt(client_id)
             case OrderCanceled(client_id=client_id):
