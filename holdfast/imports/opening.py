@@ -50,10 +50,18 @@ def files_for(settings: Settings, home: Path) -> tuple[Path, ...]:
         ConfigurationError: there are none where the configuration says.
     """
     named = settings.import_.path
-    files = find_state(Path(named) if named else home)
-    if named and not files:
-        expected = f"{WHOLE}, or any of {', '.join(PARTS)}"
-        raise ConfigurationError([Problem("import.path", expected, "none of them", named)])
+    return demand_files(find_state(Path(named)), "import.path", Path(named)) if named else find_state(home)
+
+
+def demand_files(files: tuple[Path, ...], key: str, place: Path) -> tuple[Path, ...]:
+    """Return the files found at a place that somebody has named.
+
+    Raises:
+        ConfigurationError: there are none.
+    """
+    if not files:
+        expected = f"a folder with {WHOLE}, or with any of {', '.join(PARTS)}"
+        raise ConfigurationError([Problem(key, expected, "none of them", str(place))])
     return files
 
 
