@@ -32,6 +32,7 @@ def counters_of(document: Document, quote: str) -> tuple[Counters | None, list[s
         notices.append(
             f"{row.path_of('trades')} is {trades}, and {finished} were won, lost or neither: only these go on"
         )
+        document.kept[row.path_of("trades")] = str(trades)
     counters = Counters(
         **trips,
         realised=values.get("realised", ZERO),

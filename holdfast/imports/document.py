@@ -158,26 +158,33 @@ class _Reader:
         if not isinstance(value, Table | list):
             amount = self._walker.leaf(kind, value, path)
             return {} if amount is WRONG else {QUOTE: amount}
-        if isinstance(value, list):
-            self._walker.report(path, expected="an object with an amount for each asset", found=shown(value))
-            return {}
         amounts: dict[str, Decimal] = {}
-        for here, key, entry in self._walker.items(value, path, at_most=ASSETS_MAX):
+        for here, key, entry in self._walker.entries(value, path, at_most=ASSETS_MAX):
             asset = self._walker.leaf(ASSET, key, here)
-            amount = self._walker.leaf(kind, entry, here)
+            if asset is WRONG:
+                continue
             if asset in amounts:
                 self._walker.report(here, expected=f"{asset} once", found="it twice")
-            elif WRONG not in (asset, amount):
+            amount = self._walker.leaf(kind, entry, here)
+            if amount is not WRONG:
                 amounts[asset] = amount
         return amounts
 
     def _read_positions(self, said: Said) -> None:
-        for path, key, value in self._walker.items(said.value, said.path, at_most=POSITIONS_MAX):
+        for path, key, value in self._under_symbols(said):
             row = self._walker.row(value, path, POSITION, given={"symbol": key} if key else None)
             if row is not None:
                 self._demand_symbol(row, key)
                 self._document.positions.append((self._walker, row))
                 self._document.keep_apart(self._walker, path, row.rest)
+
+    def _under_symbols(self, said: Said) -> Iterator[tuple[str, str, Any]]:
+        """Yield path, symbol and value of positions; no symbol where they are a list."""
+        if not isinstance(said.value, list):
+            yield from self._walker.entries(said.value, said.path, at_most=POSITIONS_MAX)
+            return
+        for path, value in self._walker.elements(said.value, said.path, at_most=POSITIONS_MAX):
+            yield path, "", value
 
     def _demand_symbol(self, row: Row, key: str) -> None:
         symbol = row.values.get("symbol")
@@ -187,10 +194,7 @@ class _Reader:
             )
 
     def _read_trades(self, said: Said) -> None:
-        if not isinstance(said.value, list):
-            self._walker.report(said.path, expected="a list", found=shown(said.value))
-            return
-        for path, _, value in self._walker.items(said.value, said.path, at_most=TRADES_MAX):
+        for path, value in self._walker.elements(said.value, said.path, at_most=TRADES_MAX):
             row = self._walker.row(_with_plain_fee(value), path, TRADE)
             if row is not None and row.is_whole:
                 rest = self._document.keep(self._walker, path, row.rest)
@@ -213,8 +217,7 @@ class _Reader:
         self._document.keep_apart(self._walker, said.path, row.rest)
 
     def _read_entries(self, said: Said) -> None:
-        table = self._walker.table(said.value, said.path) or Table()
-        for path, symbol, value in self._walker.items(table, said.path, at_most=ENTRIES_MAX):
+        for path, symbol, value in self._walker.entries(said.value, said.path, at_most=ENTRIES_MAX):
             at = self._walker.leaf(MOMENT, value, path)
             if at is not WRONG:
                 self._document.entries.append((Said(self._walker, path, symbol), at))

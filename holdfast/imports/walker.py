@@ -70,17 +70,23 @@ class Walker:
             self.report(below(path, key), expected="it once", found="it twice")
         return value
 
-    def items(self, value: Any, path: str, *, at_most: int) -> Iterator[tuple[str, str, Any]]:
-        """Yield path, key and value of all that a list or an object holds; the key is empty in a list."""
-        if isinstance(value, list):
-            entries = [(f"{path}[{index}]", "", entry) for index, entry in enumerate(value)]
-        else:
-            table = self.table(value, path) or Table()
-            entries = [(below(path, key), key, entry) for key, entry in table.items()]
-        if len(entries) > at_most:
-            self.report(path, expected=f"at most {at_most} of them", found=str(len(entries)))
-            return
-        yield from entries
+    def entries(self, value: Any, path: str, *, at_most: int) -> Iterator[tuple[str, str, Any]]:
+        """Yield path, key and value of all that an object holds."""
+        table = self.table(value, path) or Table()
+        if self._fits(path, len(table), at_most):
+            yield from ((below(path, key), key, entry) for key, entry in table.items())
+
+    def elements(self, value: Any, path: str, *, at_most: int) -> Iterator[tuple[str, Any]]:
+        """Yield path and value of all that a list holds."""
+        if not isinstance(value, list):
+            self.report(path, expected="a list", found=shown(value))
+        elif self._fits(path, len(value), at_most):
+            yield from ((f"{path}[{index}]", entry) for index, entry in enumerate(value))
+
+    def _fits(self, path: str, count: int, at_most: int) -> bool:
+        if count > at_most:
+            self.report(path, expected=f"at most {at_most} of them", found=str(count))
+        return count <= at_most
 
     def leaf(self, kind: Kind, value: Any, path: str) -> Any:
         """Return a single value, `WRONG` where it is not of its kind."""
