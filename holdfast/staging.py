@@ -36,13 +36,13 @@ class StagedNode:
         self.ended = False
         self.root_exit: Exit | None = None
         self._home = home
-        self._files = ExitStack()
-        journal = self._files.enter_context(closing(Journal.open(home, cue=cue or _nothing)))
-        self._journal = journal
-        self._past = look_back(home, journal.last_seq)
-        self._opening = opening_of(self._past, parts, home)
-        venue = open_venue(home, parts, self._opening, cue=cue)
-        self._files.callback(venue.close)
+        with ExitStack() as opened:
+            self._journal = journal = opened.enter_context(closing(Journal.open(home, cue=cue or _nothing)))
+            self._past = look_back(home, journal.last_seq)
+            self._opening = opening_of(self._past, parts, home)
+            venue = open_venue(home, parts, self._opening, cue=cue)
+            opened.callback(venue.close)
+            self._files = opened.pop_all()
         self._counts: Counter[str] = Counter()
         recorder = StageRecorder(self._append, journal.last_seq, on_enqueue=self._count)
         self._recorder = recorder
