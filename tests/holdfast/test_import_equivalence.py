@@ -33,7 +33,6 @@ from tests.endurance.nodes import ROOT, Outcome, outcome_of
 from tests.holdfast.imported import parts_of
 from tests.holdfast.test_equivalence import (
     OVERRIDES,
-    POINTS,
     crash_through,
     die_at,
     disagreements,
@@ -238,6 +237,14 @@ def test_a_node_killed_again_and_again_while_it_starts_for_the_first_time_ends_t
     assert outcome_of(home) == reference
     assert disagreements(home) == []
     assert len(events(home, PastImported)) == 1
+
+
+POINTS = (
+    *(f"journal.{point}" for point in ("before_commit", "after_commit", "after_watermark")),
+    *(f"venue.{point}" for point in ("before_book", "after_book")),
+    *(f"{name}.before_release" for name in ("positions", "executor", "breaker", "strategy.ema_cross")),
+    *(f"{name}.after_release" for name in ("positions", "executor")),
+)
 
 
 @pytest.mark.parametrize("point", POINTS)
