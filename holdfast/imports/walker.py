@@ -4,6 +4,7 @@ What is not known is no mistake: it is left over, for whoever asked for the obje
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ DEPTH_MAX = 64
 PROBLEMS_MAX = 1_000
 """Mistakes that are told; of the others only how many there are."""
 WRONG: Any = object()
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+").fullmatch
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -42,8 +44,9 @@ class Row(msgspec.Struct, frozen=True):
 
 def below(path: str, key: str) -> str:
     """Return the path of a key in an object."""
-    step = key if key.isascii() and key.replace("_", "").replace("-", "").isalnum() else f"[{json.dumps(key)}]"
-    return f"{path}.{step}" if path and not step.startswith("[") else f"{path}{step}"
+    if not _PLAIN(key):
+        return f"{path}[{json.dumps(key)}]"
+    return f"{path}.{key}" if path else key
 
 
 class Walker:
@@ -88,11 +91,12 @@ class Walker:
             self.report(path, expected=f"at most {at_most} of them", found=str(count))
         return count <= at_most
 
-    def leaf(self, kind: Kind, value: Any, path: str) -> Any:
-        """Return a single value, `WRONG` where it is not of its kind."""
+    def leaf(self, kind: Kind, value: Any, path: str, key: str = "") -> Any:
+        """Return a single value, that under a key where one is given; `WRONG` where it is not of its kind."""
         try:
             return kind.read(value, {})
         except Mismatch as mismatch:
+            path = below(path, key) if key else path
             found = "a secret" if _is_secret(path) else shown(value)
             self.report(path, expected=str(mismatch), found=found)
             return WRONG
@@ -121,9 +125,10 @@ class Walker:
     def _take(
         self, field: Field, key: str, entry: Any, path: str, values: dict[str, Any], keys: dict[str, str]
     ) -> None:
-        read, name, here = self.leaf(field.kind, entry, below(path, key)), field.name, below(path, key)
+        read, name = self.leaf(field.kind, entry, path, key), field.name
         if name in values and WRONG not in (read, values[name]) and read != values[name]:
-            self.report(here, expected=f"what {keys[name]} says, which means the same", found=shown(entry))
+            expected = f"what {keys[name]} says, which means the same"
+            self.report(below(path, key), expected=expected, found=shown(entry))
         values[name], keys[name] = read, key
 
     def missing(self, path: str, field: Field, rest: dict[str, Any]) -> None:

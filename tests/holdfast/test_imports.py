@@ -1,6 +1,7 @@
 """Laws of reading the state of another program: to the last digit, by every name, and every mistake at once."""
 
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.imported import Counters, HeldPosition, LastEntry
+from gateways.state_files import FILE_BYTES_MAX
 from holdfast.config.problems import ConfigurationError
 from holdfast.imports import document, walker
 from holdfast.imports.fields import COUNTERS, POSITION, SECTIONS, TRADE, Field, same
@@ -736,3 +738,32 @@ def test_mistakes_of_all_files_are_told_at_once(agent: Agent) -> None:
         read_opening([agent.folder / "positions.json", agent.folder / "trades.json"], agent.parts)
 
     assert [Path(problem.origin).name for problem in refused.value.problems] == ["positions.json:1", "trades.json"]
+
+
+# -- what is written about it --------------------------------------------------------------------------------------
+
+
+def test_every_name_of_every_key_is_documented() -> None:
+    text = (ROOT / "docs" / "import.md").read_text()
+    names = {name for _, name, _ in spellings()} | {name for names in SECTIONS.values() for name in names}
+
+    assert not [name for name in sorted(names) if f"`{name}`" not in text]
+
+
+def test_what_is_documented_is_read_without_a_mistake(agent: Agent) -> None:
+    (shown,) = re.findall(r"^```json\n(.*?)^```$", (ROOT / "docs" / "import.md").read_text(), re.MULTILINE | re.DOTALL)
+
+    taken = agent.opened(shown).taken
+
+    assert taken is not None
+    assert (len(taken.positions), len(taken.entries), taken.notices) == (1, 2, ())
+
+
+def test_the_limits_that_are_documented_are_those_that_hold() -> None:
+    text = " ".join((ROOT / "docs" / "import.md").read_text().split())
+
+    assert f"at most {FILE_BYTES_MAX // 2**20} MiB" in text
+    limits = (document.POSITIONS_MAX, document.TRADES_MAX, document.ASSETS_MAX, document.ENTRIES_MAX)
+    assert "{:,} positions, {:,} trades, {:,} assets and {:,} times of last entry".format(*limits) in text
+    assert f"the first {walker.PROBLEMS_MAX:,} of a file are told" in text
+    assert f"at most {DIGITS_MAX} digits, {PLACES_MAX} of them after the point" in text
