@@ -17,6 +17,8 @@ GREATEST = Decimal(10) ** 12
 DIGITS_MAX = 28
 PLACES_MAX = 30
 """Products of two such numbers are exact in the book."""
+LETTERS_MAX = 200
+"""Of anything that may be a number."""
 TIME_MIN, TIME_MAX = 10**11, 10**13
 """Milliseconds between the years 1973 and 2286."""
 
@@ -26,9 +28,11 @@ class Amount(Number, frozen=True):
 
     def read(self, value: Any, environ: Mapping[str, str]) -> Decimal:
         """Take a number, or a text that is one; never by way of a float."""
-        number = Decimal(Number.read(self, value, environ))
+        number = Decimal(Number.read(self, _short(value), environ))
         if not _has_few_digits(number):
-            raise Mismatch(f"{self._expected()}, of at most {DIGITS_MAX} digits, {PLACES_MAX} after the point")
+            raise Mismatch(
+                f"{self._expected()}, of at most {DIGITS_MAX} digits and {PLACES_MAX} places after the point"
+            )
         return number or ZERO
 
 
@@ -39,7 +43,7 @@ class Count(Number, frozen=True):
 
     def read(self, value: Any, environ: Mapping[str, str]) -> int:
         """Take a whole number, or a text that is one."""
-        number = Decimal(Number.read(self, value, environ))
+        number = Decimal(Number.read(self, _short(value), environ))
         if number != int(number):
             raise Mismatch(self._expected())
         return int(number)
@@ -131,6 +135,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 3] + "..."
 
 
+def _short(value: Any) -> Any:
+    """Return a value, or None in place of a text that is too long to be looked at for a number."""
+    return None if isinstance(value, str) and len(value) > LETTERS_MAX else value
+
+
 def _has_few_digits(number: Decimal) -> bool:
     _, digits, exponent = number.as_tuple()
     assert isinstance(exponent, int)
@@ -143,7 +152,7 @@ def _has_few_digits(number: Decimal) -> bool:
 
 def _instant_of_number(value: Any, environ: Mapping[str, str]) -> Instant | None:
     try:
-        number = Decimal(_TIME.read(value, environ))
+        number = Decimal(_TIME.read(_short(value), environ))
     except Mismatch:
         return None
     return int(number if number >= TIME_MIN else number * 1000)

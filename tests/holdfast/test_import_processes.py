@@ -232,6 +232,17 @@ def test_a_process_killed_at_any_moment_of_its_first_starts_ends_as_one_that_was
     assert not [check for check in verify_everything(home) if check.problems]
 
 
+def test_a_market_without_the_symbol_of_a_position_is_refused_before_any_bar_was_seen(tmp_path: Path) -> None:
+    home = a_home(tmp_path)
+    NodeProcess(home, ARGUMENTS, environment={VARIABLE: "journal.after_commit:1"}).end()
+
+    done = holdfast("run", "--home", home, *ARGUMENTS, "--set", 'feed.symbols=["SOLUSDT"]')
+
+    assert done.returncode == ExitCode.CONFIGURATION
+    assert "found none of BTCUSDT, ETHUSDT" in done.stderr
+    assert holdfast("replay", "--home", home).returncode == ExitCode.OK
+
+
 def test_a_book_left_behind_that_does_not_agree_is_refused_with_78_until_it_is_out_of_the_way(tmp_path: Path) -> None:
     home = a_home(tmp_path)
     NodeProcess(home, ARGUMENTS, environment={VARIABLE: "journal.before_commit:1"}).end()

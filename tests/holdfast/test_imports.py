@@ -228,6 +228,7 @@ def test_every_digit_of_a_number_is_taken_whether_it_is_a_number_or_a_text(
         "[1]",
         '{"free": 1}',
         "12345678901234567890123456789e-20",
+        "0." + "1" * 5_000_000,
     ],
 )
 def test_what_is_no_amount_is_refused_where_it_stands(agent: Agent, written: str) -> None:
@@ -766,4 +767,4 @@ def test_the_limits_that_are_documented_are_those_that_hold() -> None:
     limits = (document.POSITIONS_MAX, document.TRADES_MAX, document.ASSETS_MAX, document.ENTRIES_MAX)
     assert "{:,} positions, {:,} trades, {:,} assets and {:,} times of last entry".format(*limits) in text
     assert f"the first {walker.PROBLEMS_MAX:,} of a file are told" in text
-    assert f"at most {DIGITS_MAX} digits, {PLACES_MAX} of them after the point" in text
+    assert f"at most {DIGITS_MAX} digits and {PLACES_MAX} places" in text

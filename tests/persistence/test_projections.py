@@ -207,6 +207,21 @@ def test_tables_of_another_version_are_made_again_when_the_journal_is_opened(
     Journal.open(tmp_path).close()
 
 
+def test_a_journal_whose_tables_are_of_another_version_is_sound_before_it_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(Journal.open(tmp_path)) as journal:
+        append(journal, [intended("a"), filled("a", "t1", "1")])
+        journal._connection.execute("DROP TABLE imported_trades")
+    monkeypatch.setattr(projections, "PROJECTIONS_VERSION", projections.PROJECTIONS_VERSION + 1)
+
+    before = verify(tmp_path)
+    Journal.open(tmp_path).close()
+
+    assert before.is_sound
+    assert verify(tmp_path).is_sound
+
+
 @pytest.mark.parametrize(("table", "column"), [("orders", "state"), ("fills", "price"), ("equity", "equity")])
 def test_a_changed_table_is_found_by_verify_and_mended_by_making_it_again(
     journal: Journal, tmp_path: Path, table: str, column: str
