@@ -105,6 +105,14 @@ def test_what_was_taken_over_is_proven_and_shown_by_a_replay(tmp_path: Path) -> 
     assert "imported     2 positions and 2 trades" in text.stdout
 
 
+def test_a_run_returns_what_the_whole_account_gained_not_what_its_cash_became(tmp_path: Path) -> None:
+    done = holdfast("run", "--json", "--home", a_home(tmp_path), *ARGUMENTS)
+
+    summary = json.loads(done.stdout)
+    assert float(summary["equity"]) > 9_000
+    assert -5 < summary["return_pct"] < 5
+
+
 def test_a_state_may_lie_where_the_configuration_says(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     state = json.loads(STATE.read_text())
@@ -112,11 +120,15 @@ def test_a_state_may_lie_where_the_configuration_says(tmp_path: Path) -> None:
         (tmp_path / "old" / f"{name}.json").write_text(json.dumps(state[name]))
     (tmp_path / "mine.toml").write_text('[import]\npath = "old"\n')
 
-    done = holdfast("run", "--home", tmp_path / "home", "--config", tmp_path / "mine.toml", *ARGUMENTS)
+    home = a_home(tmp_path)
+
+    done = holdfast("run", "--home", home, "--config", tmp_path / "mine.toml", *ARGUMENTS)
 
     assert done.returncode == ExitCode.OK, done.stderr
     (imported,) = said(done.stderr, "state.imported")
+    (passed_over,) = said(done.stderr, "state.not_read")
     assert [Path(file).name for file in imported["files"]] == ["positions.json", "trades.json", "performance.json"]
+    assert (passed_over["file"], passed_over["why"]) == (str(home / "state.json"), "import.path names another place")
     assert any("venue.balances" in line["said"] for line in said(done.stderr, "state.notice"))
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,8 +18,10 @@ from holdfast.config.problems import ConfigurationError
 from holdfast.imports import document, walker
 from holdfast.imports.fields import COUNTERS, POSITION, SECTIONS, TRADE, Field, same
 from holdfast.imports.kinds import DIGITS_MAX, PLACES_MAX
-from holdfast.imports.opening import files_for, read_opening
+from holdfast.imports.opening import Opening, files_for, opening_events, read_opening
 from holdfast.parts import Parts
+from messages.imported import PastImported
+from persistence.writer import BATCH_MAX
 from tests.endurance.nodes import ROOT
 from tests.holdfast.imported import POSITION as A_POSITION
 from tests.holdfast.imported import TRADE as A_TRADE
@@ -228,7 +231,7 @@ def test_every_digit_of_a_number_is_taken_whether_it_is_a_number_or_a_text(
         "[1]",
         '{"free": 1}',
         "12345678901234567890123456789e-20",
-        "0." + "1" * 5_000_000,
+        f'"{"0" * 250}5"',
     ],
 )
 def test_what_is_no_amount_is_refused_where_it_stands(agent: Agent, written: str) -> None:
@@ -236,6 +239,11 @@ def test_what_is_no_amount_is_refused_where_it_stands(agent: Agent, written: str
 
     assert list(problems) == ["cash.USDT"]
     assert problems["cash.USDT"].expected.startswith("a number at least 0")
+
+
+@pytest.mark.parametrize("written", ["-0", "-0.00", '"-0"'])
+def test_there_is_no_nothing_below_nothing(agent: Agent, written: str) -> None:
+    assert not agent.opened(f'{{"cash": {{"USDT": {written}}}}}').cash["USDT"].is_signed()
 
 
 @pytest.mark.parametrize(
@@ -580,6 +588,24 @@ def test_there_is_a_limit_on_everything(agent: Agent, monkeypatch: pytest.Monkey
     assert (problem.expected, problem.found) == ("at most 1 of them", "2")
 
 
+def test_the_largest_state_there_may_be_is_one_commit(parts: Parts, agent: Agent) -> None:
+    taken = agent.opened({"trades": [A_TRADE], "positions": [A_POSITION], "mood": 1}).taken
+    assert taken is not None
+    largest = msgspec.structs.replace(
+        taken,
+        positions=taken.positions * document.POSITIONS_MAX,
+        trades=taken.trades * document.TRADES_MAX,
+    )
+
+    events = opening_events(Opening(cash=taken.cash, taken=largest), parts)
+
+    # The start of the process itself comes first, and perhaps a halt last.
+    assert 1 + len(events) + 1 <= BATCH_MAX
+    past = [event for event in events if isinstance(event, PastImported)]
+    assert sum(len(each.trades) for each in past) == document.TRADES_MAX
+    assert [bool(each.kept) for each in past] == [True] + [False] * (len(past) - 1)
+
+
 # -- what means nothing here ---------------------------------------------------------------------------------------
 
 
@@ -607,20 +633,32 @@ def test_what_is_not_known_is_kept_as_it_was_and_named(agent: Agent) -> None:
 def test_a_secret_is_neither_kept_nor_told(agent: Agent) -> None:
     secret = "k-83f1a0b2c4d5"
     state = {
-        "cash": {"USDT": 1, "api_key": secret},
+        "cash": {"USDT": 1, "api_key": secret, "TOKEN": secret},
         "api_secret": secret,
         "exchange": {"name": "x", "password": secret, "keys": [{"private_key": secret}]},
     }
 
     problems = agent.problems(state)
-    del state["cash"]["api_key"]  # type: ignore[attr-defined]
+    state["cash"] = {"USDT": 1}
     taken = agent.opened(state).taken
 
+    assert set(problems) == {"cash.api_key", "cash.TOKEN"}
     assert secret not in "".join(map(str, problems.values()))
     assert taken is not None
     assert secret not in repr(taken)
     assert taken.kept == {"exchange": '{"name": "x", "password": "***", "keys": [{"private_key": "***"}]}'}
     assert any(notice.startswith("api_secret") and "not kept" in notice for notice in taken.notices)
+
+
+def test_what_is_not_known_must_be_json_all_the_same(agent: Agent) -> None:
+    problems = agent.problems(
+        '{"cash": 1, "mood": [1, NaN], "positions": [{"symbol": "BTCUSDT", "quantity": 0, "x": Infinity}]}'
+    )
+
+    assert {path: problem.found for path, problem in problems.items()} == {
+        "mood[1]": "NaN",
+        "positions[0].x": "Infinity",
+    }
 
 
 def test_what_is_not_known_may_be_deep_and_no_deeper(agent: Agent) -> None:
