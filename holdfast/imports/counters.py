@@ -22,7 +22,7 @@ def counters_of(document: Document, quote: str) -> tuple[Counters | None, list[s
     trips = {name: values[name] for name in ("wins", "losses", "draws") if name in values}
     if trips and not {"wins", "losses"} <= set(trips):
         notices.append(f"{row.path or 'the file'} does not say both wins and losses; neither goes on")
-        document.kept |= {row.path_of(name): str(count) for name, count in trips.items()}
+        document.kept |= {walker.label + row.path_of(name): str(count) for name, count in trips.items()}
         trips = {}
     trades, finished = values.get("trades"), sum(trips.values())
     if trades is not None and trips and trades < finished:
@@ -32,7 +32,7 @@ def counters_of(document: Document, quote: str) -> tuple[Counters | None, list[s
         notices.append(
             f"{row.path_of('trades')} is {trades}, and {finished} were won, lost or neither: only these go on"
         )
-        document.kept[row.path_of("trades")] = str(trades)
+        document.kept[walker.label + row.path_of("trades")] = str(trades)
     counters = Counters(
         **trips,
         realised=values.get("realised", ZERO),

@@ -51,40 +51,42 @@ class Document:
         """The symbol, as the file writes it, and when it was bought last."""
         self.kept: dict[str, str] = {}
         self._unknown: Counter[str] = Counter()
-        self._secrets: list[str] = []
+        self._secrets: Counter[str] = Counter()
 
     def notices(self) -> Iterator[str]:
         """Say what means nothing here."""
-        for path, times in self._unknown.items():
-            often = f" ({times} times)" if times > 1 else ""
-            yield f"{path} means nothing here; it is kept as it was{often}"
-        for path in self._secrets:
-            yield f"{path} means nothing here and looks like a secret; it is not kept"
+        for counts, becomes in (
+            (self._unknown, "; it is kept as it was"),
+            (self._secrets, " and is not kept, as a secret"),
+        ):
+            for path, times in counts.items():
+                often = f" ({times} times)" if times > 1 else ""
+                yield f"{path} means nothing here{becomes}{often}"
 
-    def keep(self, walker: Walker, path: str, rest: dict[str, Any]) -> Table:
+    def sift(self, walker: Walker, path: str, rest: dict[str, Any]) -> Table:
         """Count what is not known, and return what of it is no secret."""
         known = Table()
         for key, entry in rest.items():
-            here = below(path, key)
+            everywhere = walker.label + re.sub(r"\[\d+\]", "[]", below(path, key))
             if is_secret_name(key):
-                self._secrets.append(here)
+                self._secrets[everywhere] += 1
             else:
+                self._unknown[everywhere] += 1
                 known[key] = entry
-                self._unknown[re.sub(r"\[\d+\]", "[]", here)] += 1
         return known
 
-    def keep_apart(self, walker: Walker, path: str, rest: dict[str, Any]) -> None:
+    def keep(self, walker: Walker, path: str, rest: dict[str, Any]) -> None:
         """Keep each thing that is not known under its path."""
-        for key, entry in self.keep(walker, path, rest).items():
+        for key, entry in self.sift(walker, path, rest).items():
             here = below(path, key)
-            self.kept[here] = walker.kept(entry, here)
+            self.kept[walker.label + here] = walker.kept(entry, here)
 
 
 def read_document(files: Sequence[StateFile]) -> Document:
     """Read the files; what is wrong with them is in the walkers' `problems`."""
     document = Document()
     for file in files:
-        walker = Walker(str(file.path))
+        walker = Walker(str(file.path), label=f"{file.path.name}: " if len(files) > 1 else "")
         document.walkers.append(walker)
         _Reader(walker, document).read(file)
     if not document.sections and not any(walker.count for walker in document.walkers):
@@ -114,7 +116,7 @@ class _Reader:
             path, version = sections.pop("version")
             if self._walker.leaf(VERSION, version, path) is WRONG:
                 return  # Whatever else a newer version says may mean something else.
-        self._document.keep_apart(self._walker, "", rest)
+        self._document.keep(self._walker, "", rest)
         for section, (path, value) in sections.items():
             if section in self._document.sections:
                 self._walker.report(path, expected=f"the {section} once", found="them a second time")
@@ -176,7 +178,7 @@ class _Reader:
             if row is not None:
                 self._demand_symbol(row, key)
                 self._document.positions.append((self._walker, row))
-                self._document.keep_apart(self._walker, path, row.rest)
+                self._document.keep(self._walker, path, row.rest)
 
     def _under_symbols(self, said: Said) -> Iterator[tuple[str, str, Any]]:
         """Yield path, symbol and value of positions; no symbol where they are a list."""
@@ -197,7 +199,7 @@ class _Reader:
         for path, value in self._walker.elements(said.value, said.path, at_most=TRADES_MAX):
             row = self._walker.row(_with_plain_fee(value), path, TRADE)
             if row is not None and row.is_whole:
-                rest = self._document.keep(self._walker, path, row.rest)
+                rest = self._document.sift(self._walker, path, row.rest)
                 kept = self._walker.kept(rest, path) if rest else ""
                 said_of_it: dict[str, Any] = {"fee": ZERO, "fee_asset": ""} | row.values
                 number = len(self._document.trades) + 1
@@ -214,7 +216,7 @@ class _Reader:
             elif fees is not None:
                 self._document.fees = self._amounts(fees, path, MONEY)
         self._document.counters = (self._walker, row)
-        self._document.keep_apart(self._walker, said.path, row.rest)
+        self._document.keep(self._walker, said.path, row.rest)
 
     def _read_entries(self, said: Said) -> None:
         for path, symbol, value in self._walker.entries(said.value, said.path, at_most=ENTRIES_MAX):

@@ -17,6 +17,9 @@ from holdfast.imports.positions import hold_positions
 from holdfast.parts import Parts
 from holdfast.summary import when
 
+NOTICES_MAX = 500
+"""Notices that are given; of the others only how many there are."""
+
 
 class Taken(msgspec.Struct, frozen=True):
     """What is taken over."""
@@ -40,6 +43,15 @@ def fit(document: Document, parts: Parts) -> Taken:
     counters, said_of_counters = counters_of(document, here.quote)
     entries, said_of_entries = _entries(document, positions, here)
     held = tuple(position for position in positions if position.quantity)
+    notices = [
+        *said_of_positions,
+        *said_of_cash,
+        *said_of_entries,
+        *said_of_counters,
+        *_late_entries(held, entries, here),
+        *_drawdown(held, cash, counters, here),
+        *document.notices(),
+    ]
     return Taken(
         cash=cash,
         positions=held,
@@ -47,16 +59,13 @@ def fit(document: Document, parts: Parts) -> Taken:
         trades=tuple(_with_our_symbol(trade, here) for trade in document.trades),
         counters=counters,
         kept=dict(document.kept),
-        notices=(
-            *said_of_positions,
-            *said_of_cash,
-            *said_of_entries,
-            *said_of_counters,
-            *_late_entries(held, entries, here),
-            *_drawdown(held, cash, counters, here),
-            *document.notices(),
-        ),
+        notices=_at_most(NOTICES_MAX, notices),
     )
+
+
+def _at_most(count: int, notices: Sequence[str]) -> tuple[str, ...]:
+    left = len(notices) - count
+    return (*notices[:count], f"and {left} notices more") if left > 0 else tuple(notices)
 
 
 def _check_quote(document: Document, here: Here) -> None:

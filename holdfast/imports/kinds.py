@@ -49,6 +49,14 @@ class Count(Number, frozen=True):
         return int(number)
 
 
+class Words(Text, frozen=True):
+    """A text; a number may be one, as exchanges name trades by numbers."""
+
+    def read(self, value: Any, environ: Mapping[str, str]) -> str:
+        """Take a text, or a number as it was written."""
+        return str(Text.read(self, None if isinstance(value, NoNumber) else value, environ))
+
+
 class Version(msgspec.Struct, frozen=True):
     """The version of a format: any that is known."""
 
@@ -101,7 +109,7 @@ class Yes(msgspec.Struct, frozen=True):
         return True
 
 
-TEXT = Text(noun="a text of at most 200 characters", pattern=r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}")
+TEXT = Words(noun="a text of at most 200 characters", pattern=r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}")
 QUANTITY = Amount(at_least=0, at_most=GREATEST)
 ABOVE_ZERO = Amount(above=0, at_most=GREATEST)
 MONEY = Amount(at_least=-GREATEST, at_most=GREATEST)

@@ -83,8 +83,13 @@ def read_opening(files: Sequence[Path], parts: Parts) -> Opening:
         problems.append(Problem("", "a state without mistakes", f"{untold} more", str(files[0])))
     if problems:
         raise ConfigurationError(problems)
-    imported = tuple(ImportedFile(str(file.path.absolute()), file.sha256, file.size) for file in read)
-    return Opening(cash=taken.cash, files=imported, taken=taken)
+    return Opening(cash=taken.cash, files=tuple(map(_imported_file, read)), taken=taken)
+
+
+def _imported_file(file: StateFile) -> ImportedFile:
+    # A path may hold bytes that are no text, and the journal holds text only.
+    path = str(file.path.absolute()).encode(errors="backslashreplace").decode()
+    return ImportedFile(path, file.sha256, file.size)
 
 
 def _read_all(files: Sequence[Path]) -> list[StateFile]:

@@ -52,7 +52,9 @@ def below(path: str, key: str) -> str:
 class Walker:
     """Reads one file; what is wrong with it gathers in `problems`."""
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, *, label: str = "") -> None:
+        self.label = label
+        """Stands before paths where there are several files."""
         self.problems: list[Problem] = []
         self.count = 0
         """Of all mistakes, also those that are not told."""

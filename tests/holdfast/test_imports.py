@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from domain.imported import Counters, HeldPosition, LastEntry
 from gateways.state_files import FILE_BYTES_MAX
 from holdfast.config.problems import ConfigurationError
-from holdfast.imports import document, walker
+from holdfast.imports import document, fitting, walker
 from holdfast.imports.fields import COUNTERS, POSITION, SECTIONS, TRADE, Field, same
 from holdfast.imports.kinds import DIGITS_MAX, PLACES_MAX
 from holdfast.imports.opening import Opening, files_for, opening_events, read_opening
 from holdfast.parts import Parts
+from messages.codec import decode, encode
 from messages.imported import PastImported
 from persistence.writer import BATCH_MAX
 from tests.endurance.nodes import ROOT
@@ -432,6 +433,16 @@ def test_money_of_another_currency_is_refused(agent: Agent) -> None:
     assert list(agent.problems({"quote": "EUR", "cash": 5})) == ["quote"]
 
 
+def test_a_trade_that_is_named_by_a_number_can_be_written_down(agent: Agent) -> None:
+    opening = agent.opened({"trades": [A_TRADE | {"id": 17, "symbol": 5, "fee_asset": 0}]})
+
+    past = opening_events(opening, agent.parts)[-1]
+
+    assert isinstance(past, PastImported)
+    assert decode(*encode(past)) == past
+    assert (past.trades[0].id, past.trades[0].symbol) == ("17", "5")
+
+
 # -- mistakes ------------------------------------------------------------------------------------------------------
 
 
@@ -557,6 +568,69 @@ def test_whatever_a_file_says_is_taken_or_refused_and_can_be_told(any_agent: Age
         json.dumps([problem.as_dict() for problem in refused.problems], ensure_ascii=False).encode()
     else:
         assert all(amount >= 0 for amount in opening.cash.values())
+        events = opening_events(opening, any_agent.parts)
+        assert [decode(*encode(event)) for event in events] == events
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters()), inner, max_size=3),
+    max_leaves=6,
+)
+unknown = st.dictionaries(st.text(st.characters(), min_size=1).map(lambda key: f"x {key}"), anything, max_size=2)
+numbers = st.decimals("0.00000001", 10**6, places=8)
+sound_trades = st.builds(
+    lambda trade, more: more | trade,
+    st.fixed_dictionaries(
+        {
+            "symbol": st.sampled_from(["BTCUSDT", "xmr/btc", 7]),
+            "side": st.sampled_from(["buy", "SELL"]),
+            "quantity": numbers.map(str),
+            "price": numbers.map(float),
+            "at": st.sampled_from([AT, "2023-06-01"]),
+        },
+        optional={"id": st.integers() | st.text("ab\u00e9", min_size=1), "fee": numbers.map(float)},
+    ),
+    unknown,
+)
+sound_positions = st.builds(
+    lambda position, more: more | position,
+    st.fixed_dictionaries(
+        {"quantity": numbers.map(str), "average_price": numbers.map(float)},
+        optional={"entered_at": st.just(AT), "strategy": st.sampled_from(["confidence", "ema_cross"])},
+    ),
+    unknown,
+)
+sound_states = st.builds(
+    lambda state, more: more | state,
+    st.fixed_dictionaries(
+        {"cash": st.fixed_dictionaries({"USDT": numbers.map(float), "BNB": numbers.map(str)})},
+        optional={
+            "positions": st.dictionaries(st.sampled_from(["BTCUSDT", "ETHUSDT", "SOLUSDT"]), sound_positions),
+            "trades": st.lists(sound_trades, max_size=4),
+            "performance": st.builds(lambda more: {"wins": 1, "losses": 2} | more, unknown),
+            "last_entries": st.dictionaries(st.sampled_from(["BTCUSDT", "ETH/USDT"]), st.just(AT)),
+        },
+    ),
+    unknown,
+)
+
+
+@given(sound_states)
+@settings(max_examples=150, deadline=None)
+def test_a_sound_state_opens_an_account_that_can_be_written_down_and_read_again(any_agent: Agent, state: Any) -> None:
+    opening = any_agent.opened(state)
+    events = opening_events(opening, any_agent.parts)
+
+    held = {symbol[:3]: D(position["quantity"]) for symbol, position in state.get("positions", {}).items()}
+    cash = {asset: D(str(amount)) for asset, amount in state["cash"].items()}
+    assert {asset: amount for asset, amount in opening.cash.items() if amount} == cash | held
+    assert [decode(*encode(event)) for event in events] == events
+    assert sum(len(event.trades) for event in events if isinstance(event, PastImported)) == len(state.get("trades", []))
 
 
 def test_values_are_told_without_what_a_terminal_would_do_with_them(agent: Agent) -> None:
@@ -648,6 +722,30 @@ def test_a_secret_is_neither_kept_nor_told(agent: Agent) -> None:
     assert secret not in repr(taken)
     assert taken.kept == {"exchange": '{"name": "x", "password": "***", "keys": [{"private_key": "***"}]}'}
     assert any(notice.startswith("api_secret") and "not kept" in notice for notice in taken.notices)
+    trades = [A_TRADE | {"token": secret}, A_TRADE | {"token": secret}]
+    assert agent.opened({"cash": 1, "trades": trades}).taken.notices[-1].startswith("trades[].token")  # type: ignore[union-attr]
+
+
+def test_what_is_not_known_of_three_files_is_kept_apart(agent: Agent) -> None:
+    files = {"positions": {"positions": [], "saved": 1}, "performance": {"wins": 1, "losses": 1, "saved": 2}}
+
+    taken = agent.opened(**files).taken
+
+    assert taken is not None
+    assert taken.kept == {"positions.json: saved": "1", "performance.json: saved": "2"}
+
+
+def test_of_very_many_notices_the_first_are_given_and_the_others_counted(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "NOTICES_MAX", 3)
+
+    taken = agent.opened({"cash": 1} | {f"key {number}": number for number in range(10)}).taken
+
+    assert taken is not None
+    assert len(taken.notices) == 4
+    assert taken.notices[-1] == "and 7 notices more"
+    assert len(taken.kept) == 10
 
 
 def test_what_is_not_known_must_be_json_all_the_same(agent: Agent) -> None:
