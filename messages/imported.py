@@ -40,9 +40,18 @@ class PositionImported(Event, frozen=True):
     position: HeldPosition
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """What of an object in a file means nothing here, as JSON; what is long comes in pieces, to be joined."""
+
+    path: str
+    """Of the object; empty for the file as a whole."""
+    piece: int
+    """From 1."""
+    text: str
+
+
 class PastImported(Event, frozen=True):
     """What the files say of the past, and whatever in them means nothing here, kept for people.  Nobody acts on it."""
 
     trades: tuple[PastTrade, ...] = ()
-    kept: dict[str, str] = msgspec.field(default_factory=dict)
-    """JSON as it was written, by its path in the file."""
+    kept: tuple[Kept, ...] = ()

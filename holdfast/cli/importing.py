@@ -44,8 +44,7 @@ def _say(view: dict[str, Any]) -> None:
     for key in ("trades", "performance"):
         if view[key]:
             say(f"\n{key}\n{as_text(_flat(view[key]))}")
-    lines = [f"kept: {path}" for path in view["kept"]] + [f"notice: {notice}" for notice in view["notices"]]
-    say("\n".join(["", *lines, "nothing was written"]))
+    say("\n".join(["", *(f"notice: {notice}" for notice in view["notices"]), "nothing was written"]))
 
 
 def _flat(counts: dict[str, Any]) -> dict[str, Any]:

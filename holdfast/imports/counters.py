@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from domain.imported import Counters
 from domain.money import ZERO
+from gateways.state_files import Numeral
 from holdfast.imports.document import QUOTE, Document
 from holdfast.imports.walker import WRONG
 
@@ -22,7 +23,7 @@ def counters_of(document: Document, quote: str) -> tuple[Counters | None, list[s
     trips = {name: values[name] for name in ("wins", "losses", "draws") if name in values}
     if trips and not {"wins", "losses"} <= set(trips):
         notices.append(f"{row.path or 'the file'} does not say both wins and losses; neither goes on")
-        document.kept |= {walker.label + row.path_of(name): str(count) for name, count in trips.items()}
+        document.leave(walker, row.path, {row.keys[name]: Numeral(count) for name, count in trips.items()})
         trips = {}
     trades, finished = values.get("trades"), sum(trips.values())
     if trades is not None and trips and trades < finished:
@@ -32,7 +33,7 @@ def counters_of(document: Document, quote: str) -> tuple[Counters | None, list[s
         notices.append(
             f"{row.path_of('trades')} is {trades}, and {finished} were won, lost or neither: only these go on"
         )
-        document.kept[walker.label + row.path_of("trades")] = str(trades)
+        document.leave(walker, row.path, {row.keys["trades"]: Numeral(trades)})
     counters = Counters(
         **trips,
         realised=values.get("realised", ZERO),

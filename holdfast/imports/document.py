@@ -21,6 +21,8 @@ POSITIONS_MAX = 200
 TRADES_MAX = 200_000
 ASSETS_MAX = 1_000
 ENTRIES_MAX = 1_000
+KEPT_OF_TRADE_MAX = 32_768
+"""Letters that are kept with a trade; what is longer is kept apart."""
 OWN_SECTION = {POSITIONS: "positions", TRADES: "trades", PERFORMANCE: "performance"}
 """What a file of such a name is about, where it does not say so itself."""
 QUOTE = ""
@@ -49,7 +51,7 @@ class Document:
         self.fees: dict[str, Decimal] = {}
         self.entries: list[tuple[Said, Instant]] = []
         """The symbol, as the file writes it, and when it was bought last."""
-        self.kept: dict[str, str] = {}
+        self._left: dict[str, tuple[Walker, str, Table]] = {}
         self._unknown: Counter[str] = Counter()
         self._secrets: Counter[str] = Counter()
 
@@ -67,7 +69,7 @@ class Document:
         """Count what is not known, and return what of it is no secret."""
         known = Table()
         for key, entry in rest.items():
-            everywhere = walker.label + re.sub(r"\[\d+\]", "[]", below(path, key))
+            everywhere = walker.named(re.sub(r"\[\d+\]", "[]", below(path, key)))
             if is_secret_name(key):
                 self._secrets[everywhere] += 1
             else:
@@ -75,18 +77,21 @@ class Document:
                 known[key] = entry
         return known
 
-    def keep(self, walker: Walker, path: str, rest: dict[str, Any]) -> None:
-        """Keep each thing that is not known under its path."""
-        for key, entry in self.sift(walker, path, rest).items():
-            here = below(path, key)
-            self.kept[walker.label + here] = walker.kept(entry, here)
+    def leave(self, walker: Walker, path: str, rest: dict[str, Any]) -> None:
+        """Keep what is left of an object."""
+        if rest:
+            self._left.setdefault(walker.named(path), (walker, path, Table()))[-1].update(rest)
+
+    def kept(self) -> dict[str, str]:
+        """Return what is left of each object as JSON, by the path of the object."""
+        return {name: walker.kept(rest, path) for name, (walker, path, rest) in self._left.items()}
 
 
 def read_document(files: Sequence[StateFile]) -> Document:
     """Read the files; what is wrong with them is in the walkers' `problems`."""
     document = Document()
     for file in files:
-        walker = Walker(str(file.path), label=f"{file.path.name}: " if len(files) > 1 else "")
+        walker = Walker(str(file.path), label=file.path.name if len(files) > 1 else "")
         document.walkers.append(walker)
         _Reader(walker, document).read(file)
     if not document.sections and not any(walker.count for walker in document.walkers):
@@ -116,7 +121,7 @@ class _Reader:
             path, version = sections.pop("version")
             if self._walker.leaf(VERSION, version, path) is WRONG:
                 return  # Whatever else a newer version says may mean something else.
-        self._document.keep(self._walker, "", rest)
+        self._leave("", rest)
         for section, (path, value) in sections.items():
             if section in self._document.sections:
                 self._walker.report(path, expected=f"the {section} once", found="them a second time")
@@ -146,6 +151,9 @@ class _Reader:
             # The whole file is what its name says, but for what it says beside.
             return sections | {own: ("", rest)}, Table()
         return sections, rest
+
+    def _leave(self, path: str, rest: dict[str, Any]) -> None:
+        self._document.leave(self._walker, path, self._document.sift(self._walker, path, rest))
 
     def _read_quote(self, said: Said) -> None:
         quote = self._walker.leaf(ASSET, said.value, said.path)
@@ -178,7 +186,7 @@ class _Reader:
             if row is not None:
                 self._demand_symbol(row, key)
                 self._document.positions.append((self._walker, row))
-                self._document.keep(self._walker, path, row.rest)
+                self._leave(path, row.rest)
 
     def _under_symbols(self, said: Said) -> Iterator[tuple[str, str, Any]]:
         """Yield path, symbol and value of positions; no symbol where they are a list."""
@@ -201,6 +209,9 @@ class _Reader:
             if row is not None and row.is_whole:
                 rest = self._document.sift(self._walker, path, row.rest)
                 kept = self._walker.kept(rest, path) if rest else ""
+                if len(kept) > KEPT_OF_TRADE_MAX:
+                    self._document.leave(self._walker, path, rest)
+                    kept = ""
                 said_of_it: dict[str, Any] = {"fee": ZERO, "fee_asset": ""} | row.values
                 number = len(self._document.trades) + 1
                 self._document.trades.append(PastTrade(**said_of_it, number=number, kept=kept))
@@ -216,7 +227,7 @@ class _Reader:
             elif fees is not None:
                 self._document.fees = self._amounts(fees, path, MONEY)
         self._document.counters = (self._walker, row)
-        self._document.keep(self._walker, said.path, row.rest)
+        self._leave(said.path, row.rest)
 
     def _read_entries(self, said: Said) -> None:
         for path, symbol, value in self._walker.entries(said.value, said.path, at_most=ENTRIES_MAX):

@@ -31,6 +31,7 @@ class Taken(msgspec.Struct, frozen=True):
     trades: tuple[PastTrade, ...]
     counters: Counters | None
     kept: dict[str, str]
+    """What is left of each object that has anything unknown in it, as JSON, by the object's path."""
     notices: tuple[str, ...]
 
 
@@ -58,7 +59,7 @@ def fit(document: Document, parts: Parts) -> Taken:
         entries=tuple(entries),
         trades=tuple(_with_our_symbol(trade, here) for trade in document.trades),
         counters=counters,
-        kept=dict(document.kept),
+        kept=document.kept(),
         notices=_at_most(NOTICES_MAX, notices),
     )
 

@@ -4,12 +4,13 @@ A state is read on the first start alone, and whole or not at all.  What was rea
 look whether there is something that somebody may believe to be read.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
+from domain.imported import PastTrade
 from gateways.errors import SourceBroken, SourceMissing
 from gateways.state_files import PARTS, WHOLE, StateFile, find_state, read_state
 from holdfast.config.problems import ConfigurationError, Problem
@@ -18,10 +19,14 @@ from holdfast.imports.document import read_document
 from holdfast.imports.fitting import Taken, fit
 from holdfast.parts import Parts
 from messages.base import Event
-from messages.imported import ImportedFile, PastImported, PositionImported, StateImported
+from messages.imported import ImportedFile, Kept, PastImported, PositionImported, StateImported
 from messages.positions import AccountOpened
+from persistence.chain import PAYLOAD_BYTES_MAX
 
-TRADES_PER_RECORD = 1_000
+ITEMS_PER_RECORD = 2_000
+RECORD_BYTES = PAYLOAD_BYTES_MAX * 3 // 4
+PIECE_LETTERS = 512 * 1024
+"""Of at most four bytes each.  So many records as a file of the greatest size can make are one commit still."""
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -126,10 +131,25 @@ def opening_events(opening: Opening, parts: Parts) -> list[Event]:
 
 
 def _past(taken: Taken) -> Iterator[PastImported]:
-    parts = [
-        taken.trades[start : start + TRADES_PER_RECORD] for start in range(0, len(taken.trades), TRADES_PER_RECORD)
-    ]
-    kept = taken.kept
-    for trades in parts or ([()] if kept else []):
-        yield PastImported(trades=trades, kept=kept)
-        kept = {}
+    """Yield what goes into no state, in records that the journal takes."""
+    items: list[PastTrade | Kept] = [*_pieces(taken.kept), *taken.trades]
+    start = size = 0
+    for index, item in enumerate(items):
+        item_size = len(msgspec.json.encode(item))
+        if index > start and (size + item_size > RECORD_BYTES or index - start >= ITEMS_PER_RECORD):
+            yield _record_of(items[start:index])
+            start, size = index, 0
+        size += item_size
+    if items:
+        yield _record_of(items[start:])
+
+
+def _pieces(kept: Mapping[str, str]) -> Iterator[Kept]:
+    for path, text in kept.items():
+        for piece, start in enumerate(range(0, len(text), PIECE_LETTERS), 1):
+            yield Kept(path, piece, text[start : start + PIECE_LETTERS])
+
+
+def _record_of(items: Sequence[PastTrade | Kept]) -> PastImported:
+    trades = tuple(item for item in items if isinstance(item, PastTrade))
+    return PastImported(trades=trades, kept=tuple(item for item in items if isinstance(item, Kept)))

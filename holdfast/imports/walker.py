@@ -12,7 +12,7 @@ import msgspec
 
 from gateways.state_files import NoNumber, Numeral, Table
 from holdfast.config.kinds import Kind, Mismatch
-from holdfast.config.problems import Problem, nearest
+from holdfast.config.problems import SHOWN_MAX, Problem, nearest
 from holdfast.imports.fields import Field, Fields, same
 from holdfast.imports.kinds import expected_by, shown
 from holdfast.secrets import MASK, is_secret_name, scrub
@@ -43,7 +43,8 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def below(path: str, key: str) -> str:
-    """Return the path of a key in an object."""
+    """Return the path of a key in an object, for people; a long key is cut."""
+    key = key if len(key) <= SHOWN_MAX else f"{key[:SHOWN_MAX]}..."
     if not _PLAIN(key):
         return f"{path}[{json.dumps(key)}]"
     return f"{path}.{key}" if path else key
@@ -53,12 +54,15 @@ class Walker:
     """Reads one file; what is wrong with it gathers in `problems`."""
 
     def __init__(self, origin: str, *, label: str = "") -> None:
-        self.label = label
-        """Stands before paths where there are several files."""
+        self._label = label
         self.problems: list[Problem] = []
         self.count = 0
         """Of all mistakes, also those that are not told."""
         self._origin = origin
+
+    def named(self, path: str) -> str:
+        """Return a path with the name of its file, where there are several files."""
+        return f"{self._label}: {path}" if self._label and path else self._label or path
 
     def report(self, path: str, *, expected: str, found: str, hint: str = "") -> None:
         """Report a mistake."""
@@ -147,7 +151,7 @@ class Walker:
         match value:
             case Table():
                 entries = [
-                    f"{json.dumps(key)}: {self._kept_entry(key, entry, path, depth)}"
+                    f"{_as_json(key)}: {self._kept_entry(key, entry, path, depth)}"
                     for key, entry in (self.table(value, path) or Table()).items()
                 ]
                 return "{" + ", ".join(entries) + "}"
@@ -160,10 +164,20 @@ class Walker:
             case Numeral():
                 return str(value)
             case _:
-                return scrub(json.dumps(value))
+                return scrub(_as_json(value))
 
     def _kept_entry(self, key: str, entry: Any, path: str, depth: int) -> str:
         return f'"{MASK}"' if is_secret_name(key) and entry else self.kept(entry, below(path, key), depth + 1)
+
+
+def _as_json(value: str | bool | None) -> str:
+    """Return a single value as JSON: letters as they are, but for those that no file could hold."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return text
 
 
 def _is_secret(path: str) -> bool:

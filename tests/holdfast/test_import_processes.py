@@ -105,6 +105,16 @@ def test_what_was_taken_over_is_proven_and_shown_by_a_replay(tmp_path: Path) -> 
     assert "imported     2 positions and 2 trades" in text.stdout
 
 
+def test_a_state_may_have_megabytes_that_mean_nothing_here(tmp_path: Path) -> None:
+    home = a_home(tmp_path, json.dumps(json.loads(STATE.read_text()) | {"candles": ["é" * 1000] * 10_000}))
+
+    done = holdfast("run", "--home", home, *ARGUMENTS)
+
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert count_of(home, "PastImported") > 1
+    assert holdfast("replay", "--verify", "--home", home).returncode == ExitCode.OK
+
+
 def test_a_run_returns_what_the_whole_account_gained_not_what_its_cash_became(tmp_path: Path) -> None:
     done = holdfast("run", "--json", "--home", a_home(tmp_path), *ARGUMENTS)
 

@@ -22,6 +22,7 @@ from holdfast.imports.opening import Opening, files_for, opening_events, read_op
 from holdfast.parts import Parts
 from messages.codec import decode, encode
 from messages.imported import PastImported
+from persistence.chain import PAYLOAD_BYTES_MAX
 from persistence.writer import BATCH_MAX
 from tests.endurance.nodes import ROOT
 from tests.holdfast.imported import POSITION as A_POSITION
@@ -677,7 +678,6 @@ def test_the_largest_state_there_may_be_is_one_commit(parts: Parts, agent: Agent
     assert 1 + len(events) + 1 <= BATCH_MAX
     past = [event for event in events if isinstance(event, PastImported)]
     assert sum(len(each.trades) for each in past) == document.TRADES_MAX
-    assert [bool(each.kept) for each in past] == [True] + [False] * (len(past) - 1)
 
 
 # -- what means nothing here ---------------------------------------------------------------------------------------
@@ -694,10 +694,10 @@ def test_what_is_not_known_is_kept_as_it_was_and_named(agent: Agent) -> None:
 
     assert taken is not None
     assert taken.kept == {
-        "mood": '{"calm": 1.10, "words": ["\\u00e9", null, true]}',
-        "positions[0].note": "1e2",
-        "positions[1].note": '"x"',
-        "performance.sharpe": "1.70",
+        "": '{"mood": {"calm": 1.10, "words": ["é", null, true]}}',
+        "positions[0]": '{"note": 1e2}',
+        "positions[1]": '{"note": "x"}',
+        "performance": '{"sharpe": 1.70}',
     }
     said = [notice for notice in taken.notices if "means nothing here" in notice]
     assert [notice.split(" ")[0] for notice in said] == ["mood", "positions[].note", "performance.sharpe"]
@@ -720,7 +720,7 @@ def test_a_secret_is_neither_kept_nor_told(agent: Agent) -> None:
     assert secret not in "".join(map(str, problems.values()))
     assert taken is not None
     assert secret not in repr(taken)
-    assert taken.kept == {"exchange": '{"name": "x", "password": "***", "keys": [{"private_key": "***"}]}'}
+    assert taken.kept == {"": '{"exchange": {"name": "x", "password": "***", "keys": [{"private_key": "***"}]}}'}
     assert any(notice.startswith("api_secret") and "not kept" in notice for notice in taken.notices)
     trades = [A_TRADE | {"token": secret}, A_TRADE | {"token": secret}]
     assert agent.opened({"cash": 1, "trades": trades}).taken.notices[-1].startswith("trades[].token")  # type: ignore[union-attr]
@@ -732,7 +732,7 @@ def test_what_is_not_known_of_three_files_is_kept_apart(agent: Agent) -> None:
     taken = agent.opened(**files).taken
 
     assert taken is not None
-    assert taken.kept == {"positions.json: saved": "1", "performance.json: saved": "2"}
+    assert taken.kept == {"positions.json": '{"saved": 1}', "performance.json": '{"saved": 2}'}
 
 
 def test_of_very_many_notices_the_first_are_given_and_the_others_counted(
@@ -745,7 +745,44 @@ def test_of_very_many_notices_the_first_are_given_and_the_others_counted(
     assert taken is not None
     assert len(taken.notices) == 4
     assert taken.notices[-1] == "and 7 notices more"
-    assert len(taken.kept) == 10
+    assert len(json.loads(taken.kept[""])) == 10
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"mood": 'é"\\' * 3_000_000},
+        {"mood": "\U0001f600" * 3_000_000},
+        {"k" * 6_000_000: 1},
+        {"trades": [A_TRADE | {"info": '"' * 30_000}] * 300},
+        {"trades": [A_TRADE | {"info": "x" * 6_000_000}, A_TRADE]},
+        {"positions": [A_POSITION | {"info": "x" * 6_000_000}]},
+    ],
+    ids=["escapes", "wide", "key", "trades", "trade", "position"],
+)
+def test_much_that_is_not_known_is_kept_whole_in_records_that_the_journal_takes(agent: Agent, state: Any) -> None:
+    opening = agent.opened({"cash": 1} | state)
+
+    events = opening_events(opening, agent.parts)
+
+    payloads = [encode(event)[2] for event in events]
+    assert max(map(len, payloads)) <= PAYLOAD_BYTES_MAX
+    assert sum(map(len, payloads)) / len(payloads) > PAYLOAD_BYTES_MAX / 8
+    assert opening.taken is not None
+    joined: dict[str, str] = {}
+    for event in events:
+        for kept in event.kept if isinstance(event, PastImported) else ():
+            joined[kept.path] = joined.get(kept.path, "") + kept.text
+    assert joined == opening.taken.kept
+    total = sum(len(text) for text in joined.values()) + sum(len(trade.kept) for trade in opening.taken.trades)
+    assert total > 2_900_000
+    assert max(len(notice) for notice in opening.taken.notices) < 500
+
+
+def test_a_mistake_under_a_long_key_is_told_shortly(agent: Agent) -> None:
+    (problem,) = agent.problems({"cash": {"k" * 1_000_000: 1}}).values()
+
+    assert len(str(problem)) < 1_000
 
 
 def test_what_is_not_known_must_be_json_all_the_same(agent: Agent) -> None:

@@ -16,7 +16,7 @@ from domain.order import RANK, Fill, Terms
 from domain.strategies.base import Score
 from messages.base import Event
 from messages.codec import encode
-from messages.imported import PastImported
+from messages.imported import Kept, PastImported
 from messages.market import Offered
 from messages.orders import (
     OrderAbsent,
@@ -183,7 +183,7 @@ def test_positions_equity_and_sentiment_are_kept(journal: Journal) -> None:
 def test_imported_trades_are_kept_apart_from_fills(journal: Journal) -> None:
     sold = PastTrade(2, "ETHUSDT", "sell", Decimal("1.50"), Decimal("2E+3"), Decimal(0), "", 70, kept='{"note": 1}')
     bought = PastTrade(1, "BTCUSDT", "buy", Decimal("0.10"), Decimal("5.5"), Decimal("-0.01"), "BNB", 60, "t-1")
-    append(journal, [PastImported((bought,), {"mood": '"calm"'}), PastImported((sold,))])
+    append(journal, [PastImported((bought,), (Kept("", 1, '{"mood": "calm"}'),)), PastImported((sold,))])
 
     assert content(journal)["imported_trades"] == [
         (1, "t-1", "BTCUSDT", "buy", "0.10", "5.5", "-0.01", "BNB", 60, "", 1),
