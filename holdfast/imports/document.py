@@ -208,6 +208,7 @@ class _Reader:
             row = self._walker.row(_with_plain_fee(value), path, TRADE)
             if row is not None and row.is_whole:
                 rest = self._document.sift(self._walker, path, row.rest)
+                rest.update(_more_of_fee(value))
                 kept = self._walker.kept(rest, path) if rest else ""
                 if len(kept) > KEPT_OF_TRADE_MAX:
                     self._document.leave(self._walker, path, rest)
@@ -238,9 +239,20 @@ class _Reader:
 
 def _with_plain_fee(trade: Any) -> Any:
     """Return a trade whose fee is a number and an asset; ccxt writes both into one object."""
-    fee = trade.get("fee") if isinstance(trade, Table) else None
-    if not isinstance(fee, Table) or not {"cost", "currency"} <= set(fee) or fee.repeated:
+    fee = _fee_object(trade)
+    if fee is None or not {"cost", "currency"} <= set(fee) or fee.repeated:
         return trade
     plain = Table(trade | {"fee": fee["cost"], "fee_asset": fee["currency"]})
     plain.repeated = trade.repeated
     return plain
+
+
+def _more_of_fee(trade: Any) -> Table:
+    """Return what the object of a fee says besides."""
+    fee = _fee_object(trade)
+    return Table({} if fee is None or set(fee) <= {"cost", "currency"} else {"fee": fee})
+
+
+def _fee_object(trade: Any) -> Table | None:
+    fee = trade.get("fee") if isinstance(trade, Table) else None
+    return fee if isinstance(fee, Table) else None

@@ -46,7 +46,7 @@ EXAMPLE = json.loads((ROOT / "examples" / "state.json").read_text())
 STATE: dict[str, Any] = EXAMPLE | {
     "positions": [
         *EXAMPLE["positions"],
-        # A stop that the second day's market reaches, another strategy in the same symbol, and dust.
+        # A stop that the market reaches at once, another strategy in the same symbol, and dust.
         {"symbol": "BTCUSDT", "quantity": "0.011111111", "entry_price": 42500, "strategy": "ema_cross", "stop": 42500},
         {"symbol": "SOLUSDT", "quantity": "0.0001", "entry_price": 100, "strategy": "ema_cross", "stop": 90},
     ],
@@ -62,7 +62,7 @@ def days(parts: Parts, count: int) -> Parts:
 
 @pytest.fixture(scope="module")
 def parts() -> Parts:
-    return days(parts_of(*OVERRIDES), 2)
+    return days(parts_of(*OVERRIDES), 1)
 
 
 def a_home(folder: Path, state: Any = STATE) -> Path:
@@ -187,7 +187,7 @@ def test_the_cooldown_survives(parts: Parts, tmp_path: Path, minutes: int | None
 def test_a_peak_of_before_trips_the_breaker_once_there_is_a_market(parts: Parts, tmp_path: Path) -> None:
     home = a_home(tmp_path, STATE | {"performance": {"peak_equity": 20_000}})
 
-    live_through(days(parts, 1), home, seed=1)
+    live_through(parts, home, seed=1)
 
     (tripped,) = events(home, BreakerTripped)
     assert tripped.limit == "drawdown"
@@ -209,7 +209,7 @@ def test_the_outcome_depends_on_the_state_and_the_data_alone(
 
 @pytest.mark.parametrize("seed", range(2))
 def test_actors_that_crash_change_nothing(parts: Parts, reference: Outcome, home: Path, seed: int) -> None:
-    crash_through(parts, home, seed=seed, wanted=60)
+    crash_through(parts, home, seed=seed, wanted=34)
 
     assert outcome_of(home) == reference
     assert disagreements(home) == []
@@ -219,7 +219,7 @@ def test_actors_that_crash_change_nothing(parts: Parts, reference: Outcome, home
 def test_a_node_killed_between_any_two_turns_ends_the_same(
     parts: Parts, reference: Outcome, home: Path, seed: int
 ) -> None:
-    kill_through(parts, home, seed=seed, wanted=40)
+    kill_through(parts, home, seed=seed, wanted=20)
 
     assert outcome_of(home) == reference, f"seed {seed}"
     assert disagreements(home) == []
@@ -300,14 +300,14 @@ def test_a_state_that_changed_in_what_no_book_holds_is_taken_as_it_is_now(parts:
     positions = [position | {"note": "looked at again"} for position in STATE["positions"]]
     (home / "state.json").write_text(json.dumps(STATE | {"positions": positions}))
 
-    live_through(days(parts, 1), home, seed=1)
+    live_through(parts, home, seed=1)
 
     past = events(home, PastImported)[0]
     assert past.kept[0] == Kept("positions[0]", 1, '{"note": "looked at again"}')
 
 
 def test_a_book_with_orders_in_it_is_of_another_journal(parts: Parts, home: Path) -> None:
-    live_through(days(parts, 1), home, seed=1)
+    live_through(parts, home, seed=1)
     for name in ("journal.db", "journal.watermark"):
         (home / name).unlink()
 
@@ -350,16 +350,15 @@ def test_the_file_is_read_once_and_never_touched(parts: Parts, reference: Outcom
 
 
 def test_a_home_that_is_older_than_the_file_goes_on_as_it_was(parts: Parts, tmp_path: Path) -> None:
-    short = days(parts, 1)
     for name in ("with", "without"):
-        with StagedNode(short, tmp_path / name, seed=1) as node:
+        with StagedNode(parts, tmp_path / name, seed=1) as node:
             node.run(lambda node=node: node.counted("BarsClosed") >= 30)  # type: ignore[misc]
             node.commit()
             node.kill()
     (tmp_path / "with" / "state.json").write_text(json.dumps(STATE))
 
     for name in ("with", "without"):
-        live_through(short, tmp_path / name, seed=2)
+        live_through(parts, tmp_path / name, seed=2)
 
     assert outcome_of(tmp_path / "with") == outcome_of(tmp_path / "without")
 
@@ -373,7 +372,7 @@ def test_an_actor_that_crashes_before_it_has_told_a_position_tells_it_when_it_is
             crashes += 1
             raise Crashed(f"on cue at {point}")
 
-    with StagedNode(days(parts, 1), home, seed=1, cue=cue) as node:
+    with StagedNode(parts, home, seed=1, cue=cue) as node:
         node.run()
         assert node.ended
         node.commit()

@@ -372,6 +372,9 @@ def test_trades_of_what_is_not_traded_here_are_past_all_the_same(agent: Agent) -
     (found,) = taken.trades
     assert (found.symbol, found.fee, found.fee_asset, found.id) == ("XMR/BTC", D("0.1"), "BNB", "17")
     assert found.kept == '{"info": {"raw": [1.5]}}'
+    rated = agent.opened({"trades": [trade | {"fee": {"cost": 0.1, "currency": "BNB", "rate": 0.001}}]}).taken
+    assert rated is not None
+    assert json.loads(rated.trades[0].kept)["fee"]["rate"] == 0.001
 
 
 # -- what would be something else ----------------------------------------------------------------------------------
