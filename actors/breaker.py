@@ -8,6 +8,7 @@ import msgspec
 
 from actors.base import RememberingActor, StructMemory
 from domain.exposure import Reservations, worths
+from domain.imported import Counters
 from domain.limits import Account, Denied, Limits, Mode, judge
 from domain.losses import DayRolled, LossLimit, LossWatch, fall
 from domain.market import Instant, Instrument
@@ -15,6 +16,7 @@ from domain.money import ZERO
 from domain.order import FINAL, Fill, Order, Terms
 from domain.position import Book
 from domain.proposal import Entry, proposal_id
+from messages.imported import PositionImported, StateImported
 from messages.market import BarsClosed, OfferAnswered
 from messages.node import BreakerAsked, OperatorCommanded, PartGaveUp
 from messages.orders import (
@@ -94,6 +96,8 @@ class BreakerState(msgspec.Struct):
 class BreakerMemory(StructMemory[BreakerState]):
     """Folds what is held, what is approved, what was lost, and what operators ordered."""
 
+    version = 2
+
     def __init__(self, instruments: Mapping[str, Instrument], quote: str) -> None:
         super().__init__(BreakerState(book=Book(quote)))
         self._instruments = instruments
@@ -128,12 +132,22 @@ class BreakerMemory(StructMemory[BreakerState]):
                 self._release(name)
             case OrderFilled(fill=fill, strategy=strategy):
                 self._filled(fill, strategy)
-            case AccountOpened(cash=cash):
-                state.book.cash = dict(cash)
             case OperatorCommanded() as command:
                 self._command(command)
             case _:
+                self._open(record.event)
                 self._fold_order(record.event)
+
+    def _open(self, event: object) -> None:
+        state = self.state
+        match event:
+            case AccountOpened(cash=cash):
+                state.book.cash = dict(cash)
+            case PositionImported(position=held):
+                state.book.take_over(held)
+            case StateImported(counters=Counters(peak_equity=Decimal() as peak)):
+                # To change the program makes up for no loss.
+                state.watch.go_on_from(peak)
 
     def _fold_order(self, event: object) -> None:
         state = self.state
@@ -162,12 +176,18 @@ class BreakerMemory(StructMemory[BreakerState]):
 
     def _mark(self, at: Instant) -> None:
         state = self.state
-        if not state.book.cash:
+        if not state.book.cash or (state.watch.day is None and self.has_unpriced()):
+            # A day that began with less than there was would hide what it loses.
             return
         equity = state.book.equity(state.marks)
         for change in state.watch.mark(at, equity, daily_loss_max=NEVER, drawdown_max=NEVER):
             if isinstance(change, DayRolled):
                 state.cleared += [limit for limit in change.cleared if limit not in state.cleared]
+
+    def has_unpriced(self) -> bool:
+        """Say whether an asset was held from the start that the market has shown no price of yet."""
+        book = self.state.book
+        return any(asset in book.markets for asset in book.unpriced(self.state.marks))
 
     def _offer_answered(self, answer: OfferAnswered) -> None:
         for index, proposal in enumerate(answer.proposals):
@@ -299,8 +319,7 @@ class Breaker(RememberingActor):
         state, symbol = self._known.state, pending.entry.symbol
         book = state.book
         at_risk = worths(book.quantities(), state.marks)
-        unpriced = [asset for asset in book.unpriced(state.marks) if asset in book.markets]
-        is_priced = bool(book.cash) and not unpriced
+        is_priced = bool(book.cash) and not self._known.has_unpriced()
         return Account(
             now=self.market_ms(),
             mode=state.ordered_mode,

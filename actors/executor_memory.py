@@ -4,6 +4,7 @@ from actors.base import StructMemory
 from domain.execution import Approval, Execution
 from domain.market import HOUR_MS
 from domain.proposal import Exit
+from messages.imported import PositionImported
 from messages.market import BarsClosed, OfferAnswered
 from messages.node import OperatorCommanded
 from messages.orders import (
@@ -53,11 +54,13 @@ class ExecutorMemory(StructMemory[Execution]):
             case OperatorCommanded() as command:
                 self._command(command, record)
             case _:
-                self._fold_end(record)
+                self._fold_rest(record)
 
-    def _fold_end(self, record: Recorded) -> None:
+    def _fold_rest(self, record: Recorded) -> None:
         known = self.state
         match record.event:
+            case PositionImported(position=held):
+                known.take_over(held, record.seq)
             case OrderUnresolved(client_id=client_id):
                 known.doubt(client_id)
             case OrderCanceled(client_id=client_id):

@@ -7,12 +7,14 @@ from typing import Any
 import msgspec
 
 from actors.base import RememberingActor, StructMemory
+from domain.imported import HeldPosition
 from domain.losses import fall
 from domain.market import Instant, Instrument
 from domain.money import ZERO
 from domain.order import Fill
 from domain.performance import Performance
 from domain.position import Book
+from messages.imported import PositionImported, StateImported
 from messages.market import BarsClosed, FramesClosed, OfferAnswered
 from messages.node import HoldingsAsked, PerformanceAsked, SummaryTold, SummaryWanted
 from messages.orders import OrderFilled, OrderIntended
@@ -43,7 +45,9 @@ class PositionsState(msgspec.Struct):
 
 
 class PositionsMemory(StructMemory[PositionsState]):
-    """Folds fills and marks."""
+    """Folds fills and marks, and what was held before there were any."""
+
+    version = 2
 
     def __init__(self, instruments: Mapping[str, Instrument], quote: str) -> None:
         super().__init__(PositionsState(book=Book(quote), performance=Performance()))
@@ -86,9 +90,32 @@ class PositionsMemory(StructMemory[PositionsState]):
             case OfferAnswered(proposals=proposals):
                 if proposals:
                     state.performance.count("signals", len(proposals))
+            case _:
+                self._open(record)
+
+    def _open(self, record: Recorded) -> None:
+        state = self.state
+        match record.event:
             case AccountOpened(cash=cash):
                 state.opened = dict(cash)
                 state.book.cash = dict(cash)
+            case StateImported(entries=entries, counters=counters):
+                for entry in entries:
+                    state.book.enter(entry)
+                    self._change(entry.strategy, entry.symbol, record.seq)
+                if counters is not None:
+                    state.performance.go_on_from(counters)
+            case PositionImported(position=held):
+                self._take_over(held, record.seq)
+
+    def _take_over(self, held: HeldPosition, seq: int) -> None:
+        state = self.state
+        state.book.take_over(held)
+        if state.book.position(held.strategy, held.symbol).is_open(self._instruments[held.symbol].lot):
+            state.performance.take_over(held.strategy, held.symbol)
+        # As with a fill: what was paid is the price until the market shows one.
+        state.marks.setdefault(held.symbol, held.average_price)
+        self._change(held.strategy, held.symbol, seq)
 
     def _take(self, fill: Fill, strategy: str, seq: int) -> None:
         state = self.state
@@ -96,11 +123,14 @@ class PositionsMemory(StructMemory[PositionsState]):
         booked = state.book.apply(fill, strategy, instrument)
         state.performance.fill(fill, strategy=strategy, realised=booked.realised, is_open=booked.is_open)
         state.marks.setdefault(fill.symbol, fill.price)
-        for each in state.untold:
-            if (each.strategy, each.symbol) == (strategy, fill.symbol):
+        self._change(strategy, fill.symbol, seq)
+
+    def _change(self, strategy: str, symbol: str, seq: int) -> None:
+        for each in self.state.untold:
+            if (each.strategy, each.symbol) == (strategy, symbol):
                 each.changed_at = seq
                 return
-        state.untold.append(Untold(strategy, fill.symbol, seq))
+        self.state.untold.append(Untold(strategy, symbol, seq))
 
 
 class Positions(RememberingActor):

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from domain.imported import HeldPosition
 from domain.market import MINUTE_MS, Instant
 from domain.money import ZERO
 from domain.order import Fill, Leg, Order, Terms
@@ -96,6 +97,13 @@ class Execution(msgspec.Struct):
     def plan_of(self, strategy: str, symbol: str) -> Plan:
         """Return the plan of a strategy and symbol, made if need be."""
         return self.plans.setdefault(f"{strategy}|{symbol}", Plan(strategy, symbol))
+
+    def take_over(self, held: HeldPosition, seq: int) -> None:
+        """Hold what was bought before the journal began as if it had been bought here."""
+        plan = self.plan_of(held.strategy, held.symbol)
+        plan.held += held.quantity
+        plan.stop_price, plan.take_profit = held.stop_price, held.take_profit
+        self._change(plan, seq)
 
     def approve(self, approval: Approval) -> None:
         """Remember that an entry may be placed."""

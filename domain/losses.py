@@ -40,6 +40,10 @@ class LossWatch(msgspec.Struct):
     peak_equity: Decimal | None = None
     tripped: list[LossLimit] = msgspec.field(default_factory=list)
 
+    def go_on_from(self, peak: Decimal) -> None:
+        """Measure falls from a peak before the first mark.  Until then nothing is known to be lost."""
+        self.peak_equity = self.equity = peak
+
     def mark(
         self, at: Instant, equity: Decimal, *, daily_loss_max: Decimal, drawdown_max: Decimal
     ) -> list[Trip | DayRolled]:

@@ -1,12 +1,13 @@
 """How trading has gone so far: round trips, profit, drawdown and risk-adjusted returns, in bounded memory."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
 import msgspec
 
+from domain.imported import Counters
 from domain.losses import fall
 from domain.market import DAY_MS, Instant, day_of
 from domain.money import ZERO
@@ -27,7 +28,11 @@ class Trip(msgspec.Struct):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """Performance at one moment.  Money in quote currency; None where there is too little to say it."""
+    """Performance at one moment.  Money in quote currency; None where there is too little to say it.
+
+    Sums and counts go on from an imported state.  What needs each trip's or each day's own result is told of this
+    journal's alone: profit factor, averages, best and worst, return, exposure and the ratios.
+    """
 
     trades: int
     """Round trips that are finished."""
@@ -56,6 +61,8 @@ class Summary(msgspec.Struct, frozen=True):
     sortino: float | None
     days: int
     """Daily returns that the ratios rest on."""
+    imported: Counters | None = None
+    """How much of the sums and counts rests on an imported file alone."""
 
 
 class Performance(msgspec.Struct):
@@ -87,6 +94,17 @@ class Performance(msgspec.Struct):
     """The day whose close `equity` may become."""
     closes: list[float] = msgspec.field(default_factory=list)
     """Equity at the end of each finished day that was marked."""
+    imported: Counters | None = None
+    """What an imported file says of the time before the journal."""
+
+    def go_on_from(self, counters: Counters) -> None:
+        """Go on from what an imported file says; a fall is measured from the highest worth there ever was."""
+        self.imported = counters
+        self.peak = counters.peak_equity
+
+    def take_over(self, strategy: str, symbol: str) -> None:
+        """Take in that a round trip was under way when the journal began: it counts when it ends."""
+        self.trips.setdefault(strategy, {})[symbol] = Trip()
 
     def count(self, name: str, by: int = 1) -> None:
         """Count something, such as signals or denials.  Names are the caller's and few."""
@@ -123,17 +141,18 @@ class Performance(msgspec.Struct):
 
     def summary(self) -> Summary:
         """Say how trading has gone.  Win rate, profit factor and averages are over finished round trips."""
-        trades = self.wins + self.losses + self.draws
+        before = self.imported or Counters()
+        trades = self.wins + self.losses + self.draws + before.trades
         returns = daily_returns(self.closes)
         return Summary(
             trades=trades,
-            wins=self.wins,
-            losses=self.losses,
+            wins=self.wins + before.wins,
+            losses=self.losses + before.losses,
             fills=self.fills,
             counts=dict(self.counts),
-            realised=self.realised,
-            fees=dict(self.fees),
-            win_rate=self.wins / trades if trades else None,
+            realised=self.realised + before.realised,
+            fees=_sums(before.fees, self.fees),
+            win_rate=(self.wins + before.wins) / trades if trades else None,
             profit_factor=float(self.gross_profit / -self.gross_loss) if self.gross_loss else None,
             average_win=self.gross_profit / self.wins if self.wins else None,
             average_loss=self.gross_loss / self.losses if self.losses else None,
@@ -147,11 +166,15 @@ class Performance(msgspec.Struct):
             sharpe=sharpe(returns),
             sortino=sortino(returns),
             days=len(returns),
+            imported=self.imported,
         )
 
     def _see(self, at: Instant) -> None:
         self.started_at = at if self.started_at is None else min(self.started_at, at)
         self.latest_at = at if self.latest_at is None else max(self.latest_at, at)
+        if self.exposed_since is None and any(self.trips.values()):
+            # Only what was taken over is held before anything was seen: exposure counts from here.
+            self.exposed_since = at
 
     def _travel(self, fill: Fill, *, strategy: str, realised: Decimal, is_open: bool) -> None:
         """Begin, go on with or end the round trip; what becomes of dust outside of one is no trip."""
@@ -201,6 +224,10 @@ class Performance(msgspec.Struct):
             return None
         running_ms = self.latest_at - self.exposed_since if self.exposed_since is not None else 0
         return (self.exposed_ms + running_ms) / (self.latest_at - self.started_at)
+
+
+def _sums(before: Mapping[str, Decimal], now: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    return dict(before) | {asset: before.get(asset, ZERO) + amount for asset, amount in now.items()}
 
 
 def daily_returns(closes: Sequence[float]) -> list[float]:

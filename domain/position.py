@@ -12,6 +12,8 @@ The conventions, which tests hold the book to:
   was sold too much stands there at the price it fetched until it is bought back.
 * Dust stays.  A sell that leaves less than one lot leaves the lot with that quantity and its cost.
 * `entered_at` is the time of the last buy and is never taken back, since cooldowns rest on it.
+* A lot that was taken over from another program has the cost that program names.  `cash` had its quantity from the
+  start, so nothing moves there, and the start above is quote currency and such costs together.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,6 +21,7 @@ from decimal import Context, Decimal, localcontext
 
 import msgspec
 
+from domain.imported import HeldPosition, LastEntry
 from domain.market import Instant, Instrument
 from domain.money import ZERO
 from domain.order import Fill
@@ -63,8 +66,19 @@ class Position(msgspec.Struct):
         if fee:
             self.fees[asset] = self.fees.get(asset, ZERO) + fee
         if fill.side == "buy":
-            self.entered_at = fill.at if self.entered_at is None else max(self.entered_at, fill.at)
+            self.enter(fill.at)
         return realised
+
+    def take_over(self, held: HeldPosition) -> None:
+        """Add what was bought before the journal began; profit made before is not part of it."""
+        self.quantity += held.quantity
+        self.cost += held.quantity * held.average_price
+        self.enter(held.entered_at)
+
+    def enter(self, at: Instant | None) -> None:
+        """Remember a buy; a later one stays."""
+        if at is not None:
+            self.entered_at = at if self.entered_at is None else max(self.entered_at, at)
 
     def _move(self, change: Decimal, price: Decimal) -> Decimal:
         """Close what lies against the change at its cost, open the rest at the price; return what closing realised."""
@@ -140,9 +154,18 @@ class Book(msgspec.Struct):
         with localcontext(LEDGER):
             for asset, amount in movements(fill, instrument):
                 self.cash[asset] = self.cash.get(asset, ZERO) + amount
-            position = self.positions.setdefault(strategy, {}).setdefault(fill.symbol, Position())
+            position = self._lot(strategy, fill.symbol)
             realised = position.take(fill, instrument)
         return Booked(position=position, realised=realised, is_open=position.is_open(instrument.lot))
+
+    def take_over(self, held: HeldPosition) -> None:
+        """Make a lot of what was bought before the journal began; the account's cash has it already."""
+        with localcontext(LEDGER):
+            self._lot(held.strategy, held.symbol).take_over(held)
+
+    def enter(self, entry: LastEntry) -> None:
+        """Remember when a strategy bought a symbol last, held still or not."""
+        self._lot(entry.strategy, entry.symbol).enter(entry.at)
 
     def position(self, strategy: str, symbol: str) -> Position:
         """Return what a strategy holds of a symbol; an empty position that is not kept if it never had one."""
@@ -198,6 +221,9 @@ class Book(msgspec.Struct):
         """Name the assets that `equity` counts as nothing for want of a mark, sorted."""
         held = (asset for asset, amount in self.cash.items() if amount and asset != self.quote)
         return tuple(sorted(asset for asset in held if _mark(marks, self.markets.get(asset)) is None))
+
+    def _lot(self, strategy: str, symbol: str) -> Position:
+        return self.positions.setdefault(strategy, {}).setdefault(symbol, Position())
 
     def _lots(self) -> Iterator[tuple[str, Position]]:
         for lots in self.positions.values():

@@ -1,7 +1,8 @@
 """What follows from what the executor knows: a pure function, the rules of an order's life.
 
 * Nothing new is begun for a plan while the fate of one of its orders, or of a cancel, is unknown.
-* What is held and has a stop price is covered by resting stops.
+* What is held and has a stop price is covered by resting stops, once the market has shown a price: what was taken over
+  from another program is held before the market has begun, when no venue takes an order.
 * Leaving cancels what rests, waits for the proof, then sells what is left: a resting sell locks its quantity.
 * An entry is placed at most once, and not after its time, nor into a symbol with an order of unknown fate.
 """
@@ -136,7 +137,7 @@ def _steps_of_plan(known: Execution, plan: Plan, orders: list[Order], here: Situ
         return _steps_to_leave(plan, orders, sellable, close or ZERO, here)
     if plan.take_profit is not None and close is not None and close >= plan.take_profit and sellable > 0:
         return [Leave(plan.strategy, plan.symbol, f"take-profit {plan.take_profit} reached at {close}")]
-    return _steps_to_protect(plan, orders, sellable, here)
+    return [] if close is None else _steps_to_protect(plan, orders, sellable, here)
 
 
 def _take_up(plan: Plan, wish: Exit, *, is_empty: bool, now: Instant) -> Leave | EndLeaving:

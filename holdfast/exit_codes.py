@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
     LOCKED = 75
     """Another node has this home."""
     CONFIGURATION = 78
-    """The configuration has mistakes, or the installation has."""
+    """The configuration has mistakes, or the installation has, or a state that is to be imported."""
     INTERRUPTED = 130
     """Interrupted from the keyboard."""
 

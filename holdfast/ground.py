@@ -1,23 +1,27 @@
 """The ground of a node, the same on threads and on the stage: its past, its first events, its switchboard."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
+from gateways.paper import PaperVenue
 from holdfast import __version__
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.view import public_view
-from holdfast.parts import Parts
+from holdfast.imports.opening import Opening, find_opening, opening_events
+from holdfast.parts import Parts, paper_settings
 from holdfast.rebuild import symbols_at
 from holdfast.recovery import JournalRecovery
 from holdfast.routes import LEAVES_HOUSE, node_names, routes_for
 from messages.base import Event
-from messages.codec import encode
+from messages.codec import decode, encode
+from messages.imported import ImportedFile, StateImported
 from messages.node import NodeStarted, OperatorCommanded, StateMarked
-from messages.positions import AccountOpened
 from persistence.journal import Journal
 from persistence.reader import JournalReader
+from persistence.writer import BATCH_MAX
 from supervision import Exit, Recorder, Switchboard, System
 from supervision.system import Report, Runtime
 
@@ -34,6 +38,8 @@ class Past(msgspec.Struct, frozen=True):
     market_at: int
     """Market time of the newest record."""
     has_account: bool
+    imported: tuple[ImportedFile, ...]
+    """The files that the account was opened from."""
     failures: int
     """How many of the newest processes ended by a failure of their own."""
     symbols: tuple[str, ...]
@@ -43,13 +49,24 @@ def look_back(home: Path, last_seq: int) -> Past:
     """Read the past of a home from its journal."""
     with JournalReader(home) as reader:
         newest = next(iter(reader.read(after=last_seq - 1)), None) if last_seq else None
+        opened = next(iter(reader.read(kinds=["AccountOpened"])), None)
         return Past(
             last_seq=last_seq,
             market_at=newest.at if newest is not None else 0,
-            has_account=next(iter(reader.read(kinds=["AccountOpened"])), None) is not None,
+            has_account=opened is not None,
+            imported=_imported_files(reader, opened.seq) if opened is not None else (),
             failures=failures_in_a_row(reader),
             symbols=symbols_at(reader, last_seq),
         )
+
+
+def _imported_files(reader: JournalReader, opened_seq: int) -> tuple[ImportedFile, ...]:
+    following = next(iter(reader.read(after=opened_seq, until=opened_seq + 1, kinds=["StateImported"])), None)
+    if following is None:
+        return ()
+    event = decode(following.kind, following.version, following.payload)
+    assert isinstance(event, StateImported)
+    return event.files
 
 
 def failures_in_a_row(reader: JournalReader) -> int:
@@ -75,6 +92,60 @@ def demand_same_market(past: Past, parts: Parts) -> None:
     if missing := [symbol for symbol in past.symbols if symbol not in parts.shape.instruments]:
         expected = f"all symbols of this home's journal ({', '.join(past.symbols)})"
         raise ConfigurationError([Problem("feed.symbols", expected, f"none of {', '.join(missing)}", "the market")])
+
+
+def opening_of(past: Past, parts: Parts, home: Path) -> Opening | None:
+    """Return what the account is opened with; None where it is open.
+
+    Raises:
+        ConfigurationError: there is a state to be taken over, and something is wrong with it.
+    """
+    return None if past.has_account else find_opening(parts, home)
+
+
+def open_venue(home: Path, parts: Parts, opening: Opening | None, *, cue: Callable[[str], None] | None) -> PaperVenue:
+    """Open the venue's book; where there is none, make it with what the account is opened with.
+
+    Raises:
+        ConfigurationError: the account is to be opened with something else than the book holds.
+    """
+    venue = PaperVenue.open(
+        home / "venue.db",
+        instruments=parts.shape.instruments,
+        deposit=parts.settings.venue.balances if opening is None else opening.cash,
+        settings=paper_settings(parts.settings),
+        cue=cue or (lambda point: None),
+    )
+    try:
+        if opening is not None:
+            _demand_same_account(opening, venue)
+    except ConfigurationError:
+        venue.close()
+        raise
+    return venue
+
+
+def _demand_same_account(opening: Opening, venue: PaperVenue) -> None:
+    """Refuse a book that holds anything else than the account that is to be opened.
+
+    The book is made before the journal's first commit.  A process that died in between has left it behind, and what it
+    was made from may have changed since.
+    """
+    wanted = {asset: amount for asset, amount in opening.cash.items() if amount}
+    found = venue.balances()
+    if venue.is_used or found != wanted:
+        problem = Problem(
+            key="",
+            expected=f"a book that holds {_amounts(wanted)}, with which the account is to be opened",
+            found="one with orders of another journal" if venue.is_used else f"one that holds {_amounts(found)}",
+            origin="venue.db",
+            hint="it was made from other settings or another state: put these back, or move venue.db out of the home",
+        )
+        raise ConfigurationError([problem])
+
+
+def _amounts(holdings: Mapping[str, Decimal]) -> str:
+    return " and ".join(f"{amount:f} {asset}" for asset, amount in sorted(holdings.items())) or "nothing"
 
 
 def build_system(
@@ -117,9 +188,9 @@ def build_system(
 
 
 def first_events(
-    parts: Parts, past: Past, journal: Journal, *, folder: str, platform: str, wall_ms: int
+    parts: Parts, past: Past, journal: Journal, *, opening: Opening | None, folder: str, platform: str, wall_ms: int
 ) -> list[Event]:
-    """Return what a process records before anything of it lives."""
+    """Return what a process records before anything of it lives: one commit, of which a death leaves all or nothing."""
     settings = parts.settings
     started = NodeStarted(
         boot=journal.boot,
@@ -129,8 +200,8 @@ def first_events(
         platform=platform,
     )
     events: list[Event] = [started]
-    if not past.has_account:
-        events.append(AccountOpened(cash=dict(settings.venue.balances), quote=parts.shape.quote))
+    if opening is not None:
+        events += opening_events(opening, parts)
     if past.failures >= FAILED_BOOTS_MAX:
         halt = OperatorCommanded(
             request_id=f"boot-{journal.boot}",
@@ -141,4 +212,5 @@ def first_events(
             reason=f"the last {past.failures} processes gave themselves up",
         )
         events.append(halt)
+    assert len(events) <= BATCH_MAX
     return events

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,12 @@ from holdfast.config.settings import Settings
 from holdfast.config.watch import ConfigWatcher, look_at
 from holdfast.cues import cue_from_environment
 from holdfast.exit_codes import ExitCode
-from holdfast.ground import build_system, demand_same_market, first_events, look_back
+from holdfast.ground import build_system, demand_same_market, first_events, look_back, open_venue, opening_of
+from holdfast.imports.saying import say_opening
 from holdfast.logs import NodeLog
 from holdfast.notify import ServiceManager
 from holdfast.pace import Pace
-from holdfast.parts import PAPER_PROFILE, Parts, gather, open_paper_venue
+from holdfast.parts import PAPER_PROFILE, Parts, gather
 from holdfast.recovery import JournalRecorder
 from holdfast.secrets import scrub
 from holdfast.summary import ProgressLine, print_summary, summarise
@@ -103,9 +104,11 @@ class Node:
         stack.callback(self._journal.close)
         self._past = look_back(home, self._journal.last_seq)
         demand_same_market(self._past, parts)
+        self._opening = opening_of(self._past, parts, home)
         self._log = NodeLog(settings.log, home)
         stack.callback(self._log.close)
-        venue = stack.enter_context(closing(open_paper_venue(home, parts, cue=cue or _nothing)))
+        venue = open_venue(home, parts, self._opening, cue=cue)
+        stack.callback(venue.close)
         self._recorder = JournalRecorder(
             self._journal, linger_s=settings.journal.linger_ms / 1000, on_failure=self._journal_failed
         )
@@ -201,12 +204,15 @@ class Node:
             self._current.parts,
             self._past,
             self._journal,
+            opening=self._opening,
             folder=str(self._folder.resolve()),
             platform=f"{platform.system()} Python {platform.python_version()}",
             wall_ms=self._system.clock.wall_ms(),
         )
         self._record(*events)
         self._log("info", "node.started", home=str(self._home), boot=self._journal.boot, **self._said_of_source())
+        say_opening(self._log, self._opening, self._past.imported, self._current.parts.settings, self._home)
+        self._opening = None  # It is in the journal, and may be large.
 
     def _said_of_source(self) -> dict[str, Any]:
         source = self._current.parts.source

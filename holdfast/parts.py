@@ -1,6 +1,6 @@
 """The parts a configuration asks for, made ready and not yet wired: instruments, sources, strategies, limits."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from zlib import crc32
@@ -17,7 +17,7 @@ from domain.strategies import Score, Strategy
 from domain.venue import VenueProfile
 from gateways.headlines import HeadlineFile, NoHeadlines
 from gateways.lexicon import load_lexicon
-from gateways.paper import PaperSettings, PaperVenue
+from gateways.paper import PaperSettings
 from gateways.plugins import find_strategy
 from gateways.recorded import RecordedMarket
 from gateways.sample import SampleMarket
@@ -227,22 +227,8 @@ def limits_of(settings: Settings, symbols: tuple[str, ...]) -> Limits:
     )
 
 
-def open_paper_venue(home: Path, parts: Parts, *, cue: Callable[[str], None]) -> PaperVenue:
-    """Open the paper venue's book in a home, made with the configured balances where there is none.
-
-    Raises:
-        OSError, ValueError: the book cannot be used.
-    """
-    return PaperVenue.open(
-        home / "venue.db",
-        instruments=parts.shape.instruments,
-        deposit=parts.settings.venue.balances,
-        settings=_paper_settings(parts.settings),
-        cue=cue,
-    )
-
-
-def _paper_settings(settings: Settings) -> PaperSettings:
+def paper_settings(settings: Settings) -> PaperSettings:
+    """Return the paper venue's terms as configured."""
     venue = settings.venue
     return PaperSettings(
         fee_maker_bps=venue.fee_maker_bps,

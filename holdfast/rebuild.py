@@ -19,6 +19,7 @@ from holdfast.recovery import recorded_of
 from holdfast.routes import HEARS, role_of
 from messages.base import Event
 from messages.codec import decode
+from messages.imported import StateImported
 from messages.market import SourceOpened
 from messages.node import ConfigurationChanged, NodeStarted
 from messages.orders import OrderFilled, OrderIntended
@@ -88,6 +89,8 @@ class Rebuilt:
     def __init__(self, shape: Shape) -> None:
         self.memories: dict[str, Memory] = {name: new_memory(name, shape) for name in remembering_names(shape)}
         self.history = History()
+        self.imported: tuple[int, StateImported] | None = None
+        """What was taken over from another program, and the sequence that says so."""
         self.seq = 0
         self.at = 0
         self.hash = b""
@@ -97,6 +100,7 @@ class Rebuilt:
                 self._routes.setdefault(kind.__name__, []).append(memory.fold)
         for name in ORDER_EVENTS:
             self._routes.setdefault(name, []).append(self.history.take)
+        self._routes.setdefault(StateImported.__name__, []).append(self._take_import)
 
     def fold(self, record: Record) -> None:
         """Take in the next record."""
@@ -106,6 +110,10 @@ class Rebuilt:
             for fold in folds:
                 fold(recorded)
         self.seq, self.at, self.hash = record.seq, record.at, record.hash
+
+    def _take_import(self, record: Recorded) -> None:
+        assert isinstance(record.event, StateImported)
+        self.imported = (record.seq, record.event)
 
     def fold_all(self, records: Iterable[Record]) -> None:
         """Take in many records.
@@ -198,11 +206,14 @@ class _Journaled(msgspec.Struct):
 
 
 def symbols_at(reader: JournalReader, until: int) -> tuple[str, ...]:
-    """Return the symbols of the market as of a sequence, those of earlier sources too."""
-    opened: Iterable[Record] = reader.read(until=until, kinds=["SourceOpened"])
+    """Return the symbols of the market as of a sequence, those of earlier sources too.
+
+    Positions may have been imported before any source was opened.
+    """
+    opened: Iterable[Record] = reader.read(until=until, kinds=["SourceOpened", "StateImported"])
     symbols: tuple[str, ...] = ()
     for record in opened:
         event: Event = decode(record.kind, record.version, record.payload)
-        assert isinstance(event, SourceOpened)
+        assert isinstance(event, SourceOpened | StateImported)
         symbols = tuple(dict.fromkeys((*symbols, *event.symbols)))
     return symbols

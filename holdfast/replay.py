@@ -74,6 +74,7 @@ def replay_view(rebuilt: Rebuilt) -> dict[str, Any]:
         "lots": views.lots_view(state),
         "cash": views.cash_view(state),
         "worth": views.worth_view(state),
+        "imported": _imported_view(rebuilt),
         "fills": [
             {
                 "symbol": filled.fill.symbol,
@@ -94,6 +95,14 @@ def replay_view(rebuilt: Rebuilt) -> dict[str, Any]:
         ],
         "owed": [client_id for client_id, order in history.orders.items() if order.is_open],
     }
+
+
+def _imported_view(rebuilt: Rebuilt) -> dict[str, Any] | None:
+    if rebuilt.imported is None:
+        return None
+    seq, event = rebuilt.imported
+    files = [f"{file.path} sha256:{file.sha256}" for file in event.files]
+    return {"seq": seq, "files": files, "positions": event.positions, "trades": event.trades}
 
 
 def verify_everything(home: Path) -> list[Check]:
@@ -209,6 +218,9 @@ def _print(view: dict[str, Any], *, as_json: bool) -> None:
     out(f"state hash   {view['state_hash']}\nequity       {worth['equity']} {worth['quote']}\n")
     out(f"orders       {len(view['orders'])}, {len(view['owed'])} of them not finished\n")
     out(f"fills        {len(view['fills'])}\n")
+    if view["imported"]:
+        counts = "{positions} positions and {trades} trades".format_map(view["imported"])
+        out(f"imported     {counts}, from {', '.join(view['imported']['files'])}\n")
     out("cash         " + ", ".join(f"{amount} {asset}" for asset, amount in view["cash"].items()) + "\n")
     for symbol, held in view["positions"].items():
         out(f"{symbol:<12} {held['quantity']} at {held['average_price']}, realised {held['realised']}\n")

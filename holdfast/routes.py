@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from holdfast.parts import Shape
 from messages.base import Event
+from messages.imported import PositionImported, StateImported
 from messages.market import (
     BarsClosed,
     FramesClosed,
@@ -73,6 +74,8 @@ HEARS: dict[str, Kinds] = {
     ),
     "breaker": (
         AccountOpened,
+        StateImported,
+        PositionImported,
         BarsClosed,
         OfferAnswered,
         OrderApproved,
@@ -87,6 +90,7 @@ HEARS: dict[str, Kinds] = {
         PartGaveUp,
     ),
     "executor": (
+        PositionImported,
         BarsClosed,
         OfferAnswered,
         OrderApproved,
@@ -103,6 +107,8 @@ HEARS: dict[str, Kinds] = {
     "venue": (SourceOpened, BarsClosed),
     "positions": (
         AccountOpened,
+        StateImported,
+        PositionImported,
         BarsClosed,
         FramesClosed,
         OfferAnswered,

@@ -14,8 +14,8 @@ from typing import Any, Self
 from actors.health import Machine
 from domain.market import DAY_MS, Instant
 from gateways.paper import PaperVenue
-from holdfast.ground import build_system, first_events, look_back
-from holdfast.parts import PAPER_PROFILE, Parts, open_paper_venue
+from holdfast.ground import build_system, first_events, look_back, open_venue, opening_of
+from holdfast.parts import PAPER_PROFILE, Parts
 from holdfast.recovery import draft_of
 from holdfast.wiring import Current, Ports, tree
 from messages.node import OperatorCommanded
@@ -36,12 +36,13 @@ class StagedNode:
         self.ended = False
         self.root_exit: Exit | None = None
         self._home = home
-        self._files = ExitStack()
-        journal = self._files.enter_context(closing(Journal.open(home, cue=cue or _nothing)))
-        venue = open_paper_venue(home, parts, cue=cue or _nothing)
-        self._files.callback(venue.close)
-        self._journal = journal
-        self._past = look_back(home, journal.last_seq)
+        with ExitStack() as opened:
+            self._journal = journal = opened.enter_context(closing(Journal.open(home, cue=cue or _nothing)))
+            self._past = look_back(home, journal.last_seq)
+            self._opening = opening_of(self._past, parts, home)
+            venue = open_venue(home, parts, self._opening, cue=cue)
+            opened.callback(venue.close)
+            self._files = opened.pop_all()
         self._counts: Counter[str] = Counter()
         recorder = StageRecorder(self._append, journal.last_seq, on_enqueue=self._count)
         self._recorder = recorder
@@ -120,7 +121,13 @@ class StagedNode:
 
     def _record_start(self) -> None:
         events = first_events(
-            self.parts, self._past, self._journal, folder=".", platform="stage", wall_ms=self.stage.clock.wall_ms()
+            self.parts,
+            self._past,
+            self._journal,
+            opening=self._opening,
+            folder=".",
+            platform="stage",
+            wall_ms=self.stage.clock.wall_ms(),
         )
         self.switchboard.record("node", events)
 

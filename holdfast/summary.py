@@ -37,7 +37,7 @@ def summarise(
     """Return the summary of a run from what the position keeper knows."""
     performance = state.performance
     equity = state.book.equity(state.marks)
-    opened = (state.opened or {}).get(state.book.quote, Decimal(0))
+    opened = _opening_worth(state)
     return RunSummary(
         source=source,
         reason=reason,
@@ -54,6 +54,14 @@ def summarise(
         seconds=round(seconds, 2),
         seq=seq,
     )
+
+
+def _opening_worth(state: PositionsState) -> Decimal:
+    """Return what the account was worth at first; other assets than the quote asset have a worth once it is marked."""
+    opened = {asset: amount for asset, amount in (state.opened or {}).items() if amount}
+    if set(opened) <= {state.book.quote}:
+        return opened.get(state.book.quote, Decimal(0))
+    return state.performance.equity_first or Decimal(0)
 
 
 def print_summary(summary: RunSummary, *, as_json: bool, out: TextIO | None = None) -> None:

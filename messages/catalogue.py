@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from messages.base import Event
+from messages.imported import PastImported, PositionImported, StateImported
 from messages.market import (
     BarsClosed,
     FramesClosed,
@@ -74,6 +75,9 @@ EVENTS: tuple[type[Event], ...] = (
     ExitOrdered,
     ExitEnded,
     AccountOpened,
+    StateImported,
+    PositionImported,
+    PastImported,
     PositionChanged,
     EquityMarked,
     NodeStarted,

@@ -15,7 +15,7 @@ class AccountOpened(Event, frozen=True):
 
 
 class PositionChanged(Event, frozen=True):
-    """A fill changed what a strategy holds of a symbol.  Prices and realised profit in quote currency."""
+    """A fill, or an import, changed what a strategy holds of a symbol.  Prices and profit in quote currency."""
 
     strategy: str
     symbol: str
@@ -23,7 +23,7 @@ class PositionChanged(Event, frozen=True):
     average_price: Decimal
     realised: Decimal
     cash: dict[str, Decimal]
-    """The account's totals after the fill, by asset."""
+    """The account's totals after it, by asset."""
     entered_at: Instant | None
 
 

@@ -1,4 +1,4 @@
-"""Read models: orders, fills, positions, equity and sentiment as plain tables, for people and tools.
+"""Read models: orders, fills, positions, equity, sentiment and imported trades as plain tables, for people and tools.
 
 They say nothing that the events do not; they can be dropped and are rebuilt.
 """
@@ -16,6 +16,7 @@ from playhouse.apsw_ext import APSWDatabase
 from domain.order import RANK, OrderState
 from messages.base import Event
 from messages.codec import decode
+from messages.imported import PastImported
 from messages.orders import (
     OrderAbsent,
     OrderAccepted,
@@ -31,9 +32,18 @@ from messages.sentiment import HeadlineScored
 from persistence.errors import JournalDamaged
 from persistence.records import COLUMNS, Draft, Record
 from persistence.schema import create_tables
-from persistence.tables import TABLE_KEYS, TABLES, EquityRow, FillRow, OrderRow, PositionRow, SentimentRow
+from persistence.tables import (
+    TABLE_KEYS,
+    TABLES,
+    EquityRow,
+    FillRow,
+    ImportedTradeRow,
+    OrderRow,
+    PositionRow,
+    SentimentRow,
+)
 
-PROJECTIONS_VERSION = 1
+PROJECTIONS_VERSION = 2
 """Raised whenever a table or its meaning changes: a journal with another version rebuilds them when it is opened."""
 
 
@@ -103,6 +113,7 @@ class _Gathering:
         self._positions: list[tuple[Any, ...]] = []
         self._equity: list[tuple[Any, ...]] = []
         self._sentiment: list[tuple[Any, ...]] = []
+        self._imported_trades: list[tuple[Any, ...]] = []
 
     def write(self) -> None:
         for insert, rows in (
@@ -111,6 +122,7 @@ class _Gathering:
             (_INSERT_POSITION, self._positions),
             (_INSERT_EQUITY, self._equity),
             (_INSERT_SENTIMENT, self._sentiment),
+            (_INSERT_IMPORTED_TRADE, self._imported_trades),
         ):
             if rows:
                 self._connection.executemany(insert, rows)
@@ -193,6 +205,15 @@ class _Gathering:
             )
         )
 
+    def imported(self, record: Draft | Record, event: PastImported) -> None:
+        self._imported_trades += [
+            (
+                *(trade.number, trade.id, trade.symbol, trade.side, str(trade.quantity), str(trade.price)),
+                *(str(trade.fee), trade.fee_asset, trade.at, trade.kept, record.seq),
+            )
+            for trade in event.trades
+        ]
+
     def _move(self, record: Draft | Record, client_id: str, state: OrderState, **known: str) -> None:
         """Take an order up the lattice of states, never down; keep what else is known now."""
         if (order := self._order(client_id)) is not None:
@@ -237,6 +258,7 @@ _INSERT_FILL = _insert(FillRow)
 _INSERT_POSITION = _insert(PositionRow)
 _INSERT_EQUITY = _insert(EquityRow)
 _INSERT_SENTIMENT = _insert(SentimentRow)
+_INSERT_IMPORTED_TRADE = _insert(ImportedTradeRow)
 _order_values = itemgetter(*_columns(OrderRow))
 _SELECT_ORDER = f"SELECT {', '.join(_columns(OrderRow))} FROM orders WHERE client_id = ?"
 
@@ -252,6 +274,7 @@ KINDS: dict[str, Callable[[_Gathering, Draft | Record, Any], None]] = {
     PositionChanged.__name__: _Gathering.changed,
     EquityMarked.__name__: _Gathering.marked,
     HeadlineScored.__name__: _Gathering.scored,
+    PastImported.__name__: _Gathering.imported,
 }
 """The kinds that change the tables, and how."""
 

@@ -111,11 +111,32 @@ class SentimentRow(Model):
         strict_tables = True
 
 
-TABLES = (OrderRow, FillRow, PositionRow, EquityRow, SentimentRow)
+class ImportedTradeRow(Model):
+    """A trade from before the journal.  A file says so, no venue: it is none of our fills."""
+
+    number = IntegerField(primary_key=True)
+    id = TextField()
+    symbol = TextField()
+    side = TextField()
+    quantity = TextField()
+    price = TextField()
+    fee = TextField()
+    fee_asset = TextField()
+    at = IntegerField()
+    kept = TextField()
+    seq = IntegerField()
+
+    class Meta:
+        table_name = "imported_trades"
+        strict_tables = True
+
+
+TABLES = (OrderRow, FillRow, PositionRow, EquityRow, SentimentRow, ImportedTradeRow)
 TABLE_KEYS = {
     "orders": "client_id",
     "fills": "seq",
     "positions": "strategy, symbol",
     "equity": "seq",
     "sentiment": "seq",
+    "imported_trades": "number",
 }

@@ -69,6 +69,11 @@ class PaperVenue:
         """
         return cls(Book.open(Path(path), deposit), instruments, settings, cue)
 
+    @property
+    def is_used(self) -> bool:
+        """Say whether anything was ever written down but the deposit."""
+        return self._book.head != NEVER
+
     def watch(self, report: Callable[[OrderSeen], None]) -> None:
         """Give the callable that hears of the orders that bars changed."""
         self._report = report

@@ -15,9 +15,12 @@ COMMANDS = {
     "replay": "Rebuild the state from the journal alone, at any moment of it.",
     "journal": "Look at the journal of this home, whether or not a node is running.",
     "config": "Check the configuration, or show what it comes to.",
+    "import": "Show what a first start would take over from another program.",
     "version": "Say which version of Holdfast this is.",
 }
 _GROUPS = frozenset({"ctl", "journal", "config"})
+_PLACES = {name: f"{name}:app" for name in _GROUPS} | {"import": "importing:import_"}
+"""Module and function of a command where neither has its name; `import` is no name in Python."""
 _ASKS_FOR_HELP = frozenset({"--help", "-h", "--version"})
 
 app = App(
@@ -26,7 +29,7 @@ app = App(
     help="An unattended, headless crypto trading node: kill it at any instant, and it knows what it holds.",
 )
 for name, sentence in COMMANDS.items():
-    app.command(f"holdfast.cli.{name}:{'app' if name in _GROUPS else name}", name=name, help=sentence)
+    app.command(f"holdfast.cli.{_PLACES.get(name, f'{name}:{name}')}", name=name, help=sentence)
 
 
 def run_command_line(tokens: Sequence[str]) -> int:

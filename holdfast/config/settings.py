@@ -99,6 +99,13 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True):
     credentials: Credentials = Credentials()
 
 
+class Import(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the state of another program is, which a home's first start takes over."""
+
+    path: Annotated[str, Place()] = ""
+    """A file or a folder; the home where empty."""
+
+
 class InstrumentRules(msgspec.Struct, frozen=True, kw_only=True):
     """Rules of one symbol that differ from what Holdfast knows of it."""
 
@@ -221,6 +228,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     feed: Feed = Feed()
     sentiment: Sentiment = Sentiment()
     venue: Venue = msgspec.field(default_factory=Venue)
+    import_: Import = msgspec.field(name="import", default=Import())
     instruments: dict[Annotated[str, SYMBOL], InstrumentRules] = msgspec.field(default_factory=dict)
     strategies: dict[Annotated[str, NAME], StrategySettings] = msgspec.field(default_factory=default_strategies)
     risk: Risk = Risk()

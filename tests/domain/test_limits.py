@@ -499,3 +499,16 @@ def test_a_watch_saved_and_loaded_anywhere_trips_alike_and_never_lets_a_loss_by(
         assert msgspec.json.encode(saved) == msgspec.json.encode(kept)
         if (peak - equity) / peak >= D("0.1"):
             assert "drawdown" in kept.tripped
+
+
+def test_before_the_first_mark_nothing_is_lost_and_then_the_fall_is_from_the_peak_that_was() -> None:
+    watch = LossWatch()
+    watch.go_on_from(D("1000"))
+    before = fall(watch.peak_equity, watch.equity)
+
+    changes = marked(watch, 0, "800")
+
+    assert before == 0
+    assert [change for change in changes if isinstance(change, Trip)] == [
+        Trip(limit="drawdown", value=D("0.2"), allowed=D("0.1"))
+    ]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.imported import Counters
 from domain.market import DAY_MS, HOUR_MS
 from domain.money import Money
 from domain.order import Fill
@@ -280,3 +281,65 @@ def test_a_performance_saved_and_loaded_anywhere_says_the_same_and_its_trades_ad
     falls = (float((high - low) / high) for i, high in enumerate(marks) for low in marks[i:])
     assert summary.drawdown_max == pytest.approx(max(falls, default=0.0))
     assert summary.exposure_time is None or 0 <= summary.exposure_time <= 1
+
+
+BEFORE = Counters(
+    wins=9, losses=5, draws=1, realised=D("100.5"), fees={"USDT": D("7"), "BNB": D("1")}, peak_equity=D("2000")
+)
+
+
+def test_sums_and_counts_go_on_from_an_imported_state_and_it_is_said_what_rests_on_it() -> None:
+    performance = Performance()
+    performance.go_on_from(BEFORE)
+    travel(performance, "30")
+    performance.fill(a_fill("buy", START, fee=Money(D("2"), "USDT")), strategy="t", realised=D("-2"), is_open=False)
+
+    summary = performance.summary()
+
+    assert (summary.trades, summary.wins, summary.losses) == (16, 10, 5)
+    assert summary.win_rate == 10 / 16
+    assert summary.realised == D("128.5")
+    assert summary.fees == {"USDT": D("9"), "BNB": D("1")}
+    assert summary.fills == 3
+    assert summary.imported == BEFORE
+
+
+def test_what_needs_each_trip_is_told_of_our_own_alone() -> None:
+    performance = Performance()
+    performance.go_on_from(BEFORE)
+    nothing = performance.summary()
+    travel(performance, "30")
+    travel(performance, "-10", at=START + DAY_MS)
+
+    summary = performance.summary()
+
+    own = ("average_win", "average_loss", "profit_factor", "best", "worst")
+    assert [getattr(nothing, name) for name in own] == [None] * 5
+    assert [getattr(summary, name) for name in own] == [D("30"), D("-10"), 3.0, D("30"), D("-10")]
+
+
+def test_a_fall_is_measured_from_the_highest_worth_there_ever_was() -> None:
+    performance = Performance()
+    performance.go_on_from(BEFORE)
+    performance.mark(START, D("1500"))
+    first = performance.summary()
+    performance.mark(START + HOUR_MS, D("2500"))
+    performance.mark(START + 2 * HOUR_MS, D("2250"))
+
+    assert (first.drawdown, first.return_fraction) == (0.25, 0.0)
+    assert performance.summary().drawdown == 0.1
+
+
+def test_a_trip_that_was_under_way_counts_when_it_ends_and_exposes_from_the_first_thing_seen() -> None:
+    performance = Performance()
+    performance.take_over("trend", "BTC/USDT")
+    performance.mark(START, D("1000"))
+    performance.mark(START + 3 * HOUR_MS, D("1000"))
+    under_way = performance.summary()
+    performance.fill(a_fill("sell", START + 3 * HOUR_MS), strategy="trend", realised=D("5"), is_open=False)
+    performance.mark(START + 4 * HOUR_MS, D("1005"))
+
+    summary = performance.summary()
+
+    assert (under_way.trades, under_way.exposure_time) == (0, 1.0)
+    assert (summary.trades, summary.wins, summary.exposure_time) == (1, 1, 0.75)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.imported import HeldPosition, LastEntry
 from domain.market import Instrument
 from domain.money import ZERO, Money
 from domain.order import Fill
@@ -324,3 +325,55 @@ def test_movements_are_base_quote_and_fee() -> None:
         ("USDT", D("20")),
         ("BNB", D("-1")),
     )
+
+
+def a_held(quantity: str = "2", average_price: str = "90", *, entered_at: int | None = 500) -> HeldPosition:
+    return HeldPosition("trend", BTC.symbol, D(quantity), D(average_price), entered_at)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.decimals("0.00000001", "1000", places=8),
+    st.decimals("0.000000000000001", "70000", places=15),
+    fills_paid_in("", "USDT"),
+)
+def test_what_was_taken_over_is_part_of_the_start_to_the_last_digit(
+    quantity: Decimal, average_price: Decimal, fills: list[tuple[Fill, str]]
+) -> None:
+    book = a_book()
+    book.cash["BTC"] = quantity
+    for instrument in INSTRUMENTS.values():
+        book.know(instrument)
+    book.take_over(a_held(str(quantity), str(average_price)))
+    marks = {symbol: D("123.45678901") for symbol in INSTRUMENTS}
+
+    fold(fills, book)
+
+    with localcontext(Context(prec=200)):
+        start = START + quantity * average_price
+        assert start + book.realised() + book.unrealised(marks) == book.equity(marks)
+
+
+def test_a_lot_that_was_taken_over_is_sold_at_the_price_it_cost() -> None:
+    book = a_book()
+    book.take_over(a_held("2", "90.1234567890123456"))
+    held = book.position("trend", BTC.symbol)
+    before = (held.quantity, held.average_price, held.entered_at, held.realised)
+
+    booked = book.apply(a_fill("sell", "0.5", "100"), "trend", BTC)
+
+    assert before == (D(2), D("90.1234567890123456"), 500, ZERO)
+    assert booked.realised == D("0.5") * (D(100) - D("90.1234567890123456"))
+
+
+def test_the_later_of_two_entries_counts_whoever_tells_of_it_first() -> None:
+    entry = LastEntry("trend", BTC.symbol, 700)
+    books = [a_book(), a_book()]
+    books[0].enter(entry)
+    books[0].take_over(a_held())
+    books[1].take_over(a_held())
+    books[1].enter(entry)
+
+    assert {book.position("trend", BTC.symbol).entered_at for book in books} == {700}
+    books[0].apply(a_fill("buy", at=600), "trend", BTC)
+    assert books[0].position("trend", BTC.symbol).entered_at == 700

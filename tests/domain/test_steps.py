@@ -5,6 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from domain.execution import Approval, Execution
+from domain.imported import HeldPosition
 from domain.market import Instrument
 from domain.money import Money
 from domain.order import Fill
@@ -22,7 +23,7 @@ class Story:
     """An executor's knowledge, told event by event."""
 
     def __init__(self) -> None:
-        self.known = Execution()
+        self.known = Execution(closes={"COINUSDT": D(100)})
         self.seq = 0
 
     def next(self) -> int:
@@ -337,3 +338,50 @@ def test_an_entry_whose_stop_was_hit_buys_no_more() -> None:
 
     assert isinstance(step, Cancel)
     assert step.client_id == entry
+
+
+def take_over(story: Story, strategy: str = "one", *, quantity: str = "10") -> None:
+    held = HeldPosition(strategy, "COINUSDT", D(quantity), D(100), stop_price=D("90.005"), take_profit=D(120))
+    story.known.take_over(held, story.next())
+
+
+def test_what_was_taken_over_is_covered_by_a_stop_once_the_market_has_shown_a_price() -> None:
+    story = Story()
+    story.known.closes = {}
+    take_over(story, quantity="10.05")
+
+    before = story.steps()
+    story.known.closes["COINUSDT"] = D(100)
+    step = story.only()
+
+    assert before == []
+    assert isinstance(step, Place)
+    assert (step.terms.leg, step.terms.type, step.terms.quantity, step.terms.stop_price) == (
+        "stop",
+        "stop",
+        D(10),
+        D(90),
+    )
+    assert step.ordered_by == 1
+    story.take(step)
+    assert story.steps() == []
+
+
+def test_what_was_taken_over_is_left_at_its_target() -> None:
+    story = Story()
+    take_over(story)
+    story.known.closes["COINUSDT"] = D(120)
+
+    step = story.only()
+
+    assert isinstance(step, Leave)
+
+
+def test_stops_of_several_positions_that_were_taken_over_have_ids_of_their_own() -> None:
+    story = Story()
+    for strategy in ("one", "two", "three"):
+        take_over(story, strategy)
+
+    steps = story.steps()
+
+    assert len({step.terms.client_id for step in steps if isinstance(step, Place)}) == 3

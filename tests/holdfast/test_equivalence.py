@@ -96,7 +96,7 @@ def disagreements(home: Path) -> list[str]:
             told[event.strategy, event.symbol] = event.quantity
     for (strategy, symbol), quantity in told.items():
         held = book.position(strategy, symbol).quantity
-        planned = plans[f"{strategy}|{symbol}"].held
+        planned = plan.held if (plan := plans.get(f"{strategy}|{symbol}")) is not None else Decimal(0)
         if not held == quantity == planned:
             found.append(f"{strategy} {symbol}: book {held}, told {quantity}, plan {planned}")
     return found

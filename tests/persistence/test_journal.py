@@ -11,7 +11,7 @@ import pytest
 
 from messages.codec import CodecError, encode
 from messages.market import Offered
-from persistence import connection, opening, schema
+from persistence import connection, opening, projections, schema
 from persistence.chain import GENESIS, PAYLOAD_BYTES_MAX, seal
 from persistence.errors import (
     DraftRefused,
@@ -212,7 +212,8 @@ def test_a_sqlite_library_that_may_corrupt_a_log_is_refused(version: str, is_fit
 
 def test_a_newer_schema_is_refused(home: Path) -> None:
     Journal.open(home).close()
-    newer = schema.Identity(schema_version=99, projections_version=1, generation=1, boot=1)
+    version = projections.PROJECTIONS_VERSION
+    newer = schema.Identity(schema_version=99, projections_version=version, generation=1, boot=1)
     raw(home, "UPDATE identity SET schema_version = 99, checksum = ?", newer.checksum)
 
     for open_ in (Journal.open, JournalReader):

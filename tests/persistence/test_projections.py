@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.imported import PastTrade
 from domain.money import Money
 from domain.order import RANK, Fill, Terms
 from domain.strategies.base import Score
 from messages.base import Event
 from messages.codec import encode
+from messages.imported import Kept, PastImported
 from messages.market import Offered
 from messages.orders import (
     OrderAbsent,
@@ -174,7 +176,20 @@ def test_positions_equity_and_sentiment_are_kept(journal: Journal) -> None:
             (4, "wire", "h1", "lexicon", -0.25, 1_000, 50, 55, "BTCUSDT ETHUSDT"),
             (5, "wire", "h2", "lexicon", 0.5, 1_000, 51, 56, ""),
         ],
+        "imported_trades": [],
     }
+
+
+def test_imported_trades_are_kept_apart_from_fills(journal: Journal) -> None:
+    sold = PastTrade(2, "ETHUSDT", "sell", Decimal("1.50"), Decimal("2E+3"), Decimal(0), "", 70, kept='{"note": 1}')
+    bought = PastTrade(1, "BTCUSDT", "buy", Decimal("0.10"), Decimal("5.5"), Decimal("-0.01"), "BNB", 60, "t-1")
+    append(journal, [PastImported((bought,), (Kept("", 1, '{"mood": "calm"}'),)), PastImported((sold,))])
+
+    assert content(journal)["imported_trades"] == [
+        (1, "t-1", "BTCUSDT", "buy", "0.10", "5.5", "-0.01", "BNB", 60, "", 1),
+        (2, "", "ETHUSDT", "sell", "1.50", "2E+3", "0", "", 70, '{"note": 1}', 2),
+    ]
+    assert content(journal)["fills"] == []
 
 
 def test_tables_of_another_version_are_made_again_when_the_journal_is_opened(
@@ -184,12 +199,27 @@ def test_tables_of_another_version_are_made_again_when_the_journal_is_opened(
         append(journal, [intended("a"), filled("a", "t1", "1")])
         grown = content(journal)
         journal._connection.execute("DROP TABLE orders; UPDATE fills SET price = '0'")
-    monkeypatch.setattr(projections, "PROJECTIONS_VERSION", 2)
+    monkeypatch.setattr(projections, "PROJECTIONS_VERSION", projections.PROJECTIONS_VERSION + 1)
 
     with closing(Journal.open(tmp_path)) as again:
         assert content(again) == grown
     monkeypatch.setattr(projections, "rebuild", lambda _: pytest.fail("made again though nothing changed"))
     Journal.open(tmp_path).close()
+
+
+def test_a_journal_whose_tables_are_of_another_version_is_sound_before_it_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(Journal.open(tmp_path)) as journal:
+        append(journal, [intended("a"), filled("a", "t1", "1")])
+        journal._connection.execute("DROP TABLE imported_trades")
+    monkeypatch.setattr(projections, "PROJECTIONS_VERSION", projections.PROJECTIONS_VERSION + 1)
+
+    before = verify(tmp_path)
+    Journal.open(tmp_path).close()
+
+    assert before.is_sound
+    assert verify(tmp_path).is_sound
 
 
 @pytest.mark.parametrize(("table", "column"), [("orders", "state"), ("fills", "price"), ("equity", "equity")])
