@@ -35,7 +35,7 @@ class Plan(msgspec.Struct):
     exit_left: Decimal | None = None
     """How much is still to be sold; all that is held where None."""
     basis: int = 0
-    """Sequence of the record that last changed this plan: part of the ids of the orders it leads to."""
+    """Sequence of the record that last changed this plan and no other: part of the ids of the orders it leads to."""
     attempts: int = 0
     """Orders that this basis led to."""
     not_before: Instant = 0
@@ -43,7 +43,7 @@ class Plan(msgspec.Struct):
     wish: Exit | None = None
     """Somebody wants it left; not taken up yet."""
     wished_at: int = 0
-    """Sequence of the record that says so."""
+    """Sequence of the record that says so, or that took it back."""
 
     @property
     def is_idle(self) -> bool:
@@ -225,8 +225,8 @@ class Execution(msgspec.Struct):
         self.want_gone(("exit",), why)
         for plan in self.plans.values():
             if plan.exit_why:
-                plan.exit_why, plan.exit_left = "", None
-                self._change(plan, seq)
+                # The basis stays: one record for several plans would give their next orders one id.
+                plan.exit_why, plan.exit_left, plan.wished_at = "", None, seq
 
     def halted_since(self, seen: int, symbol: str) -> Halt | None:
         """Return an operator's order that ended entries of a symbol after a sequence; None where there is none."""

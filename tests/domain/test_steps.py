@@ -33,7 +33,9 @@ class Story:
     def steps(self, now: int = 1_000) -> list[Step]:
         return next_steps(self.known, msgspec.structs.replace(HERE, now=now))
 
-    def approve(self, quantity: str = "10", *, stop: str | None = "90", target: str | None = "120") -> None:
+    def approve(
+        self, quantity: str = "10", *, stop: str | None = "90", target: str | None = "120", strategy: str = "one"
+    ) -> None:
         seq = self.next()
         entry = Entry(
             symbol="COINUSDT",
@@ -43,7 +45,7 @@ class Story:
             stop_price=None if stop is None else D(stop),
             take_profit=None if target is None else D(target),
         )
-        self.known.approve(Approval(f"p{seq}", "one", entry, D(quantity), ordered_by=seq))
+        self.known.approve(Approval(f"p{seq}", strategy, entry, D(quantity), ordered_by=seq))
 
     def take(self, step: Step, *, seen: int | None = None) -> str:
         """Fold what a step records; return the client id of a placed order."""
@@ -76,8 +78,10 @@ class Story:
         fill = Fill(f"t{seq}", client_id, "COINUSDT", side, D(quantity), D(price), fee, "taker", 1_000)
         self.known.fill(fill, seq)
 
-    def bought(self, quantity: str = "10", *, stop: str | None = "90", target: str | None = "120") -> str:
-        self.approve(quantity, stop=stop, target=target)
+    def bought(
+        self, quantity: str = "10", *, stop: str | None = "90", target: str | None = "120", strategy: str = "one"
+    ) -> str:
+        self.approve(quantity, stop=stop, target=target, strategy=strategy)
         client_id = self.place()
         self.fill(client_id, quantity)
         return client_id
@@ -296,6 +300,23 @@ def test_an_exit_that_is_called_off_is_protected_again() -> None:
     assert isinstance(cancel, Cancel)
     assert isinstance(after, Place)
     assert after.terms.leg == "stop"
+
+
+def test_exits_that_are_called_off_together_are_protected_by_orders_of_different_ids() -> None:
+    story = Story()
+    for strategy in ("one", "two"):
+        story.bought(strategy=strategy)
+        stop = story.place()
+        story.take(Leave(strategy, "COINUSDT", "wanted"))
+        story.take(story.only())
+        story.known.end(stop, "canceled", story.next())
+        # The exit is not placed yet: nothing of this plan is at the venue.
+        story.known.plans[f"{strategy}|COINUSDT"].not_before = 2_000
+    story.known.stop_leaving("an operator", story.next())
+
+    placed = [step for step in story.steps(now=2_000) if isinstance(step, Place)]
+    assert [(step.terms.strategy, step.terms.leg) for step in placed] == [("one", "stop"), ("two", "stop")]
+    assert len({step.terms.client_id for step in placed}) == 2
 
 
 def test_an_exit_is_taken_up_before_an_entry_of_the_same_answer() -> None:
