@@ -7,7 +7,7 @@ from actors.base import RememberingActor
 from actors.evidence import events_of
 from actors.executor_memory import ExecutorMemory
 from domain.market import Instrument
-from domain.order import Order
+from domain.order import UNPROVEN, Order
 from domain.steps import Cancel, Deny, EndLeaving, Leave, Place, Situation, Step, next_steps, queue_place
 from domain.venue import Answer, OrderSeen, Refused, Unproven, VenueProfile, absence_is_proven
 from messages.node import OrdersAsked
@@ -125,9 +125,10 @@ class Executor(RememberingActor):
             self.tell("health", ForeignOrderSeen(answer.client_id, state))
         elif isinstance(answer, OrderSeen):
             self._see(request, order, answer)
-        elif request.kind == "submit" and isinstance(answer, Refused):
+        elif request.kind == "submit" and isinstance(answer, Refused) and order.state in UNPROVEN:
             self.record(OrderRejected(answer.client_id, answer.code, answer.message, evidence="answer"))
         else:
+            # Also a refusal of what was seen in the meantime: one of the two is wrong, and only asking tells which.
             self._doubt(request, order, answer)
 
     def _see(self, request: _Request, order: Order, seen: OrderSeen) -> None:
