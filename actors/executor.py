@@ -9,7 +9,7 @@ from actors.executor_memory import ExecutorMemory
 from domain.market import Instrument
 from domain.order import UNPROVEN, Order
 from domain.steps import Cancel, Deny, EndLeaving, Leave, Place, Situation, Step, next_steps, queue_place
-from domain.venue import Answer, OrderSeen, Refused, Unproven, VenueProfile, absence_is_proven
+from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven, VenueProfile, absence_is_proven
 from messages.node import OrdersAsked
 from messages.orders import (
     CancelIntended,
@@ -146,7 +146,7 @@ class Executor(RememberingActor):
         self._certain.discard(client_id)
         if not order.is_open:
             self._inherited.discard(client_id)
-        elif request.kind == "lookup" and not isinstance(answer, Unproven):
+        elif request.kind == "lookup" and isinstance(answer, OrderNotFound):
             self._count_negative(order)
         else:
             if order.state == "intended":

@@ -502,6 +502,17 @@ def test_one_negative_after_the_deadline_does_not_prove_absence() -> None:
     assert letters(alone) == "U"
 
 
+@pytest.mark.parametrize("said", ["refused", "unproven"])
+def test_a_question_that_was_refused_or_failed_is_no_empty_answer(said: str) -> None:
+    alone = an_executor(approved(), intended(some_terms(), PROPOSAL), profile=PAPER_PROFILE)
+    alone.happen(bars_closed(TOO_LATE), at=TOO_LATE)
+
+    looked_up(alone, 5, saying(said, "h1"))
+
+    assert letters(alone) == "U"
+    assert len(alone.told_of(LookUpOrder)) == 6
+
+
 def test_one_negative_is_enough_where_nothing_in_flight_outlives_the_process() -> None:
     alone = an_executor(approved(), intended(some_terms(), PROPOSAL), profile=PAPER_PROFILE)
 
