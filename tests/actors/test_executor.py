@@ -578,6 +578,18 @@ def test_what_was_bought_is_protected_by_a_stop_of_the_same_size() -> None:
     assert (stop.side, stop.type, stop.leg, stop.stop_price, stop.quantity) == ("sell", "stop", "stop", 90, 1)
 
 
+def test_a_trade_that_comes_after_its_entry_was_cancelled_is_protected_too() -> None:
+    alone = an_executor()
+    submit = sent(alone, stop_price=D(90))
+    client_id = submit.terms.client_id
+    answer(alone, submit, seen(client_id, "canceled"))
+
+    alone.tell(VenueReported(seen(client_id, "canceled", a_fill(client_id, "0.5"))))
+
+    stop = alone.told_of(SubmitOrder)[-1].terms
+    assert (stop.leg, stop.stop_price, stop.quantity) == ("stop", 90, D("0.5"))
+
+
 def test_an_exit_waits_for_the_proof_that_its_stop_is_gone() -> None:
     alone = an_executor()
     submit = sent(alone, stop_price=D(90))
