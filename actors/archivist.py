@@ -10,6 +10,8 @@ from supervision import Actor, Recorded, Seat, System
 
 Keep = Callable[[int, Mapping[str, tuple[int, bytes]]], None]
 """Keeps states, as version and bytes by actor, as of a sequence."""
+PATIENCE_S = 10.0
+"""A marker that is not answered for so long was missed by somebody, who was just starting: it is set again."""
 
 
 class Archivist(Actor):
@@ -27,6 +29,8 @@ class Archivist(Actor):
         self._asked: list[Mark] = []
         self._sequence = 0
         self._states: dict[str, tuple[int, bytes]] = {}
+        self._waits_since: float | None = None
+        """Not None: the marker at this sequence is not answered by all."""
 
     def started(self) -> None:
         """Begin to look how much was remembered."""
@@ -37,6 +41,7 @@ class Archivist(Actor):
         match message:
             case Recorded(event=StateMarked(), seq=seq):
                 self._sequence, self._states = seq, {}
+                self._waits_since = self._system.clock.monotonic()
             case StateAt(sequence=sequence, actor=actor, version=version, state=state):
                 if sequence == self._sequence:
                     self._states[actor] = (version, state)
@@ -47,6 +52,7 @@ class Archivist(Actor):
                 self._mark(message.why)
             case Beat():
                 self.after(self._beat_s, Beat())
+                self._look_after_marker()
                 self._mark_if_due()
             case Recorded(event=EquityMarked()):
                 self._mark_if_due()
@@ -61,6 +67,14 @@ class Archivist(Actor):
         self._marked_at = self._system.switchboard.last_seq
         self.record(StateMarked(why))
 
+    def _look_after_marker(self) -> None:
+        if self._waits_since is None:
+            return
+        # Somebody may have been given up since the last state came.
+        self._finish_if_complete()
+        if self._waits_since is not None and self._system.clock.monotonic() - self._waits_since >= PATIENCE_S:
+            self._mark("the last one was missed by somebody")
+
     def _finish_if_complete(self) -> None:
         retired = {each.name for each in self._system.switchboard.vitals() if each.retired and not each.up}
         if not set(self._states) >= set(self._names) - retired:
@@ -72,7 +86,7 @@ class Archivist(Actor):
         self.record(StateHashed(sequence=self._sequence, state_hash=state_hash, parts=parts, versions=versions))
         for asked in self._asked:
             self.tell(asked.reply_to, Marked(asked.request_id, self._sequence, state_hash))
-        self._asked, self._states = [], {}
+        self._asked, self._states, self._waits_since = [], {}, None
 
 
 def hash_states(states: Mapping[str, bytes]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from supervision import (
     Seat,
     Stage,
     StageRecorder,
+    Stop,
     Supervisor,
     SupervisorSpec,
     Switchboard,
@@ -109,6 +110,11 @@ class Alone:
         self.happen(*events, at=at)
         assert not self._must_crash_at, "it was to crash, and did not"
 
+    def lose(self, listener: str) -> None:
+        """Have one of those it speaks to go down for good."""
+        self.system.tell(listener, Stop("normal"), Lane.SYSTEM)
+        self.rest()
+
     def stall_disk(self, *, is_stalled: bool = True) -> None:
         """Let the disk take its time, or let it go on."""
         self._recorder.is_stalled = is_stalled
@@ -118,6 +124,11 @@ class Alone:
         """Begin anew to write down what it says."""
         self.said.clear()
         self.told.clear()
+
+    def everything(self) -> list[Recorded]:
+        """Return the whole journal, what waits for the disk included."""
+        self._recorder.commit()
+        return list(self.journal)
 
     def told_of(self, *kinds: type) -> list[Any]:
         """Return the messages of some types that were delivered."""
@@ -153,7 +164,8 @@ class Alone:
                 yield record._replace(event=decode(record.kind, record.version, record.payload))
 
     def _listener(self, name: str) -> ChildSpec:
-        return ChildSpec(name=name, start=lambda system, seat: _Listener(system, seat, hear=self._hear))
+        start = lambda system, seat: _Listener(system, seat, hear=self._hear)  # noqa: E731
+        return ChildSpec(name=name, start=start, restart="transient")
 
     def _hear(self, name: str, message: Any) -> None:
         if isinstance(message, StateAt):
