@@ -6,12 +6,10 @@ from typing import Any
 
 from messages.node import Beat, Mark, Marked, StateAt, StateHashed, StateMarked
 from messages.positions import EquityMarked
-from supervision import Actor, Recorded, Seat, System
+from supervision import Actor, Recorded, Seat, System, Vitals
 
 Keep = Callable[[int, Mapping[str, tuple[int, bytes]]], None]
 """Keeps states, as version and bytes by actor, as of a sequence."""
-PATIENCE_S = 10.0
-"""A marker that is not answered for so long was missed by somebody, who was just starting: it is set again."""
 
 
 class Archivist(Actor):
@@ -29,8 +27,10 @@ class Archivist(Actor):
         self._asked: list[Mark] = []
         self._sequence = 0
         self._states: dict[str, tuple[int, bytes]] = {}
-        self._waits_since: float | None = None
-        """Not None: the marker at this sequence is not answered by all."""
+        self._is_open = False
+        """The marker at this sequence is not answered by all."""
+        self._newest_epoch = 0
+        """No incarnation was newer when it was set."""
 
     def started(self) -> None:
         """Begin to look how much was remembered."""
@@ -41,9 +41,9 @@ class Archivist(Actor):
         match message:
             case Recorded(event=StateMarked(), seq=seq):
                 self._sequence, self._states = seq, {}
-                self._waits_since = self._system.clock.monotonic()
+                self._is_open = True
             case StateAt(sequence=sequence, actor=actor, version=version, state=state):
-                if sequence == self._sequence:
+                if self._is_open and sequence == self._sequence:
                     self._states[actor] = (version, state)
                     self._finish_if_complete()
             case Mark():
@@ -55,6 +55,7 @@ class Archivist(Actor):
                 self._look_after_marker()
                 self._mark_if_due()
             case Recorded(event=EquityMarked()):
+                self._look_after_marker()
                 self._mark_if_due()
             case _:
                 super().receive(message)
@@ -65,15 +66,20 @@ class Archivist(Actor):
 
     def _mark(self, why: str) -> None:
         self._marked_at = self._system.switchboard.last_seq
+        self._newest_epoch = max(each.epoch for each in self._system.switchboard.vitals())
         self.record(StateMarked(why))
 
     def _look_after_marker(self) -> None:
-        if self._waits_since is None:
-            return
-        # Somebody may have been given up since the last state came.
-        self._finish_if_complete()
-        if self._waits_since is not None and self._system.clock.monotonic() - self._waits_since >= PATIENCE_S:
-            self._mark("the last one was missed by somebody")
+        """Finish where who is missing was given up since; set it again where it was missed by one who just started."""
+        if self._is_open:
+            self._finish_if_complete()
+        if self._is_open and not self.has_recorded() and any(map(self._has_missed, self._system.switchboard.vitals())):
+            self._mark("the last one was missed by a part that just started")
+
+    def _has_missed(self, part: Vitals) -> bool:
+        # What an incarnation finds as its past it folds without a word.
+        is_awaited = part.name in self._names and part.name not in self._states
+        return is_awaited and part.up and part.epoch > self._newest_epoch
 
     def _finish_if_complete(self) -> None:
         retired = {each.name for each in self._system.switchboard.vitals() if each.retired and not each.up}
@@ -86,7 +92,7 @@ class Archivist(Actor):
         self.record(StateHashed(sequence=self._sequence, state_hash=state_hash, parts=parts, versions=versions))
         for asked in self._asked:
             self.tell(asked.reply_to, Marked(asked.request_id, self._sequence, state_hash))
-        self._asked, self._states, self._waits_since = [], {}, None
+        self._asked, self._states, self._is_open = [], {}, False
 
 
 def hash_states(states: Mapping[str, bytes]) -> dict[str, str]:

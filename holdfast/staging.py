@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from actors.base import Log
 from actors.health import Machine
 from domain.market import DAY_MS, Instant
 from gateways.paper import PaperVenue
@@ -30,12 +31,21 @@ WALL_MS = 1_700_000_000_000
 class StagedNode:
     """One life of a node on a stage.  Leaving the context is the end of that life, however it came."""
 
-    def __init__(self, parts: Parts, home: Path, *, seed: int, cue: Callable[[str], None] | None = None) -> None:
-        self.parts = parts
+    def __init__(
+        self,
+        parts: Parts,
+        home: Path,
+        *,
+        seed: int,
+        cue: Callable[[str], None] | None = None,
+        log: Log = lambda level, event, **values: None,
+    ) -> None:
+        self.current = Current(parts)
         self.reports: list[Report] = []
         self.ended = False
         self.root_exit: Exit | None = None
         self._home = home
+        self._log = log
         self._files = ExitStack()
         journal = self._files.enter_context(closing(Journal.open(home, cue=cue or _nothing)))
         venue = PaperVenue.open(
@@ -67,7 +77,7 @@ class StagedNode:
         )
         self.switchboard = self.system.switchboard
         recorder.on_durable = self.switchboard.on_durable
-        self._tree = tree(Current(parts), self._ports(venue))
+        self._tree = tree(self.current, self._ports(venue))
 
     def __enter__(self) -> Self:
         self._record_start()
@@ -126,7 +136,12 @@ class StagedNode:
 
     def _record_start(self) -> None:
         events = first_events(
-            self.parts, self._past, self._journal, folder=".", platform="stage", wall_ms=self.stage.clock.wall_ms()
+            self.current.parts,
+            self._past,
+            self._journal,
+            folder=".",
+            platform="stage",
+            wall_ms=self.stage.clock.wall_ms(),
         )
         self.switchboard.record("node", events)
 
@@ -142,11 +157,11 @@ class StagedNode:
             profile=PAPER_PROFILE,
             generation=self._journal.generation,
             fetch=lambda job, reply: reply(job()),
-            fetch_headlines=lambda reply: reply(self.parts.headlines.load()),
+            fetch_headlines=lambda reply: reply(self.current.parts.headlines.load()),
             keep_states=self._keep,
             durable_seq=lambda: self._recorder.durable_seq,
             machine=lambda: Machine(0.0, 0.0, 1e6, 1, 1),
-            log=lambda level, event, **values: None,
+            log=self._log,
             act=_act,
             pause_s=lambda at, following: 0.0,
             at_end=self._data_ended,

@@ -78,20 +78,20 @@ def tree(current: Current, ports: Ports) -> ChildSpec:
 
 def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec:
     names = remembering_names(current.parts.shape)
-    limits = HealthLimits(
-        memory_mb=settings.health.memory_limit_mb,
-        disk_free_mb=settings.health.disk_free_min_mb,
-        message_age_s=settings.health.message_age_max_s,
-    )
 
     def health(system: System, seat: Seat) -> Health:
+        watch = current.parts.settings.health
         return Health(
             system,
             seat,
             machine=ports.machine,
-            limits=limits,
+            limits=HealthLimits(
+                memory_mb=watch.memory_limit_mb,
+                disk_free_mb=watch.disk_free_min_mb,
+                message_age_s=watch.message_age_max_s,
+            ),
             log=ports.log,
-            beat_s=settings.health.heartbeat_s,
+            beat_s=watch.heartbeat_s,
             summary_after=ports.summary_after,
             durable_seq=ports.durable_seq,
         )

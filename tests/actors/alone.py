@@ -99,9 +99,9 @@ class Alone:
         self.stage.after(seconds, lambda: over.append(True))
         self.stage.run_until(lambda: bool(over), steps_max=100_000)
 
-    def crash(self) -> None:
-        """Break it between two messages; it is started anew at once."""
-        self.system.tell(self.name, Break("a test"), Lane.SYSTEM)
+    def crash(self, name: str = "") -> None:
+        """Break it (or who is named) between two messages; it is started anew at once."""
+        self.system.tell(name or self.name, Break("a test"), Lane.SYSTEM)
         self.rest()
 
     def happen_amid_a_crash(self, *events: Event, at: int = 0) -> None:

@@ -108,33 +108,33 @@ def test_a_part_that_is_given_up_after_the_others_have_answered_is_not_waited_fo
     assert len(alone.told_of(Marked)) == 1
 
 
-def test_a_marker_that_somebody_missed_is_set_again_until_it_is_answered() -> None:
+def test_a_marker_that_was_missed_by_a_part_that_was_just_starting_is_set_again_once() -> None:
     alone = an_archivist()
     alone.tell(Mark("a test", "health", "r1"))
     first = marker_of(alone)
     told(alone, "positions", first, POSITIONS)
 
-    alone.rest(11)
+    alone.crash("venue")
+    alone.rest(5)
     again = marker_of(alone)
     told(alone, "positions", again, POSITIONS)
     told(alone, "venue", again, VENUE)
-    alone.forget()
-    alone.rest(60)
+    alone.rest(5)
 
     assert again > first
-    assert [hashed.sequence for hashed in alone.said_of(StateHashed)] == []
-    assert alone.said_of(StateMarked) == []
-
-
-def test_who_asked_for_a_marker_that_was_set_again_is_told_of_the_one_that_was_answered() -> None:
-    alone = an_archivist()
-    alone.tell(Mark("a test", "health", "r1"))
-    first = marker_of(alone)
-
-    alone.rest(11)
-    again = marker_of(alone)
-    told(alone, "positions", again, POSITIONS)
-    told(alone, "venue", again, VENUE)
-
-    assert again > first
+    assert [event.why for event in alone.said_of(StateMarked)][1:] == [
+        "the last one was missed by a part that just started"
+    ]
     assert [(each.request_id, each.sequence) for each in alone.told_of(Marked)] == [("r1", again)]
+
+
+def test_a_part_that_lives_and_has_not_answered_yet_is_waited_for() -> None:
+    alone = an_archivist()
+    alone.tell(Mark("a test"))
+    told(alone, "positions", marker_of(alone), POSITIONS)
+
+    alone.rest(60)
+    told(alone, "venue", marker_of(alone), VENUE)
+
+    assert len(alone.said_of(StateMarked)) == 1
+    assert len(alone.said_of(StateHashed)) == 1
