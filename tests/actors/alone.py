@@ -31,6 +31,7 @@ from supervision import (
 Make = Callable[[System, Seat], Actor]
 LISTENERS = ("positions", "venue", "executor", "archivist", "health")
 """Whom actors speak to."""
+SOMEBODY = "somebody"
 
 
 class Alone:
@@ -46,6 +47,7 @@ class Alone:
         self.states: list[StateAt] = []
         self.journal: list[Recorded] = []
         self._must_crash_at = ""
+        self._must_crash_after = 0
         self._recorder = StageRecorder(self.journal.extend, 0, on_enqueue=self._note)
         self.stage = Stage(seed=seed, recorder=self._recorder, wall_ms=0)
         self.switchboard = Switchboard(
@@ -115,6 +117,20 @@ class Alone:
         self.system.tell(listener, Stop("normal"), Lane.SYSTEM)
         self.rest()
 
+    def crash_after(self, events: int) -> None:
+        """Have it die once, as soon as it has recorded so many events in all."""
+        self._must_crash_after = events
+
+    def hold_settling(self) -> None:
+        """Have somebody never be done, so that nothing settles but when it is let."""
+        self.switchboard.declare(SOMEBODY, settles=True)
+
+    def let_settle(self) -> None:
+        """Let settle what has been caused so far, once."""
+        self.switchboard.retire(SOMEBODY)
+        self.switchboard.expect(SOMEBODY)
+        self.rest()
+
     def stall_disk(self, *, is_stalled: bool = True) -> None:
         """Let the disk take its time, or let it go on."""
         self._recorder.is_stalled = is_stalled
@@ -151,6 +167,9 @@ class Alone:
         if point == self._must_crash_at:
             self._must_crash_at = ""
             raise Crashed(f"on cue at {point}")
+        if 0 < self._must_crash_after <= len(self.said) and point == f"{self.name}.after_release":
+            self._must_crash_after = 0
+            raise Crashed(f"on cue after {len(self.said)} events")
 
     def _recover(self, name: str, *, version: int, upto: int) -> Recovered:
         self._recorder.commit()

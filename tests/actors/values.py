@@ -16,8 +16,8 @@ from messages.orders import OrderIntended
 from messages.risk import OrderApproved
 
 D = Decimal
-T0 = 1_000_000 * MINUTE_MS
-"""Market time at which most laws begin."""
+T0 = 1_700_006_400_000
+"""Market time at which most laws begin: midnight of a day in 2023, UTC."""
 COIN = Instrument(
     symbol="COINUSDT",
     base="COIN",
