@@ -9,7 +9,7 @@ import msgspec
 from actors.base import RememberingActor, StructMemory
 from domain.exposure import Reservations, worths
 from domain.limits import Account, Denied, Limits, Mode, judge
-from domain.losses import DayRolled, LossLimit, LossWatch, fall
+from domain.losses import LossLimit, LossWatch
 from domain.market import Instant, Instrument
 from domain.money import ZERO
 from domain.order import FINAL, Fill, Order, Terms
@@ -30,9 +30,6 @@ from messages.orders import (
 from messages.positions import AccountOpened
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
 from supervision import Recorded, Seat, System
-
-NEVER = Decimal("Infinity")
-"""Trips are events of their own; folding a mark must not depend on the limits of the day."""
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -153,8 +150,7 @@ class BreakerMemory(StructMemory[BreakerState]):
             ):
                 self._finished(client_id)
             case BreakerTripped(limit=limit):
-                if limit not in state.watch.tripped:
-                    state.watch.tripped.append(limit)
+                state.watch.trip(limit)
             case BreakerReset(limit=limit):
                 state.cleared = [each for each in state.cleared if each != limit]
             case PartGaveUp(part=part, reason=reason):
@@ -164,10 +160,9 @@ class BreakerMemory(StructMemory[BreakerState]):
         state = self.state
         if not state.book.cash:
             return
-        equity = state.book.equity(state.marks)
-        for change in state.watch.mark(at, equity, daily_loss_max=NEVER, drawdown_max=NEVER):
-            if isinstance(change, DayRolled):
-                state.cleared += [limit for limit in change.cleared if limit not in state.cleared]
+        rolled = state.watch.mark(at, state.book.equity(state.marks))
+        if rolled is not None:
+            state.cleared += [limit for limit in rolled.cleared if limit not in state.cleared]
 
     def _offer_answered(self, answer: OfferAnswered) -> None:
         for index, proposal in enumerate(answer.proposals):
@@ -241,24 +236,13 @@ class Breaker(RememberingActor):
 
     def react(self) -> None:
         """Trip first; then judge one entry, for each verdict changes what the next is measured against."""
-        for limit, value, allowed in self._crossed():
-            self.record(BreakerTripped(limit=limit, value=value, allowed=allowed))
-        for limit in self._known.state.cleared:
+        state, limits = self._known.state, self._limits
+        for trip in state.watch.crossed(daily_loss_max=limits.daily_loss_max, drawdown_max=limits.drawdown_max):
+            self.record(BreakerTripped(limit=trip.limit, value=trip.value, allowed=trip.allowed))
+        for limit in state.cleared:
             self.record(BreakerReset(limit=limit, reason="a new day began"))
-        if self._known.state.pending and not self.has_recorded():
-            self._judge(self._known.state.pending[0])
-
-    def _crossed(self) -> list[tuple[LossLimit, Decimal, Decimal]]:
-        watch = self._known.state.watch
-        losses: tuple[tuple[LossLimit, Decimal | None, Decimal], ...] = (
-            ("daily_loss", watch.day_start_equity, self._limits.daily_loss_max),
-            ("drawdown", watch.peak_equity, self._limits.drawdown_max),
-        )
-        return [
-            (limit, fall(base, watch.equity), allowed)
-            for limit, base, allowed in losses
-            if limit not in watch.tripped and fall(base, watch.equity) >= allowed
-        ]
+        if state.pending and not self.has_recorded():
+            self._judge(state.pending[0])
 
     def _judge(self, pending: Pending) -> None:
         verdict = judge(pending.entry, account=self._account(pending), limits=self._limits)

@@ -305,10 +305,6 @@ class _NotingVenue:
     def show(self, at: Instant, bars: Sequence[Bar]) -> None:
         """Ignore the market."""
 
-    def balances(self) -> dict[str, Decimal]:
-        """Return nothing."""
-        return {}
-
     def close(self) -> None:
         """Hold nothing."""
 

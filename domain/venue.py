@@ -5,7 +5,6 @@ A venue speaks in evidence.  Every answer is one of four: it *has seen* the orde
 """
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Literal, Protocol
 
 import msgspec
@@ -67,9 +66,6 @@ class Venue(Protocol):
 
     def show(self, at: Instant, bars: Sequence[Bar]) -> None:
         """Hand a simulated venue the bars that closed at `at`; a real one has a market of its own and ignores it."""
-
-    def balances(self) -> dict[str, Decimal]:
-        """Return the account's totals, free and locked together, by asset, as last known."""
 
     def close(self) -> None:
         """Let go of files and connections."""

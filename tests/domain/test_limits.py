@@ -399,7 +399,12 @@ def test_every_wrong_limit_is_named_at_once() -> None:
 
 
 def marked(watch: LossWatch, at: int, equity: str) -> list[Trip | DayRolled]:
-    return watch.mark(at, D(equity), daily_loss_max=D("0.05"), drawdown_max=D("0.1"))
+    """Take a mark in, latch what it trips, and return what has happened: first the day, then the trips."""
+    rolled = watch.mark(at, D(equity))
+    trips = watch.crossed(daily_loss_max=D("0.05"), drawdown_max=D("0.1"))
+    for trip in trips:
+        watch.trip(trip.limit)
+    return [*([rolled] if rolled is not None else []), *trips]
 
 
 def test_the_first_mark_begins_the_day_and_the_peak() -> None:
@@ -420,6 +425,18 @@ def test_a_loss_of_the_day_trips_once_at_its_limit_and_stays_though_equity_recov
     assert marked(watch, NOW + 3 * HOUR_MS, "940") == []
     assert marked(watch, NOW + 4 * HOUR_MS, "1000") == []
     assert watch.tripped == ["daily_loss"]
+
+
+def test_to_look_for_losses_at_their_limits_latches_nothing() -> None:
+    watch = LossWatch()
+    watch.mark(NOW, D("1000"))
+    watch.mark(NOW + 1, D("800"))
+
+    first = watch.crossed(daily_loss_max=D("0.05"), drawdown_max=D("0.1"))
+
+    assert [trip.limit for trip in first] == ["daily_loss", "drawdown"]
+    assert watch.crossed(daily_loss_max=D("0.05"), drawdown_max=D("0.1")) == first
+    assert watch.crossed(daily_loss_max=D("0.5"), drawdown_max=D("0.5")) == []
 
 
 def test_a_new_utc_day_opens_the_latch_of_the_day_and_measures_from_its_first_mark() -> None:
