@@ -5,6 +5,7 @@ A venue speaks in evidence.  Every answer is one of four: it *has seen* the orde
 """
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Literal, Protocol
 
 import msgspec
@@ -88,6 +89,10 @@ class VenueProfile(msgspec.Struct, frozen=True):
     """Silence for this long leaves a request unproven."""
     look_again_s: float
     """Pause between two questions about the same order."""
+    market_lock: Decimal
+    """Share of the market's price that it holds back on top for a market buy, which may trade at a worse one."""
+    fee_lock: Decimal
+    """Share of its worth that it holds back on top for the fees of a buy, in quote currency."""
 
 
 def absence_is_proven(terms: Terms, *, negatives: int, now: Instant, profile: VenueProfile) -> bool:

@@ -31,7 +31,7 @@ from holdfast.ground import build_system, demand_same_market, first_events, look
 from holdfast.logs import NodeLog
 from holdfast.notify import ServiceManager
 from holdfast.pace import Pace
-from holdfast.parts import PAPER_PROFILE, Parts, gather, paper_settings
+from holdfast.parts import Parts, gather, paper_settings
 from holdfast.recovery import JournalRecorder
 from holdfast.secrets import scrub
 from holdfast.summary import ProgressLine, print_summary, summarise
@@ -157,7 +157,6 @@ class Node:
         machine = MachineWatch(self._home)
         return Ports(
             venue=venue,
-            profile=PAPER_PROFILE,
             generation=self._journal.generation,
             fetch=fetch,
             fetch_headlines=lambda reply: fetch(parts.headlines.load, reply),

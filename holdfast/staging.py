@@ -16,7 +16,7 @@ from actors.health import Machine
 from domain.market import DAY_MS, Instant
 from gateways.paper import PaperVenue
 from holdfast.ground import build_system, first_events, look_back
-from holdfast.parts import PAPER_PROFILE, Parts, paper_settings
+from holdfast.parts import Parts, paper_settings
 from holdfast.recovery import draft_of
 from holdfast.wiring import Current, Ports, tree
 from messages.node import OperatorCommanded
@@ -154,7 +154,6 @@ class StagedNode:
     def _ports(self, venue: PaperVenue) -> Ports:
         return Ports(
             venue=venue,
-            profile=PAPER_PROFILE,
             generation=self._journal.generation,
             fetch=lambda job, reply: reply(job()),
             fetch_headlines=lambda reply: reply(self.current.parts.headlines.load()),

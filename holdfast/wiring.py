@@ -29,7 +29,7 @@ from actors.sentiment import FetchHeadlines, Sentiment, SentimentMemory
 from actors.strategy import StrategyHost
 from actors.venue import VenueDesk, VenueMemory
 from domain.market import Instant
-from domain.venue import Venue, VenueProfile
+from domain.venue import Venue
 from holdfast.config.settings import Intensity, Settings
 from holdfast.memories import remembering_names, strategy_memory
 from holdfast.parts import DEADLINE_MS, Parts, Scorer, StrategyPart, audiences_of
@@ -41,7 +41,6 @@ class Ports(msgspec.Struct, frozen=True):
     """What the tree is connected to outside of itself."""
 
     venue: Venue
-    profile: VenueProfile
     generation: int
     fetch: Fetch
     fetch_headlines: FetchHeadlines
@@ -143,7 +142,7 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             memory=ExecutorMemory(),
             instruments=current.parts.shape.instruments,
             generation=ports.generation,
-            profile=ports.profile,
+            profile=current.parts.profile,
             deadline_ms=DEADLINE_MS,
         )
 

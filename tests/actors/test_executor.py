@@ -12,7 +12,7 @@ from domain.market import MINUTE_MS
 from domain.order import Order
 from domain.proposal import Exit
 from domain.venue import Answer, OrderNotFound, Refused, Unproven, VenueProfile
-from holdfast.parts import PAPER_PROFILE
+from gateways.paper import PaperSettings, profile_of
 from messages.base import Event
 from messages.node import OrdersAsked
 from messages.orders import (
@@ -58,8 +58,11 @@ STRICT = VenueProfile(
     negatives_needed=2,
     answer_within_s=10.0,
     look_again_s=1.0,
+    market_lock=D("0.05"),
+    fee_lock=D("0.001"),
 )
 """A venue far away: silence proves nothing, and absence only after the deadline."""
+PAPER = profile_of(PaperSettings(), "USDT")
 PROPOSAL = approved().proposal_id
 TOO_LATE = some_terms().valid_until + STRICT.skew_ms + STRICT.visibility_lag_ms + 1
 
@@ -504,7 +507,7 @@ def test_one_negative_after_the_deadline_does_not_prove_absence() -> None:
 
 @pytest.mark.parametrize("said", ["refused", "unproven"])
 def test_a_question_that_was_refused_or_failed_is_no_empty_answer(said: str) -> None:
-    alone = an_executor(approved(), intended(some_terms(), PROPOSAL), profile=PAPER_PROFILE)
+    alone = an_executor(approved(), intended(some_terms(), PROPOSAL), profile=PAPER)
     alone.happen(bars_closed(TOO_LATE), at=TOO_LATE)
 
     looked_up(alone, 5, saying(said, "h1"))
@@ -514,7 +517,7 @@ def test_a_question_that_was_refused_or_failed_is_no_empty_answer(said: str) -> 
 
 
 def test_one_negative_is_enough_where_nothing_in_flight_outlives_the_process() -> None:
-    alone = an_executor(approved(), intended(some_terms(), PROPOSAL), profile=PAPER_PROFILE)
+    alone = an_executor(approved(), intended(some_terms(), PROPOSAL), profile=PAPER)
 
     looked_up(alone, 1, OrderNotFound("h1"))
 
