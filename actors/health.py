@@ -9,10 +9,10 @@ from actors.base import Log
 from domain.market import Instant
 from domain.performance import Summary
 from messages.market import Unsettled
-from messages.node import Beat, PartGaveUp, SummaryTold, SummaryWanted
+from messages.node import Beat, SummaryTold, SummaryWanted
 from messages.orders import ForeignOrderSeen
 from messages.positions import EquityMarked
-from supervision import Actor, CrashReport, GaveUp, Progress, Recorded, Seat, System, Terminated, Vitals
+from supervision import Actor, Recorded, Seat, System, Vitals
 
 POSITIONS = "positions"
 
@@ -79,11 +79,6 @@ class Health(Actor):
                 self._log("warning", "market.not_settled", waits_for=list(parts), waited_s=round(waited_s, 1))
             case ForeignOrderSeen(client_id=client_id, state=state):
                 self._log("warning", "order.foreign", order=client_id, state=state)
-            case GaveUp(supervisor=supervisor, name=name, reason=reason):
-                self._log("error", "supervisor.gave_up", supervisor=supervisor, child=name, reason=str(reason))
-                self.record(PartGaveUp(part=supervisor, reason=f"{name}: {reason}"[:500]))
-            case Terminated() | CrashReport() | Progress():
-                self._log(*_level_and_name(message), **message._asdict())
             case Recorded():
                 pass
             case _:
@@ -138,13 +133,3 @@ class Health(Actor):
 def _plain(summary: Summary) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(summary)
     return {key: value for key, value in plain.items() if value is not None}
-
-
-def _level_and_name(report: Terminated | CrashReport | Progress) -> tuple[str, str]:
-    match report:
-        case Terminated():
-            return "warning", "child.terminated"
-        case CrashReport():
-            return "error", "actor.crashed"
-        case _:
-            return "debug", "child.started"

@@ -314,8 +314,8 @@ class Node:
             case Terminated():
                 self._log("warning", "child.terminated", **report._asdict() | {"reason": str(report.reason)})
             case GaveUp():
-                reason = Exit(report.reason.kind, scrub(report.reason.detail))
-                self._system.tell("health", report._replace(reason=reason))
+                said = {"supervisor": report.supervisor, "child": report.name, "reason": str(report.reason)}
+                self._log("error", "supervisor.gave_up", **said)
 
     def _hear_root_end(self, reason: Exit) -> None:
         self._root_ended.set()
