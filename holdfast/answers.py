@@ -10,6 +10,7 @@ import msgspec
 
 from actors.breaker import BreakerState
 from actors.positions import PositionsState
+from actors.sentiment import SentimentState
 from domain.execution import Execution
 from holdfast import __version__, views
 from holdfast.admin.protocol import Request
@@ -23,11 +24,17 @@ from messages.node import (
     OperatorCommanded,
     OrdersAsked,
     PerformanceAsked,
+    SentimentAsked,
 )
 from supervision import ActorDown, System, Timeout
 
 ASK_S = 3.0
-STATES: dict[str, type] = {"positions": PositionsState, "executor": Execution, "breaker": BreakerState}
+STATES: dict[str, type] = {
+    "positions": PositionsState,
+    "executor": Execution,
+    "breaker": BreakerState,
+    "sentiment": SentimentState,
+}
 COMMANDS = frozenset(Command.__args__)  # type: ignore[attr-defined]
 
 
@@ -91,6 +98,7 @@ class Answers:
         vitals = switchboard.vitals()
         breaker = self._ask_if_up("breaker", BreakerAsked())
         positions = self._ask_if_up("positions", HoldingsAsked())
+        sentiment = self._ask_if_up("sentiment", SentimentAsked())
         down = [each.name for each in vitals if not each.up]
         status: dict[str, Any] = {
             "state": breaker.mode if breaker is not None else "reduce_only",
@@ -99,6 +107,7 @@ class Answers:
             "uptime_s": round(time.monotonic() - self._began, 3),
             "market_time": self._system.clock.market_ms(),
             "equity": views.worth_view(positions)["equity"] if positions is not None else None,
+            "headlines": views.headlines_view(sentiment) if sentiment is not None else None,
             "version": __version__,
             "dead_letters": sum(switchboard.dead_letters.values()),
             "down": down,

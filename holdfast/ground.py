@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -161,3 +162,12 @@ def first_events(
         )
         events.append(halt)
     return events
+
+
+def run_job(job: Callable[[], Any], reply: Callable[[Any], None]) -> None:
+    """Do what a source is to do, and tell what it returned or raised to who asked."""
+    try:
+        found = job()
+    except Exception as error:  # noqa: BLE001  whatever a source raises is for who asked
+        found = error
+    reply(found)

@@ -27,7 +27,7 @@ from holdfast.config.settings import Settings
 from holdfast.config.watch import ConfigWatcher, look_at
 from holdfast.cues import cue_from_environment
 from holdfast.exit_codes import ExitCode
-from holdfast.ground import build_system, demand_same_market, first_events, look_back
+from holdfast.ground import build_system, demand_same_market, first_events, look_back, run_job
 from holdfast.logs import NodeLog
 from holdfast.notify import ServiceManager
 from holdfast.pace import Pace
@@ -152,7 +152,7 @@ class Node:
         self._stack.callback(pool.shutdown, wait=False, cancel_futures=True)
 
         def fetch(job: Callable[[], Any], reply: Callable[[Any], None]) -> None:
-            pool.submit(_run_job, job, reply)
+            pool.submit(run_job, job, reply)
 
         machine = MachineWatch(self._home)
         return Ports(
@@ -330,11 +330,3 @@ class Node:
 
 def _nothing(point: str) -> None:
     """Do nothing at a cue."""
-
-
-def _run_job(job: Callable[[], Any], reply: Callable[[Any], None]) -> None:
-    try:
-        found = job()
-    except Exception as error:  # noqa: BLE001  whatever a source raises is told to who asked
-        found = error
-    reply(found)

@@ -15,7 +15,7 @@ from actors.base import Log
 from actors.health import Machine
 from domain.market import DAY_MS, Instant
 from gateways.paper import PaperVenue
-from holdfast.ground import build_system, first_events, look_back
+from holdfast.ground import build_system, first_events, look_back, run_job
 from holdfast.parts import Parts, paper_settings
 from holdfast.recovery import draft_of
 from holdfast.wiring import Current, Ports, tree
@@ -155,8 +155,8 @@ class StagedNode:
         return Ports(
             venue=venue,
             generation=self._journal.generation,
-            fetch=lambda job, reply: reply(job()),
-            fetch_headlines=lambda reply: reply(self.current.parts.headlines.load()),
+            fetch=run_job,
+            fetch_headlines=lambda reply: run_job(self.current.parts.headlines.load, reply),
             keep_states=self._keep,
             durable_seq=lambda: self._recorder.durable_seq,
             machine=lambda: Machine(0.0, 0.0, 1e6, 1, 1),

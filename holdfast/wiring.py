@@ -184,6 +184,7 @@ def _market(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             fetch=ports.fetch_headlines,
             score=Scorer(parts.settings, parts.shape.instruments),
             look_back_ms=8 * half_life_ms,
+            retry_s=parts.settings.sentiment.retry_s,
         )
 
     def feed(system: System, seat: Seat) -> Feed:

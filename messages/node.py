@@ -126,6 +126,10 @@ class BreakerAsked(Message, frozen=True):
     """May entries be made, and how far are the limits?"""
 
 
+class SentimentAsked(Message, frozen=True):
+    """Can headlines be read, and how far are they scored?"""
+
+
 class SummaryWanted(Message, frozen=True):
     """Tell how trading has gone, to this name."""
 

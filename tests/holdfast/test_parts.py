@@ -103,6 +103,23 @@ def buy(client_id: str, quantity: Decimal, limit: Decimal | None) -> Terms:
 
 
 @pytest.mark.slow
+def test_a_node_whose_headlines_cannot_be_read_trades_without_them(tmp_path: Path) -> None:
+    news = tmp_path / "news.csv"
+    news.write_text("ts,title\n")
+    told = ("feed.speed=max", "sentiment.source=files", f"sentiment.path={news}")
+    settings = load_settings(None, environ={}, overrides=told).settings
+    parts = msgspec.structs.replace(gather(settings, folder=ROOT), source=SampleMarket(days=1))
+    news.unlink()
+
+    with StagedNode(parts, tmp_path / "home", seed=1) as node:
+        node.run()
+
+        assert node.ended
+        assert node.counted("HeadlinesUnavailable") == 1
+        assert node.counted("OrderFilled") > 0
+
+
+@pytest.mark.slow
 def test_data_that_has_grown_since_it_ended_is_read_on(tmp_path: Path) -> None:
     settings = load_settings(None, environ={}, overrides=("feed.speed=max",)).settings
     parts = gather(settings, folder=ROOT)
