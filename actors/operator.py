@@ -15,11 +15,14 @@ from messages.node import (
     Marked,
     OperatorCommanded,
     Perform,
+    SnapshotOverdue,
 )
 from supervision import Recorded, Seat, System
 
 COMMANDS_KEPT = 1_000
 """Answers that stay known, so that a command repeated with its request id is not done twice."""
+SNAPSHOT_WITHIN_S = 30.0
+"""A snapshot that is not told of for so long is given up."""
 FOLDED: frozenset[Command] = frozenset({"pause", "resume", "halt", "flatten", "cancel-all"})
 """Commands that act by being remembered; the others act on the process."""
 
@@ -76,7 +79,10 @@ class Operator(RememberingActor):
             case Perform(request_id=request_id):
                 self._perform(request_id)
             case Marked(request_id=request_id, sequence=sequence, state_hash=state_hash):
-                self.record(CommandDone(request_id, ok=True, detail=f"{sequence} {state_hash}"))
+                self._end(request_id, ok=True, detail=f"{sequence} {state_hash}")
+            case SnapshotOverdue(request_id=request_id):
+                late = f"the archivist has told of no snapshot within {SNAPSHOT_WITHIN_S:g} s"
+                self._end(request_id, ok=False, detail=late)
             case AnswerOperator(request_id=request_id, ok=ok, detail=detail):
                 for respond in self._responds.pop(request_id, ()):
                     respond(ok, detail)
@@ -91,9 +97,10 @@ class Operator(RememberingActor):
                 continue
             self._begun.add(request_id)
             if command.command in FOLDED:
-                self.record(CommandDone(request_id, ok=True))
+                self._end(request_id, ok=True)
             elif request_id in self._inherited:
-                self.record(CommandDone(request_id, ok=False, detail="the node went down before it was done"))
+                # Whoever began it died over it: to do it again might be to do it twice.
+                self._end(request_id, ok=False, detail="cut short: whether it was done is not known")
             else:
                 self.tell(self.name, Perform(request_id))
         for request_id in [each for each in self._responds if each in state.done]:
@@ -115,6 +122,12 @@ class Operator(RememberingActor):
             return
         if command.command == "snapshot":
             self.tell(ARCHIVIST, Mark(f"asked for by {command.user}", self.name, request_id))
+            self.after(SNAPSHOT_WITHIN_S, SnapshotOverdue(request_id))
             return
         ok, detail = self._act(command)
-        self.record(CommandDone(request_id, ok=ok, detail=detail))
+        self._end(request_id, ok=ok, detail=detail)
+
+    def _end(self, request_id: str, *, ok: bool, detail: str = "") -> None:
+        """Record what came of a command, unless that is known already."""
+        if request_id in self._known.state.open:
+            self.record(CommandDone(request_id, ok=ok, detail=detail))

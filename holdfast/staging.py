@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from actors.base import Log
 from actors.health import Machine
+from actors.operator import Act
 from domain.market import DAY_MS, Instant
 from gateways.paper import PaperVenue
 from holdfast.ground import build_system, first_events, look_back, run_job
@@ -28,6 +29,10 @@ WALL_MS = 1_700_000_000_000
 """Where the virtual wall clock begins."""
 
 
+def _act(command: OperatorCommanded) -> tuple[bool, str]:
+    return False, f"{command.command} has no meaning on a stage"
+
+
 class StagedNode:
     """One life of a node on a stage.  Leaving the context is the end of that life, however it came."""
 
@@ -39,6 +44,7 @@ class StagedNode:
         seed: int,
         cue: Callable[[str], None] | None = None,
         log: Log = lambda level, event, **values: None,
+        act: Act = _act,
     ) -> None:
         self.current = Current(parts)
         self.reports: list[Report] = []
@@ -46,6 +52,7 @@ class StagedNode:
         self.root_exit: Exit | None = None
         self._home = home
         self._log = log
+        self._act = act
         self._files = ExitStack()
         journal = self._files.enter_context(closing(Journal.open(home, cue=cue or _nothing)))
         venue = PaperVenue.open(
@@ -161,7 +168,7 @@ class StagedNode:
             durable_seq=lambda: self._recorder.durable_seq,
             machine=lambda: Machine(0.0, 0.0, 1e6, 1, 1),
             log=self._log,
-            act=_act,
+            act=self._act,
             pause_s=lambda at, following: 0.0,
             at_end=self._data_ended,
             summary_after=_next_midnight,
@@ -170,10 +177,6 @@ class StagedNode:
 
 def _nothing(point: str) -> None:
     """Do nothing at a cue."""
-
-
-def _act(command: OperatorCommanded) -> tuple[bool, str]:
-    return False, f"{command.command} has no meaning on a stage"
 
 
 def _next_midnight(at: Instant) -> Instant:

@@ -158,6 +158,12 @@ class Marked(Message, frozen=True):
     state_hash: str
 
 
+class SnapshotOverdue(Message, frozen=True):
+    """A snapshot that an operator asked for has taken as long as it may."""
+
+    request_id: str
+
+
 class Beat(Message, frozen=True):
     """A timer of the actor that gets it went off."""
 

@@ -117,6 +117,12 @@ class Alone:
         self.system.tell(listener, Stop("normal"), Lane.SYSTEM)
         self.rest()
 
+    def tell_amid_a_crash(self, message: Any) -> None:
+        """Break it while it handles a message, before anything that it decided to say is said."""
+        self._must_crash_at = f"{self.name}.before_release"
+        self.tell(message)
+        assert not self._must_crash_at, "it was to crash, and did not"
+
     def crash_after(self, events: int) -> None:
         """Have it die once, as soon as it has recorded so many events in all."""
         self._must_crash_after = events

@@ -1,7 +1,7 @@
-"""The laws of a reload: all of a configuration holds from then on, or none of it, and either is on record."""
+"""The laws of commands to the process: a reload is whole or refused, and a stop comes whatever befalls the clerk."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,8 +18,10 @@ from holdfast.parts import Parts, gather
 from holdfast.replay import verify_everything
 from holdfast.staging import StagedNode
 from messages.codec import decode
-from messages.node import ConfigurationChanged, Mark, StateHashed
+from messages.node import CommandReceived, ConfigurationChanged, Mark, OperatorCommanded, StateHashed
 from persistence.reader import JournalReader
+from supervision import Crashed
+from tests.actors.values import commanded
 from tests.endurance.nodes import ROOT
 
 pytestmark = pytest.mark.slow
@@ -64,7 +66,7 @@ def acts(node: StagedNode, config: Path, home: Path) -> Iterator[Acts]:
         yield acts_of(node, config, log)
 
 
-def acts_of(node: StagedNode, config: Path, log: NodeLog) -> Acts:
+def acts_of(node: StagedNode, config: Path, log: NodeLog, end: Callable[[str], None] = lambda reason: None) -> Acts:
     acts = Acts(
         current=node.current,
         log=log,
@@ -72,7 +74,7 @@ def acts_of(node: StagedNode, config: Path, log: NodeLog) -> Acts:
         config_path=config,
         overrides=OVERRIDES,
         record=lambda event: node.switchboard.record("node", [event]),
-        end=lambda reason: None,
+        end=end,
     )
     acts.system = node.system
     return acts
@@ -179,3 +181,49 @@ def amid(home: Path) -> int:
     hashed = [event for event in recorded(home, "StateHashed") if isinstance(event, StateHashed)]
     versions = [event.versions["strategy.ema_cross"] for event in hashed]
     return sum(before == after for before, after in itertools.pairwise(versions[:2]))
+
+
+STOPPING = (True, "stopping")
+CUT_SHORT = (False, "cut short: whether it was done is not known")
+
+
+@pytest.mark.parametrize(
+    ("point", "answer"), [("operator.before_release", CUT_SHORT), ("operator.after_release", STOPPING)]
+)
+def test_a_stop_ends_the_node_although_the_clerk_dies_over_it_and_is_answered_when_it_is_repeated(
+    parts: Parts, home: Path, config: Path, point: str, answer: tuple[bool, str]
+) -> None:
+    ends: list[str] = []
+    answers: list[tuple[bool, str]] = []
+    performed: list[str] = []
+    deaths: list[str] = []
+    acts: list[Acts] = []
+
+    def act(command: OperatorCommanded) -> tuple[bool, str]:
+        performed.append(command.command)
+        return acts[0](command)
+
+    def cue(passed: str) -> None:
+        if passed == point and performed and not deaths:
+            deaths.append(passed)
+            raise Crashed(f"on cue at {passed}")
+
+    stop = CommandReceived(commanded("stop"), lambda ok, detail: answers.append((ok, detail)))
+    with (
+        closing(NodeLog(Log(level="error", file=False), home)) as log,
+        StagedNode(parts, home, seed=1, cue=cue, act=act) as node,
+    ):
+        acts.append(acts_of(node, config, log, ends.append))
+        node.run()
+        node.system.tell("operator", stop)
+        node.stage.run_until(lambda: bool(deaths) and node.switchboard.is_up("operator"))
+        before = list(answers)
+        node.system.tell("operator", stop)
+        node.stage.run_until(lambda: bool(answers))
+        too_early = list(ends)
+        node.stage.run_until(lambda: bool(ends))
+
+    assert (before, too_early) == ([], [])
+    assert ends == ["stopped by an operator"]
+    assert answers == [answer]
+    assert performed == ["stop"]

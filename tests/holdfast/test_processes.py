@@ -513,6 +513,17 @@ def test_an_operator_stops_a_node_which_leaves_with_0(tmp_path: Path) -> None:
         assert not (node.home / "admin.sock").exists()
 
 
+def test_a_stop_ends_a_node_although_its_clerk_is_crashed_meanwhile(tmp_path: Path) -> None:
+    with running(tmp_path / "home") as node:
+        crashed = node.order("crash", actor="operator", reason="a test")
+        stopped = node.order("stop", reason="a test")
+
+        assert crashed["ok"]
+        assert stopped["ok"]
+        assert node.end() == ExitCode.OK
+        assert journal_of(node.home, "NodeStopped") == [{"reason": "stopped by an operator"}]
+
+
 def test_an_interrupt_ends_a_node_in_order(tmp_path: Path) -> None:
     with running(tmp_path / "home") as node:
         assert node.end(signal.SIGINT) == ExitCode.OK
