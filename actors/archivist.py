@@ -4,24 +4,34 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from messages.node import Beat, Mark, Marked, StateAt, StateHashed, StateMarked
+from messages.node import Beat, Mark, Marked, StateAt, StateHashed, StateMarked, StateTooLarge
 from messages.positions import EquityMarked
 from supervision import Actor, Recorded, Seat, System, Vitals
 
 Keep = Callable[[int, Mapping[str, tuple[int, bytes]]], None]
 """Keeps states, as version and bytes by actor, as of a sequence."""
+HEALTH = "health"
 
 
 class Archivist(Actor):
     """Marks the journal every so many events."""
 
     def __init__(
-        self, system: System, seat: Seat, *, names: Sequence[str], keep: Keep, every: int, beat_s: float = 1.0
+        self,
+        system: System,
+        seat: Seat,
+        *,
+        names: Sequence[str],
+        keep: Keep,
+        every: int,
+        state_bytes_max: int,
+        beat_s: float = 1.0,
     ) -> None:
         super().__init__(system, seat)
         self._names = tuple(names)
         self._keep = keep
         self._every = every
+        self._state_bytes_max = state_bytes_max
         self._beat_s = beat_s
         self._marked_at = self._joined
         self._asked: list[Mark] = []
@@ -87,12 +97,21 @@ class Archivist(Actor):
             return
         parts = hash_states({name: state for name, (_, state) in self._states.items()})
         state_hash = hash_parts(parts)
-        self._keep(self._sequence, dict(self._states))
+        self._keep(self._sequence, self._fitting_states())
         versions = {name: version for name, (version, _) in sorted(self._states.items())}
         self.record(StateHashed(sequence=self._sequence, state_hash=state_hash, parts=parts, versions=versions))
         for asked in self._asked:
             self.tell(asked.reply_to, Marked(asked.request_id, self._sequence, state_hash))
         self._asked, self._states, self._is_open = [], {}, False
+
+    def _fitting_states(self) -> dict[str, tuple[int, bytes]]:
+        fitting = {}
+        for name, (version, state) in self._states.items():
+            if len(state) <= self._state_bytes_max:
+                fitting[name] = (version, state)
+            else:
+                self.tell(HEALTH, StateTooLarge(name, len(state), self._state_bytes_max))
+        return fitting
 
 
 def hash_states(states: Mapping[str, bytes]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from actors.base import Log
 from domain.market import Instant
 from domain.performance import Summary
 from messages.market import Unsettled
-from messages.node import Beat, SummaryTold, SummaryWanted
+from messages.node import Beat, StateTooLarge, SummaryTold, SummaryWanted
 from messages.orders import ForeignOrderSeen
 from messages.positions import EquityMarked
 from supervision import Actor, Recorded, Seat, System, Vitals
@@ -79,6 +79,8 @@ class Health(Actor):
                 self._log("warning", "market.not_settled", waits_for=list(parts), waited_s=round(waited_s, 1))
             case ForeignOrderSeen(client_id=client_id, state=state):
                 self._log("warning", "order.foreign", order=client_id, state=state)
+            case StateTooLarge(actor=actor, size=size, size_max=size_max):
+                self._log("warning", "snapshot.left_out", actor=actor, bytes=size, bytes_max=size_max)
             case Recorded():
                 pass
             case _:

@@ -33,6 +33,7 @@ from domain.venue import Venue
 from holdfast.config.settings import Intensity, Settings
 from holdfast.memories import remembering_names, strategy_memory
 from holdfast.parts import DEADLINE_MS, Parts, Scorer, StrategyPart, audiences_of
+from persistence.snapshots import STATE_BYTES_MAX
 from supervision import Backoff, ChildSpec, Seat, Supervisor, SupervisorSpec, System
 from supervision.spec import Restart, Strategy
 
@@ -96,7 +97,14 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
         )
 
     def archivist(system: System, seat: Seat) -> Archivist:
-        return Archivist(system, seat, names=names, keep=ports.keep_states, every=settings.journal.snapshot_every)
+        return Archivist(
+            system,
+            seat,
+            names=names,
+            keep=ports.keep_states,
+            every=settings.journal.snapshot_every,
+            state_bytes_max=STATE_BYTES_MAX,
+        )
 
     def operator(system: System, seat: Seat) -> Operator:
         return Operator(system, seat, memory=OperatorMemory(), act=ports.act)

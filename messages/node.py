@@ -158,6 +158,14 @@ class Marked(Message, frozen=True):
     state_hash: str
 
 
+class StateTooLarge(Message, frozen=True):
+    """An actor's state is too large to be kept; without a snapshot it folds its whole past when it starts."""
+
+    actor: str
+    size: int
+    size_max: int
+
+
 class SnapshotOverdue(Message, frozen=True):
     """A snapshot that an operator asked for has taken as long as it may."""
 

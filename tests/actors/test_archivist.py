@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 
 from actors.archivist import Archivist, hash_parts, hash_states
-from messages.node import Mark, Marked, StateAt, StateHashed, StateMarked
+from messages.node import Mark, Marked, StateAt, StateHashed, StateMarked, StateTooLarge
 from messages.positions import EquityMarked
 from tests.actors.alone import Alone
 from tests.actors.values import T0, D
 
 NAMES = ("positions", "venue")
 EVERY = 10
+LARGEST = 100
 POSITIONS, VENUE = (1, b"positions"), (3, b"venue")
 
 
@@ -25,7 +26,10 @@ class Shelf:
 
 def an_archivist(shelf: Shelf | None = None) -> Alone:
     keep = shelf or Shelf()
-    alone = Alone("archivist", lambda system, seat: Archivist(system, seat, names=NAMES, keep=keep, every=EVERY))
+    alone = Alone(
+        "archivist",
+        lambda system, seat: Archivist(system, seat, names=NAMES, keep=keep, every=EVERY, state_bytes_max=LARGEST),
+    )
     return alone.live()
 
 
@@ -57,6 +61,20 @@ def test_a_marker_that_everyone_answered_is_hashed_kept_and_told_to_who_asked() 
     assert alone.said_of(StateHashed) == [StateHashed(sequence, hash_parts(parts), parts, {"positions": 1, "venue": 3})]
     assert shelf.kept == {sequence: {"positions": POSITIONS, "venue": VENUE}}
     assert alone.told == [("health", Marked("r1", sequence, hash_parts(parts)))]
+
+
+def test_a_state_that_is_too_large_is_hashed_and_left_out_of_what_is_kept() -> None:
+    shelf = Shelf()
+    alone = an_archivist(shelf)
+
+    alone.tell(Mark("a test"))
+    sequence = marker_of(alone)
+    told(alone, "venue", sequence, (3, b"v" * (LARGEST + 1)))
+    told(alone, "positions", sequence, (1, b"p" * LARGEST))
+
+    assert [sorted(hashed.parts) for hashed in alone.said_of(StateHashed)] == [["positions", "venue"]]
+    assert [list(states) for states in shelf.kept.values()] == [["positions"]]
+    assert alone.told == [("health", StateTooLarge("venue", LARGEST + 1, LARGEST))]
 
 
 def test_a_state_as_of_another_marker_does_not_count() -> None:

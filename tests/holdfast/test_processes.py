@@ -21,6 +21,7 @@ import pytest
 from holdfast.admin.client import AdminClient, NodeRefused, NodeUnreachable
 from holdfast.exit_codes import ExitCode
 from persistence.reader import JournalReader
+from tests.endurance.nodes import durable_seq
 
 pytestmark = pytest.mark.slow
 
@@ -529,6 +530,52 @@ def test_an_interrupt_ends_a_node_in_order(tmp_path: Path) -> None:
         assert node.end(signal.SIGINT) == ExitCode.OK
         assert journal_of(node.home, "NodeStopped") == [{"reason": "signal SIGINT"}]
         assert holdfast("journal", "verify", "--home", node.home).returncode == ExitCode.OK
+
+
+STALLING = """
+import sys, time
+from pathlib import Path
+from holdfast import node, recovery
+from holdfast.__main__ import main
+
+stalls = Path(sys.argv.pop(1))
+
+def cue(point):
+    while point == "journal.before_commit" and stalls.exists():
+        time.sleep(0.01)
+
+node.cue_from_environment = lambda: cue
+recovery.CATCH_UP_S = 1.0
+sys.exit(main())
+"""
+"""A node whose disk takes nothing more once a file is there, and which waits for it a second instead of a minute."""
+
+
+def test_a_journal_that_cannot_be_closed_in_time_leaves_with_74_and_says_so(tmp_path: Path) -> None:
+    home, stalls = tmp_path / "home", tmp_path / "stalls"
+    program = [sys.executable, "-c", STALLING, str(stalls), "run", "--home", str(home)]
+    process = subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: durable_seq(home) > 20, "a node that trades")
+        stalls.touch()
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=WAIT_S)
+    finally:
+        process.kill()
+    stalls.unlink()
+    again = holdfast("run", "--home", home, "--set", "feed.speed=max", "--set", "feed.end=2024-01-02T00:00:00Z")
+
+    assert process.returncode == ExitCode.IO_ERROR, said
+    assert "the journal cannot be written: what was remembered could not be written in time" in said
+    assert again.returncode == ExitCode.OK, again.stderr
+    assert [each["reason"] for each in journal_of(home, "NodeStopped")] == ["end of data"]
+
+
+def wait_for(is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not is_so():
+        assert time.monotonic() < deadline, f"expected {what} within {WAIT_S} s"
+        time.sleep(0.05)
 
 
 def test_a_halt_survives_death_until_it_is_resumed_with_a_reason(tmp_path: Path) -> None:
