@@ -60,7 +60,8 @@ class Health(Actor):
         self._summary_after = summary_after
         self._durable_seq = durable_seq
         self._summary_at: Instant | None = None
-        self._warnings: tuple[str, ...] = ()
+        self._warned: set[str] = set()
+        """What was beyond its limit at the last beat."""
 
     def started(self) -> None:
         """Begin to beat."""
@@ -101,27 +102,30 @@ class Health(Actor):
             restarts=sum(each.restarts for each in vitals),
             mailbox_depth_max=max((each.mailbox_depth for each in vitals), default=0),
         )
-        warnings = tuple(self._warnings_of(machine, vitals, lag))
-        if warnings and warnings != self._warnings:
-            self._log("warning", "health.warning", warnings=list(warnings))
-        self._warnings = warnings
+        warnings = self._warnings_of(machine, vitals, lag)
+        # What lasts is said once, however its number goes up and down.
+        if warnings.keys() - self._warned:
+            self._log("warning", "health.warning", warnings=list(warnings.values()))
+        self._warned = set(warnings)
 
     def _reading(self) -> tuple[Machine, list[Vitals], int]:
         switchboard = self._system.switchboard
         return self._machine(), switchboard.vitals(), switchboard.last_seq - self._durable_seq()
 
-    def _warnings_of(self, machine: Machine, vitals: list[Vitals], lag: int) -> list[str]:
+    def _warnings_of(self, machine: Machine, vitals: list[Vitals], lag: int) -> dict[str, str]:
+        """Return what is beyond its limit, as a sentence by what it is about."""
         limits = self._limits
-        found = []
+        found = {}
         if machine.memory_mb > limits.memory_mb:
-            found.append(f"memory must be at most {limits.memory_mb:.0f} MB, was {machine.memory_mb:.0f}")
+            found["memory"] = f"memory must be at most {limits.memory_mb:.0f} MB, was {machine.memory_mb:.0f}"
         if machine.disk_free_mb < limits.disk_free_mb:
-            found.append(f"free disk must be at least {limits.disk_free_mb:.0f} MB, was {machine.disk_free_mb:.0f}")
+            free = f"{machine.disk_free_mb:.0f}"
+            found["disk"] = f"free disk must be at least {limits.disk_free_mb:.0f} MB, was {free}"
         if lag > limits.journal_lag:
-            found.append(f"events not on disk must be at most {limits.journal_lag}, were {lag}")
+            found["journal"] = f"events not on disk must be at most {limits.journal_lag}, were {lag}"
         for each in vitals:
             if each.busy_s > limits.message_age_s:
-                found.append(f"{each.name} has been busy with {each.busy_with} for {each.busy_s:.0f} s")
+                found[each.name] = f"{each.name} has been busy with {each.busy_with} for {each.busy_s:.0f} s"
         return found
 
     def _market_came_to(self, at: Instant) -> None:
