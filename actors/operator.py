@@ -30,15 +30,27 @@ Act = Callable[[OperatorCommanded], tuple[bool, str]]
 Respond = Callable[[bool, str], None]
 
 
+class Done(msgspec.Struct, frozen=True):
+    """A command, and what came of it."""
+
+    command: Command
+    target: str
+    ok: bool
+    detail: str
+
+
 class OperatorState(msgspec.Struct):
-    """Commands, and what came of them."""
+    """Commands by the ids of their requests: those that are open, and the newest that are done."""
 
     open: dict[str, OperatorCommanded] = msgspec.field(default_factory=dict)
-    done: dict[str, tuple[bool, str]] = msgspec.field(default_factory=dict)
+    done: dict[str, Done] = msgspec.field(default_factory=dict)
 
 
 class OperatorMemory(StructMemory[OperatorState]):
     """Folds commands and their ends."""
+
+    version = 2
+    """Since 2, a command that is done is known with what came of it."""
 
     def __init__(self) -> None:
         super().__init__(OperatorState())
@@ -50,8 +62,8 @@ class OperatorMemory(StructMemory[OperatorState]):
             case OperatorCommanded() as command:
                 state.open[command.request_id] = command
             case CommandDone(request_id=request_id, ok=ok, detail=detail):
-                state.open.pop(request_id, None)
-                state.done[request_id] = (ok, detail)
+                if (ended := state.open.pop(request_id, None)) is not None:
+                    state.done[request_id] = Done(ended.command, ended.target, ok, detail)
                 if len(state.done) > COMMANDS_KEPT:
                     del state.done[next(iter(state.done))]
 
@@ -64,6 +76,8 @@ class Operator(RememberingActor):
         self._known = memory
         self._act = act
         self._responds: dict[str, list[Respond]] = {}
+        self._received: dict[str, OperatorCommanded] = {}
+        """Commands of this life that are not answered yet."""
         self._begun: set[str] = set()
         self._inherited: set[str] = set()
 
@@ -84,6 +98,7 @@ class Operator(RememberingActor):
                 late = f"the archivist has told of no snapshot within {SNAPSHOT_WITHIN_S:g} s"
                 self._end(request_id, ok=False, detail=late)
             case AnswerOperator(request_id=request_id, ok=ok, detail=detail):
+                self._received.pop(request_id, None)
                 for respond in self._responds.pop(request_id, ()):
                     respond(ok, detail)
             case _:
@@ -104,16 +119,20 @@ class Operator(RememberingActor):
             else:
                 self.tell(self.name, Perform(request_id))
         for request_id in [each for each in self._responds if each in state.done]:
-            ok, detail = state.done[request_id]
+            done = state.done[request_id]
             self._begun.discard(request_id)
-            self.tell(self.name, AnswerOperator(request_id, ok, detail))
+            self.tell(self.name, AnswerOperator(request_id, done.ok, done.detail))
 
     def _receive(self, command: OperatorCommanded, respond: Respond) -> None:
-        request_id = command.request_id
-        known = self._known.state
-        is_new = request_id not in self._responds and request_id not in known.open and request_id not in known.done
+        request_id, known = command.request_id, self._known.state
+        earlier = self._received.get(request_id) or known.open.get(request_id) or known.done.get(request_id)
+        if earlier is not None and (earlier.command, earlier.target) != (command.command, command.target):
+            named = f"{earlier.command} {earlier.target}".rstrip()
+            respond(False, f"request id {request_id} names another command, {named}: a new command needs a new one")
+            return
         self._responds.setdefault(request_id, []).append(respond)
-        if is_new:
+        if earlier is None:
+            self._received[request_id] = command
             self.record(command)
 
     def _perform(self, request_id: str) -> None:

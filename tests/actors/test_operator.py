@@ -106,6 +106,26 @@ def test_two_requests_are_done_twice() -> None:
     assert desk.done == ["crash", "crash"]
 
 
+@pytest.mark.parametrize(("command", "target"), [("halt", ""), ("crash", "breaker")])
+@pytest.mark.parametrize("moment", ["before it is on disk", "once it is done", "in a later life"])
+def test_a_request_id_that_names_another_command_is_refused_and_nothing_is_done(
+    moment: str, command: Command, target: str
+) -> None:
+    desk = Desk()
+    desk.alone.stall_disk(is_stalled=moment == "before it is on disk")
+    desk.order("crash", target="feed")
+    if moment == "in a later life":
+        desk.alone.crash()
+    desk.answers.clear()
+
+    desk.order(command, target=target)
+
+    refusal = "request id r1 names another command, crash feed: a new command needs a new one"
+    assert desk.answers == [(False, refusal)]
+    assert [command.command for command in desk.alone.said_of(OperatorCommanded)] == ["crash"]
+    assert len(desk.done) <= 1
+
+
 def test_only_so_many_answers_are_kept() -> None:
     desk = Desk()
 
