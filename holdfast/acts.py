@@ -148,7 +148,8 @@ class Acts:
         blow = Break(reason or "an operator asked for it")
         if name in (*CLERKS, "root"):
             system.runtime.after(ANSWER_FIRST_S, lambda: system.tell(name, blow, Lane.CONTROL))
-            return True, f"{name} will be broken in {ANSWER_FIRST_S} s; `holdfast ctl tree` shows how it heals"
+            heals = "`holdfast ctl tree` shows how it heals" if name in CLERKS else "the process ends with 70"
+            return True, f"{name} will be broken in {ANSWER_FIRST_S} s; {heals}"
         if not system.tell(name, blow, Lane.CONTROL):
             return False, f"{name} is down already"
         return True, f"{name} was broken; `holdfast ctl tree` shows how it heals"

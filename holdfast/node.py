@@ -218,7 +218,13 @@ class Node:
     def _open_admin(self) -> AdminServer | None:
         if not self._current.parts.settings.admin.enabled:
             return None
-        answers = Answers(self._system, self._home, is_paper=True, durable_seq=lambda: self._recorder.durable_seq)
+        answers = Answers(
+            self._system,
+            self._home,
+            symbols=tuple(self._current.parts.shape.instruments),
+            is_paper=True,
+            durable_seq=lambda: self._recorder.durable_seq,
+        )
         self._stack.callback(answers.close)
         server = AdminServer(
             self._home / "admin.sock",

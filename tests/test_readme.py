@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from cyclopts import CycloptsError, MissingArgumentError
 
+from holdfast.admin.methods import METHODS
 from holdfast.cli.main import app
 from holdfast.config.loading import load_settings
 from holdfast.config.settings import Settings
@@ -154,6 +155,12 @@ def test_every_exit_code_is_told(name: str) -> None:
     told = [int(code) for code in re.findall(r"^\| (\d+) \|", text_of(name), re.MULTILINE)]
 
     assert told == [int(code) for code in ExitCode]
+
+
+def test_every_command_that_asks_or_steers_a_node_is_described() -> None:
+    described = re.findall(r"^\| `holdfast ctl ([a-z-]+)[^|]* \| \w", text_of("docs/operations.md"), re.MULTILINE)
+
+    assert sorted(described) == sorted(METHODS)
 
 
 def test_the_decisions_are_numbered_and_listed() -> None:

@@ -244,6 +244,28 @@ def test_flatten_leaves_every_position(node: Node) -> None:
     node.order("resume")
 
 
+def test_a_symbol_that_is_not_traded_is_not_flattened(node: Node) -> None:
+    answer = node.order("flatten", symbol="NOPEUSDT")
+
+    assert not answer["ok"]
+    assert answer["detail"] == "expected one of BTCUSDT, ETHUSDT, SOLUSDT, found 'NOPEUSDT'"
+    assert "NOPEUSDT" not in [each["target"] for each in journal_of(node.home, "OperatorCommanded")]
+
+
+def test_a_request_id_that_named_another_command_is_refused(node: Node) -> None:
+    request_id = str(uuid4())
+
+    paused = node.order("pause", request_id=request_id)
+    halted = node.order("halt", request_id=request_id, reason="a test")
+    state_then = node.status()["state"]
+    node.order("resume")
+
+    assert paused["ok"]
+    assert not halted["ok"]
+    assert "names another command, pause" in halted["detail"]
+    assert state_then == "paused"
+
+
 def test_cancel_all_leaves_no_entry_order_open(node: Node) -> None:
     node.order("pause")
 
@@ -523,6 +545,16 @@ def test_a_stop_ends_a_node_although_its_clerk_is_crashed_meanwhile(tmp_path: Pa
         assert stopped["ok"]
         assert node.end() == ExitCode.OK
         assert journal_of(node.home, "NodeStopped") == [{"reason": "stopped by an operator"}]
+
+
+def test_a_broken_root_ends_the_node_with_70_and_the_answer_says_so(tmp_path: Path) -> None:
+    with running(tmp_path / "home") as node:
+        answer = node.order("crash", actor="root", reason="a test")
+
+        assert answer["ok"]
+        assert "the process ends with 70" in answer["detail"]
+        assert node.end() == ExitCode.GAVE_UP
+        assert [each["exit_code"] for each in journal_of(node.home, "NodeFailed")] == [ExitCode.GAVE_UP]
 
 
 def test_an_interrupt_ends_a_node_in_order(tmp_path: Path) -> None:
