@@ -132,6 +132,9 @@ class Executor(RememberingActor):
             self._doubt(request, order, answer)
 
     def _see(self, request: _Request, order: Order, seen: OrderSeen) -> None:
+        if order.state == "absent":
+            # Taken for lost by all that the venue's profile promises: somebody must look.
+            self.tell("health", ForeignOrderSeen(seen.client_id, f"{seen.state}, and was taken for absent"))
         evidence = {"lookup": "lookup", "report": "report"}.get(request.kind, "answer")
         for event in events_of(order, seen, evidence):  # type: ignore[arg-type]
             self.record(event)

@@ -473,6 +473,15 @@ def test_an_order_that_is_not_ours_is_told_to_the_health_watcher_and_nothing_els
     assert alone.said == []
 
 
+def test_an_order_that_was_taken_for_absent_and_turns_up_is_told_to_the_health_watcher() -> None:
+    alone = an_executor(approved(), intended(some_terms(), PROPOSAL), OrderAbsent("h1", "a test", PROPOSAL))
+
+    alone.tell(VenueReported(seen("h1", "accepted")))
+
+    assert alone.told == [("health", ForeignOrderSeen("h1", "accepted, and was taken for absent"))]
+    assert alone.said == []
+
+
 # -- absence ---------------------------------------------------------------------------------------------------------
 
 
