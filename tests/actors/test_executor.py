@@ -400,6 +400,17 @@ def test_a_request_without_an_answer_in_time_leaves_the_order_unresolved_and_loo
     assert len(alone.told_of(SubmitOrder)) == 1
 
 
+@pytest.mark.parametrize(("kind", "state"), [case for case in cases(*OPEN, *FINISHED) if case[0] != "report"])
+def test_silence_to_any_request_proves_nothing_and_has_an_open_order_looked_up(kind: str, state: str) -> None:
+    alone, _, client_id = awaiting(kind, state)
+
+    alone.rest(STRICT.answer_within_s + STRICT.look_again_s + 0.1)
+
+    assert letters(alone) == ("U" if state == "intended" else "")
+    assert [asked.client_id for asked in alone.told_of(LookUpOrder)] == ([client_id] if state in OPEN else [])
+    assert alone.told_of(SubmitOrder, CancelOrder) == []
+
+
 def test_silence_after_silence_asks_again_and_again_and_records_the_doubt_once() -> None:
     alone = an_executor()
     sent(alone)

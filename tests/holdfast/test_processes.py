@@ -202,6 +202,7 @@ def test_status_tells_how_the_node_is(node: Node) -> None:
     assert status["seq"] >= status["durable_seq"] > 0
     assert status["uptime_s"] > 0
     assert float(status["equity"]) > 0
+    assert status["headlines"] == "available"
     assert status["down"] == []
     assert set(status["actors"]) == {*SUPERVISORS, *PARTS, *OUTER_PARTS}
     for actor in status["actors"].values():
