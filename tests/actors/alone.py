@@ -32,6 +32,7 @@ Make = Callable[[System, Seat], Actor]
 LISTENERS = ("positions", "venue", "executor", "archivist", "health")
 """Whom actors speak to."""
 SOMEBODY = "somebody"
+"""Whom the market may have to wait for."""
 
 
 class Alone:
@@ -48,6 +49,7 @@ class Alone:
         self.journal: list[Recorded] = []
         self._must_crash_at = ""
         self._must_crash_after = 0
+        self._is_held = False
         self._recorder = StageRecorder(self.journal.extend, 0, on_enqueue=self._note)
         self.stage = Stage(seed=seed, recorder=self._recorder, wall_ms=0)
         self.switchboard = Switchboard(
@@ -67,7 +69,7 @@ class Alone:
             on_report=self.reports.append,
             cue=self._cue,
         )
-        listeners = (self._listener(each) for each in LISTENERS if each != name)
+        listeners = (self._listener(each) for each in (*LISTENERS, SOMEBODY) if each != name)
         self._root = _root((*listeners, ChildSpec(name=name, start=make, settles=True)))
         self._lives = False
 
@@ -128,13 +130,16 @@ class Alone:
         self._must_crash_after = events
 
     def hold_settling(self) -> None:
-        """Have somebody never be done, so that nothing settles but when it is let."""
-        self.switchboard.declare(SOMEBODY, settles=True)
+        """Have somebody wait for an answer from the beginning, so that nothing settles but when it is let."""
+        self._is_held = True
 
     def let_settle(self) -> None:
         """Let settle what has been caused so far, once."""
-        self.switchboard.retire(SOMEBODY)
-        self.switchboard.expect(SOMEBODY)
+        for is_held in (False, True):
+            self._is_held = is_held
+            before = self._handled(SOMEBODY)
+            self.system.tell(SOMEBODY, "what they wait for may have changed")
+            self.stage.run_until(lambda before=before: self._handled(SOMEBODY) > before)  # type: ignore[misc]
         self.rest()
 
     def stall_disk(self, *, is_stalled: bool = True) -> None:
@@ -189,20 +194,34 @@ class Alone:
                 yield record._replace(event=decode(record.kind, record.version, record.payload))
 
     def _listener(self, name: str) -> ChildSpec:
-        start = lambda system, seat: _Listener(system, seat, hear=self._hear)  # noqa: E731
-        return ChildSpec(name=name, start=start, restart="transient")
+        is_held = lambda: name == SOMEBODY and self._is_held  # noqa: E731
+        return ChildSpec(
+            name=name,
+            start=lambda system, seat: _Listener(system, seat, hear=self._hear, is_held=is_held),
+            restart="transient",
+            settles=name == SOMEBODY,
+        )
+
+    def _handled(self, name: str) -> int:
+        return next(each.handled for each in self.switchboard.vitals() if each.name == name)
 
     def _hear(self, name: str, message: Any) -> None:
         if isinstance(message, StateAt):
             self.states.append(message)
-        elif not isinstance(message, Recorded):
+        elif name != SOMEBODY and not isinstance(message, Recorded):
             self.told.append((name, message))
 
 
 class _Listener(Actor):
-    def __init__(self, system: System, seat: Seat, *, hear: Callable[[str, Any], None]) -> None:
+    def __init__(
+        self, system: System, seat: Seat, *, hear: Callable[[str, Any], None], is_held: Callable[[], bool]
+    ) -> None:
         super().__init__(system, seat)
         self._hear = hear
+        self._is_held = is_held
+
+    def has_open_work(self) -> bool:
+        return self._is_held()
 
     def receive(self, message: Any) -> None:
         self._hear(self.name, message)

@@ -84,10 +84,14 @@ def test_a_state_as_of_another_marker_does_not_count() -> None:
     early = marker_of(alone)
     told(alone, "venue", early, VENUE)
     alone.tell(Mark("a test"))
+    newest = marker_of(alone)
+    told(alone, "venue", newest, VENUE)
     told(alone, "positions", early, POSITIONS)
-    told(alone, "positions", marker_of(alone), POSITIONS)
+    before = alone.said_of(StateHashed)
+    told(alone, "positions", newest, POSITIONS)
 
-    assert alone.said_of(StateHashed) == []
+    assert before == []
+    assert [hashed.sequence for hashed in alone.said_of(StateHashed)] == [newest]
 
 
 def test_a_marker_is_set_after_so_many_events_and_not_before() -> None:

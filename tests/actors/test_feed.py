@@ -201,7 +201,7 @@ def test_who_keeps_the_market_waiting_is_named_after_a_while_and_again(tmp_path:
 
     assert in_time == []
     assert [name for name, _ in alone.told] == ["health"] * 2
-    assert all(isinstance(message, Unsettled) and "somebody: down" in message.parts[0] for _, message in alone.told)
+    assert all(isinstance(message, Unsettled) and "somebody: waits" in message.parts[0] for _, message in alone.told)
 
 
 def test_a_pause_is_nobodys_fault(tmp_path: Path) -> None:
