@@ -10,7 +10,7 @@ from actors.base import RememberingActor, StructMemory
 from domain.exposure import Reservations, worths
 from domain.imported import Counters
 from domain.limits import Account, Denied, Limits, Mode, judge
-from domain.losses import DayRolled, LossLimit, LossWatch, fall
+from domain.losses import LossLimit, LossWatch, Trip
 from domain.market import Instant, Instrument
 from domain.money import ZERO
 from domain.order import FINAL, Fill, Order, Terms
@@ -32,9 +32,6 @@ from messages.orders import (
 from messages.positions import AccountOpened
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
 from supervision import Recorded, Seat, System
-
-NEVER = Decimal("Infinity")
-"""Trips are events of their own; folding a mark must not depend on the limits of the day."""
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -167,8 +164,7 @@ class BreakerMemory(StructMemory[BreakerState]):
             ):
                 self._finished(client_id)
             case BreakerTripped(limit=limit):
-                if limit not in state.watch.tripped:
-                    state.watch.tripped.append(limit)
+                state.watch.trip(limit)
             case BreakerReset(limit=limit):
                 state.cleared = [each for each in state.cleared if each != limit]
             case PartGaveUp(part=part, reason=reason):
@@ -179,10 +175,9 @@ class BreakerMemory(StructMemory[BreakerState]):
         if not state.book.cash or (state.watch.day is None and self.has_unpriced()):
             # A day that began with less than there was would hide what it loses.
             return
-        equity = state.book.equity(state.marks)
-        for change in state.watch.mark(at, equity, daily_loss_max=NEVER, drawdown_max=NEVER):
-            if isinstance(change, DayRolled):
-                state.cleared += [limit for limit in change.cleared if limit not in state.cleared]
+        rolled = state.watch.mark(at, state.book.equity(state.marks))
+        if rolled is not None:
+            state.cleared += [limit for limit in rolled.cleared if limit not in state.cleared]
 
     def has_unpriced(self) -> bool:
         """Say whether an asset was held from the start that the market has shown no price of yet."""
@@ -262,33 +257,22 @@ class Breaker(RememberingActor):
 
     def react(self) -> None:
         """Trip first; then judge one entry, for each verdict changes what the next is measured against."""
-        for limit, value, allowed in self._crossed_since():
-            self.record(BreakerTripped(limit=limit, value=value, allowed=allowed))
-        for limit in self._known.state.cleared:
+        state = self._known.state
+        for trip in self._crossed():
+            self.record(BreakerTripped(limit=trip.limit, value=trip.value, allowed=trip.allowed))
+        for limit in state.cleared:
             self.record(BreakerReset(limit=limit, reason="a new day began"))
-        if self._known.state.pending and not self.has_recorded():
-            self._judge(self._known.state.pending[0])
+        if state.pending and not self.has_recorded():
+            self._judge(state.pending[0])
 
-    def _crossed_since(self) -> list[tuple[LossLimit, Decimal, Decimal]]:
-        """Return the limits that are crossed, where what they are measured by has changed since they were looked at."""
-        watch = self._known.state.watch
+    def _crossed(self) -> list[Trip]:
+        """Return the losses at their limits, where what they are measured by has changed since the last look."""
+        watch, limits = self._known.state.watch, self._limits
         measured = (watch.equity, watch.day_start_equity, watch.peak_equity, tuple(watch.tripped))
         if measured == self._measured:
             return []
         self._measured = measured
-        return self._crossed()
-
-    def _crossed(self) -> list[tuple[LossLimit, Decimal, Decimal]]:
-        watch = self._known.state.watch
-        losses: tuple[tuple[LossLimit, Decimal | None, Decimal], ...] = (
-            ("daily_loss", watch.day_start_equity, self._limits.daily_loss_max),
-            ("drawdown", watch.peak_equity, self._limits.drawdown_max),
-        )
-        return [
-            (limit, fall(base, watch.equity), allowed)
-            for limit, base, allowed in losses
-            if limit not in watch.tripped and fall(base, watch.equity) >= allowed
-        ]
+        return watch.crossed(daily_loss_max=limits.daily_loss_max, drawdown_max=limits.drawdown_max)
 
     def _judge(self, pending: Pending) -> None:
         verdict = judge(pending.entry, account=self._account(pending), limits=self._limits)

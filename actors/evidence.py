@@ -1,6 +1,6 @@
 """What a venue's view of an order proves that is not known yet, as events."""
 
-from domain.order import FINAL, Order
+from domain.order import FINAL, UNPROVEN, Order
 from domain.venue import OrderSeen
 from messages.base import Event
 from messages.orders import (
@@ -21,7 +21,7 @@ def events_of(order: Order, seen: OrderSeen, evidence: Evidence) -> list[Event]:
     """
     client_id = order.terms.client_id
     events: list[Event] = []
-    if order.state in ("intended", "unresolved") and seen.state != "rejected":
+    if order.state in UNPROVEN and seen.state != "rejected":
         events.append(OrderAccepted(client_id=client_id, venue_id=seen.venue_id, evidence=evidence))
     new = [fill for fill in seen.fills if fill.trade_id not in order.trades]
     filled = order.filled + sum(fill.quantity for fill in new)

@@ -7,9 +7,9 @@ from actors.base import RememberingActor
 from actors.evidence import events_of
 from actors.executor_memory import ExecutorMemory
 from domain.market import Instrument
-from domain.order import Order
+from domain.order import UNPROVEN, Order
 from domain.steps import Cancel, Deny, EndLeaving, Leave, Place, Situation, Step, next_steps, queue_place
-from domain.venue import Answer, OrderSeen, Refused, Unproven, VenueProfile, absence_is_proven
+from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven, VenueProfile, absence_is_proven
 from messages.node import OrdersAsked
 from messages.orders import (
     CancelIntended,
@@ -124,12 +124,16 @@ class Executor(RememberingActor):
             self.tell("health", ForeignOrderSeen(answer.client_id, state))
         elif isinstance(answer, OrderSeen):
             self._see(request, order, answer)
-        elif request.kind == "submit" and isinstance(answer, Refused):
+        elif request.kind == "submit" and isinstance(answer, Refused) and order.state in UNPROVEN:
             self.record(OrderRejected(answer.client_id, answer.code, answer.message, evidence="answer"))
         else:
+            # Also a refusal of what was seen in the meantime: one of the two is wrong, and only asking tells which.
             self._doubt(request, order, answer)
 
     def _see(self, request: _Request, order: Order, seen: OrderSeen) -> None:
+        if order.state == "absent":
+            # Taken for lost by all that the venue's profile promises: somebody must look.
+            self.tell("health", ForeignOrderSeen(seen.client_id, f"{seen.state}, and was taken for absent"))
         evidence = {"lookup": "lookup", "report": "report"}.get(request.kind, "answer")
         for event in events_of(order, seen, evidence):  # type: ignore[arg-type]
             self.record(event)
@@ -144,7 +148,7 @@ class Executor(RememberingActor):
         self._certain.discard(client_id)
         if not order.is_open:
             self._inherited.discard(client_id)
-        elif request.kind == "lookup" and not isinstance(answer, Unproven):
+        elif request.kind == "lookup" and isinstance(answer, OrderNotFound):
             self._count_negative(order)
         else:
             if order.state == "intended":

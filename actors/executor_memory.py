@@ -27,6 +27,9 @@ from supervision import Recorded
 class ExecutorMemory(StructMemory[Execution]):
     """Folds all that decides what becomes of orders."""
 
+    version = 2
+    """Since 2, stop and take-profit of an entry outlive its end."""
+
     def __init__(self) -> None:
         super().__init__(Execution())
 

@@ -9,10 +9,10 @@ from actors.base import Log
 from domain.market import Instant
 from domain.performance import Summary
 from messages.market import Unsettled
-from messages.node import Beat, PartGaveUp, SummaryTold, SummaryWanted
+from messages.node import Beat, StateTooLarge, SummaryTold, SummaryWanted
 from messages.orders import ForeignOrderSeen
 from messages.positions import EquityMarked
-from supervision import Actor, CrashReport, GaveUp, Progress, Recorded, Seat, System, Terminated, Vitals
+from supervision import Actor, Recorded, Seat, System, Vitals
 
 POSITIONS = "positions"
 
@@ -60,7 +60,8 @@ class Health(Actor):
         self._summary_after = summary_after
         self._durable_seq = durable_seq
         self._summary_at: Instant | None = None
-        self._warnings: tuple[str, ...] = ()
+        self._warned: set[str] = set()
+        """What was beyond its limit at the last beat."""
 
     def started(self) -> None:
         """Begin to beat."""
@@ -79,11 +80,8 @@ class Health(Actor):
                 self._log("warning", "market.not_settled", waits_for=list(parts), waited_s=round(waited_s, 1))
             case ForeignOrderSeen(client_id=client_id, state=state):
                 self._log("warning", "order.foreign", order=client_id, state=state)
-            case GaveUp(supervisor=supervisor, name=name, reason=reason):
-                self._log("error", "supervisor.gave_up", supervisor=supervisor, child=name, reason=str(reason))
-                self.record(PartGaveUp(part=supervisor, reason=f"{name}: {reason}"[:500]))
-            case Terminated() | CrashReport() | Progress():
-                self._log(*_level_and_name(message), **message._asdict())
+            case StateTooLarge(actor=actor, size=size, size_max=size_max):
+                self._log("warning", "snapshot.left_out", actor=actor, bytes=size, bytes_max=size_max)
             case Recorded():
                 pass
             case _:
@@ -105,29 +103,32 @@ class Health(Actor):
             mailbox_depth_max=max((each.mailbox_depth for each in vitals), default=0),
             message_age_s_max=round(max((each.oldest_s for each in vitals), default=0.0), 3),
         )
-        warnings = tuple(self._warnings_of(machine, vitals, lag))
-        if warnings and warnings != self._warnings:
-            self._log("warning", "health.warning", warnings=list(warnings))
-        self._warnings = warnings
+        warnings = self._warnings_of(machine, vitals, lag)
+        # What lasts is said once, however its number goes up and down.
+        if warnings.keys() - self._warned:
+            self._log("warning", "health.warning", warnings=list(warnings.values()))
+        self._warned = set(warnings)
 
     def _reading(self) -> tuple[Machine, list[Vitals], int]:
         switchboard = self._system.switchboard
         return self._machine(), switchboard.vitals(), switchboard.last_seq - self._durable_seq()
 
-    def _warnings_of(self, machine: Machine, vitals: list[Vitals], lag: int) -> list[str]:
+    def _warnings_of(self, machine: Machine, vitals: list[Vitals], lag: int) -> dict[str, str]:
+        """Return what is beyond its limit, as a sentence by what it is about."""
         limits = self._limits
-        found = []
+        found = {}
         if machine.memory_mb > limits.memory_mb:
-            found.append(f"memory must be at most {limits.memory_mb:.0f} MB, was {machine.memory_mb:.0f}")
+            found["memory"] = f"memory must be at most {limits.memory_mb:.0f} MB, was {machine.memory_mb:.0f}"
         if machine.disk_free_mb < limits.disk_free_mb:
-            found.append(f"free disk must be at least {limits.disk_free_mb:.0f} MB, was {machine.disk_free_mb:.0f}")
+            free = f"{machine.disk_free_mb:.0f}"
+            found["disk"] = f"free disk must be at least {limits.disk_free_mb:.0f} MB, was {free}"
         if lag > limits.journal_lag:
-            found.append(f"events not on disk must be at most {limits.journal_lag}, were {lag}")
+            found["journal"] = f"events not on disk must be at most {limits.journal_lag}, were {lag}"
         for each in vitals:
             if each.busy_s > limits.message_age_s:
-                found.append(f"{each.name} has been busy with {each.busy_with} for {each.busy_s:.0f} s")
+                found[each.name] = f"{each.name} has been busy with {each.busy_with} for {each.busy_s:.0f} s"
             elif each.oldest_s > limits.message_age_s:
-                found.append(f"a message to {each.name} has waited for {each.oldest_s:.0f} s")
+                found[each.name] = f"a message to {each.name} has waited for {each.oldest_s:.0f} s"
         return found
 
     def _market_came_to(self, at: Instant) -> None:
@@ -141,13 +142,3 @@ class Health(Actor):
 def _plain(summary: Summary) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(summary)
     return {key: value for key, value in plain.items() if value is not None}
-
-
-def _level_and_name(report: Terminated | CrashReport | Progress) -> tuple[str, str]:
-    match report:
-        case Terminated():
-            return "warning", "child.terminated"
-        case CrashReport():
-            return "error", "actor.crashed"
-        case _:
-            return "debug", "child.started"

@@ -18,7 +18,7 @@ from messages.orders import (
     OrderUnresolved,
 )
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
-from messages.sentiment import HeadlinesUnavailable
+from messages.sentiment import HeadlinesAvailable, HeadlinesUnavailable
 from supervision import Actor, Recorded, Seat, System
 
 WARNINGS = (
@@ -37,6 +37,7 @@ NAMES: dict[type, str] = {
     MarketEnded: "market.ended",
     RowRefused: "market.row_refused",
     HeadlinesUnavailable: "sentiment.unavailable",
+    HeadlinesAvailable: "sentiment.available",
     OrderApproved: "entry.approved",
     OrderDenied: "entry.denied",
     OrderIntended: "order.intended",

@@ -15,11 +15,14 @@ from messages.node import (
     Marked,
     OperatorCommanded,
     Perform,
+    SnapshotOverdue,
 )
 from supervision import Recorded, Seat, System
 
 COMMANDS_KEPT = 1_000
 """Answers that stay known, so that a command repeated with its request id is not done twice."""
+SNAPSHOT_WITHIN_S = 30.0
+"""A snapshot that is not told of for so long is given up."""
 FOLDED: frozenset[Command] = frozenset({"pause", "resume", "halt", "flatten", "cancel-all"})
 """Commands that act by being remembered; the others act on the process."""
 
@@ -27,15 +30,27 @@ Act = Callable[[OperatorCommanded], tuple[bool, str]]
 Respond = Callable[[bool, str], None]
 
 
+class Done(msgspec.Struct, frozen=True):
+    """A command, and what came of it."""
+
+    command: Command
+    target: str
+    ok: bool
+    detail: str
+
+
 class OperatorState(msgspec.Struct):
-    """Commands, and what came of them."""
+    """Commands by the ids of their requests: those that are open, and the newest that are done."""
 
     open: dict[str, OperatorCommanded] = msgspec.field(default_factory=dict)
-    done: dict[str, tuple[bool, str]] = msgspec.field(default_factory=dict)
+    done: dict[str, Done] = msgspec.field(default_factory=dict)
 
 
 class OperatorMemory(StructMemory[OperatorState]):
     """Folds commands and their ends."""
+
+    version = 2
+    """Since 2, a command that is done is known with what came of it."""
 
     def __init__(self) -> None:
         super().__init__(OperatorState())
@@ -47,8 +62,8 @@ class OperatorMemory(StructMemory[OperatorState]):
             case OperatorCommanded() as command:
                 state.open[command.request_id] = command
             case CommandDone(request_id=request_id, ok=ok, detail=detail):
-                state.open.pop(request_id, None)
-                state.done[request_id] = (ok, detail)
+                if (ended := state.open.pop(request_id, None)) is not None:
+                    state.done[request_id] = Done(ended.command, ended.target, ok, detail)
                 if len(state.done) > COMMANDS_KEPT:
                     del state.done[next(iter(state.done))]
 
@@ -61,6 +76,8 @@ class Operator(RememberingActor):
         self._known = memory
         self._act = act
         self._responds: dict[str, list[Respond]] = {}
+        self._received: dict[str, OperatorCommanded] = {}
+        """Commands of this life that are not answered yet."""
         self._begun: set[str] = set()
         self._inherited: set[str] = set()
 
@@ -76,8 +93,12 @@ class Operator(RememberingActor):
             case Perform(request_id=request_id):
                 self._perform(request_id)
             case Marked(request_id=request_id, sequence=sequence, state_hash=state_hash):
-                self.record(CommandDone(request_id, ok=True, detail=f"{sequence} {state_hash}"))
+                self._end(request_id, ok=True, detail=f"{sequence} {state_hash}")
+            case SnapshotOverdue(request_id=request_id):
+                late = f"the archivist has told of no snapshot within {SNAPSHOT_WITHIN_S:g} s"
+                self._end(request_id, ok=False, detail=late)
             case AnswerOperator(request_id=request_id, ok=ok, detail=detail):
+                self._received.pop(request_id, None)
                 for respond in self._responds.pop(request_id, ()):
                     respond(ok, detail)
             case _:
@@ -91,22 +112,27 @@ class Operator(RememberingActor):
                 continue
             self._begun.add(request_id)
             if command.command in FOLDED:
-                self.record(CommandDone(request_id, ok=True))
+                self._end(request_id, ok=True)
             elif request_id in self._inherited:
-                self.record(CommandDone(request_id, ok=False, detail="the node went down before it was done"))
+                # Whoever began it died over it: to do it again might be to do it twice.
+                self._end(request_id, ok=False, detail="cut short: whether it was done is not known")
             else:
                 self.tell(self.name, Perform(request_id))
         for request_id in [each for each in self._responds if each in state.done]:
-            ok, detail = state.done[request_id]
+            done = state.done[request_id]
             self._begun.discard(request_id)
-            self.tell(self.name, AnswerOperator(request_id, ok, detail))
+            self.tell(self.name, AnswerOperator(request_id, done.ok, done.detail))
 
     def _receive(self, command: OperatorCommanded, respond: Respond) -> None:
-        request_id = command.request_id
-        known = self._known.state
-        is_new = request_id not in self._responds and request_id not in known.open and request_id not in known.done
+        request_id, known = command.request_id, self._known.state
+        earlier = self._received.get(request_id) or known.open.get(request_id) or known.done.get(request_id)
+        if earlier is not None and (earlier.command, earlier.target) != (command.command, command.target):
+            named = f"{earlier.command} {earlier.target}".rstrip()
+            respond(False, f"request id {request_id} names another command, {named}: a new command needs a new one")
+            return
         self._responds.setdefault(request_id, []).append(respond)
-        if is_new:
+        if earlier is None:
+            self._received[request_id] = command
             self.record(command)
 
     def _perform(self, request_id: str) -> None:
@@ -115,6 +141,12 @@ class Operator(RememberingActor):
             return
         if command.command == "snapshot":
             self.tell(ARCHIVIST, Mark(f"asked for by {command.user}", self.name, request_id))
+            self.after(SNAPSHOT_WITHIN_S, SnapshotOverdue(request_id))
             return
         ok, detail = self._act(command)
-        self.record(CommandDone(request_id, ok=ok, detail=detail))
+        self._end(request_id, ok=ok, detail=detail)
+
+    def _end(self, request_id: str, *, ok: bool, detail: str = "") -> None:
+        """Record what came of a command, unless that is known already."""
+        if request_id in self._known.state.open:
+            self.record(CommandDone(request_id, ok=ok, detail=detail))

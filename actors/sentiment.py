@@ -10,12 +10,13 @@ from domain.market import Instant
 from domain.sources import Headline
 from domain.strategies.base import Score
 from messages.market import FramesClosed, SourceOpened
-from messages.sentiment import HeadlineScored, HeadlinesRead, HeadlinesUnavailable
+from messages.node import SentimentAsked
+from messages.sentiment import HeadlinesAvailable, HeadlineScored, HeadlinesRead, HeadlinesUnavailable, ReadAgain
 from supervision import Recorded, Seat, System
 
 FetchHeadlines = Callable[[Callable[[Sequence[Headline] | Exception], None]], None]
 BATCH_MAX = 200
-"""Headlines that one instant may bring; the rest comes with the next."""
+"""Headlines that are scored in one go; the rest follows when these are folded."""
 
 
 class SentimentState(msgspec.Struct):
@@ -26,11 +27,15 @@ class SentimentState(msgspec.Struct):
     """Headlines up to here are scored, or were published before the market began."""
     hashes: list[str] = msgspec.field(default_factory=list)
     """Those scored that were published at `scored_at`."""
-    is_unavailable: bool = False
+    problem: str = ""
+    """Why the source cannot be read; empty where it can."""
 
 
 class SentimentMemory(StructMemory[SentimentState]):
     """Folds market time and scores."""
+
+    version = 2
+    """Since 2, a source that could be read again is known as that."""
 
     def __init__(self) -> None:
         super().__init__(SentimentState())
@@ -47,12 +52,14 @@ class SentimentMemory(StructMemory[SentimentState]):
                 state.hashes.append(score.text_hash)
             case SourceOpened(starts_at=starts_at):
                 state.market_at = max(state.market_at, starts_at)
-            case HeadlinesUnavailable():
-                state.is_unavailable = True
+            case HeadlinesUnavailable(detail=detail):
+                state.problem = detail
+            case HeadlinesAvailable():
+                state.problem = ""
 
 
 class Sentiment(RememberingActor):
-    """Scores each headline once, when market time has reached it."""
+    """Scores each headline once, when market time has reached it; a source that cannot be read is tried again."""
 
     def __init__(
         self,
@@ -64,6 +71,7 @@ class Sentiment(RememberingActor):
         fetch: FetchHeadlines,
         score: Callable[[Headline, Instant], Score],
         look_back_ms: int,
+        retry_s: float,
     ) -> None:
         super().__init__(system, seat, memory=memory)
         self._known = memory
@@ -71,38 +79,41 @@ class Sentiment(RememberingActor):
         self._fetch = fetch
         self._score = score
         self._look_back_ms = look_back_ms
+        self._retry_s = retry_s
         self._headlines: Sequence[Headline] | None = None
         self._place = 0
         self._problem = ""
+        self._is_reading = False
 
     def started(self) -> None:
         """Have the headlines fetched, beside whatever else is being fetched."""
-
-        def reply(found: Sequence[Headline] | Exception) -> None:
-            problem = f"{type(found).__name__}: {found}" if isinstance(found, Exception) else ""
-            headlines = () if isinstance(found, Exception) else tuple(found)
-            self._system.switchboard.tell(self.name, HeadlinesRead(headlines, problem), epoch=self.epoch)
-
-        self._fetch(reply)
+        self._read()
 
     def has_open_work(self) -> bool:
-        """Say whether headlines are still to come."""
+        """Say whether the first try is under way; the market waits for no other."""
         return self._headlines is None
 
-    def receive(self, message: Any) -> None:
-        """Take the headlines."""
-        if not isinstance(message, HeadlinesRead):
-            super().receive(message)
-            return
-        self._headlines, self._problem = message.headlines, message.problem
+    def receive(self, message: Any) -> Any:
+        """Take the headlines, or notice that it is time to try again."""
+        match message:
+            case HeadlinesRead(headlines=headlines, problem=problem):
+                self._is_reading = False
+                self._take_in(headlines, problem)
+            case ReadAgain():
+                self._read_again()
+            case SentimentAsked():
+                return self._known.save()
+            case _:
+                super().receive(message)
+        return None
 
     def react(self) -> None:
-        """Score what market time has reached."""
+        """Say when the source failed or came back; score what market time has reached."""
         state = self._known.state
         if self._headlines is None or not state.market_at:
             return
-        if self._problem and not state.is_unavailable:
-            self.record(HeadlinesUnavailable(self._source, self._problem))
+        if bool(self._problem) != bool(state.problem):
+            self.record(self._said_of_source())
             return
         self._skip_old(state.scored_at if state.hashes else state.market_at - self._look_back_ms)
         batch = 0
@@ -115,6 +126,36 @@ class Sentiment(RememberingActor):
             if headline.published_at != state.scored_at or score.text_hash not in state.hashes:
                 self.record(HeadlineScored(score))
                 batch += 1
+
+    # -- the source ----------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        def reply(found: Sequence[Headline] | Exception) -> None:
+            problem = f"{type(found).__name__}: {found}" if isinstance(found, Exception) else ""
+            headlines = () if isinstance(found, Exception) else tuple(found)
+            self._system.switchboard.tell(self.name, HeadlinesRead(headlines, problem), epoch=self.epoch)
+
+        self._is_reading = True
+        self.after(self._retry_s, ReadAgain())
+        self._fetch(reply)
+
+    def _read_again(self) -> None:
+        if self._is_reading:
+            # Not asked a second time while the first answer may still come: one that hangs would pile up.
+            self._take_in((), f"no answer within {self._retry_s:g} s")
+            self.after(self._retry_s, ReadAgain())
+        elif self._problem:
+            self._read()
+
+    def _take_in(self, headlines: Sequence[Headline], problem: str) -> None:
+        self._problem = problem
+        if self._headlines is None or not problem:
+            self._headlines, self._place = headlines, 0
+
+    def _said_of_source(self) -> HeadlinesUnavailable | HeadlinesAvailable:
+        if self._problem:
+            return HeadlinesUnavailable(self._source, self._problem)
+        return HeadlinesAvailable(self._source)
 
     def _skip_old(self, before: Instant) -> None:
         assert self._headlines is not None

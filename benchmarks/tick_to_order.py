@@ -31,10 +31,11 @@ from domain.sources import Row, Step
 from domain.strategies.base import Score, View
 from domain.venue import OrderNotFound, OrderSeen, Reply
 from gateways.headlines import NoHeadlines
+from gateways.paper import profile_of
 from holdfast.config.problems import Problem
 from holdfast.config.settings import Feed, Settings, StrategySettings
 from holdfast.config.settings import Journal as JournalSettings
-from holdfast.parts import PAPER_PROFILE, Parts, limits_of, shape_of
+from holdfast.parts import Parts, limits_of, paper_settings, shape_of
 from holdfast.recovery import JournalRecorder, JournalRecovery
 from holdfast.routes import LEAVES_HOUSE, routes_for
 from holdfast.wiring import TRADING, Current, Ports, tree, urgency_of
@@ -123,7 +124,8 @@ def _parts(market: "_GatedMarket") -> Parts:
     shape = shape_of(settings, (SYMBOL,), Path(), problems)
     if problems:
         raise RuntimeError(f"expected a node that can be built, found {problems}")
-    return Parts(settings, market, NoHeadlines(), shape, limits_of(settings, (SYMBOL,)))
+    profile = profile_of(paper_settings(settings), shape.quote)
+    return Parts(settings, market, NoHeadlines(), shape, profile, limits_of(settings, (SYMBOL,), profile))
 
 
 def _system(home: Path, runtime: Threads, recorder: JournalRecorder, parts: Parts) -> System:
@@ -152,7 +154,6 @@ def _ports(venue: "_NotingVenue", recorder: JournalRecorder, pool: ThreadPoolExe
 
     return Ports(
         venue=venue,
-        profile=PAPER_PROFILE,
         generation=1,
         fetch=fetch,
         fetch_headlines=lambda reply: fetch(tuple, reply),
@@ -306,10 +307,6 @@ class _NotingVenue:
 
     def show(self, at: Instant, bars: Sequence[Bar]) -> None:
         """Ignore the market."""
-
-    def balances(self) -> dict[str, Decimal]:
-        """Return nothing."""
-        return {}
 
     def close(self) -> None:
         """Hold nothing."""

@@ -86,7 +86,7 @@ class Execution(msgspec.Struct):
     unwanted: dict[str, str] = msgspec.field(default_factory=dict)
     """Open orders an operator wants gone, and why."""
     brackets: dict[str, tuple[Decimal | None, Decimal | None]] = msgspec.field(default_factory=dict)
-    """Stop and take-profit of each entry order that has not filled at all yet."""
+    """Stop and take-profit of each entry order that has not filled at all; of finished ones too, for late trades."""
     stops: dict[str, Halt] = msgspec.field(default_factory=dict)
     """The newest order of an operator that ended all entries of a symbol; under the empty name, of all symbols."""
     closes: dict[str, Decimal] = msgspec.field(default_factory=dict)
@@ -256,13 +256,14 @@ class Execution(msgspec.Struct):
         client_id = order.terms.client_id
         self.proposals.pop(client_id, None)
         self.unwanted.pop(client_id, None)
-        self.brackets.pop(client_id, None)
         if client_id in self.canceling:
             self.canceling.remove(client_id)
         if self.orders.pop(client_id, None) is not None:
             self.finished[client_id] = order
         if len(self.finished) > FINISHED_KEPT:
-            del self.finished[next(iter(self.finished))]
+            oldest = next(iter(self.finished))
+            del self.finished[oldest]
+            self.brackets.pop(oldest, None)
 
     # -- looking -------------------------------------------------------------------------------------------------
 

@@ -44,10 +44,9 @@ class Limits(msgspec.Struct, frozen=True):
     stale_after_ms: int
     """A mark that is older than this is no price."""
     symbols_allowed: tuple[str, ...]
-    fee_buffer: Decimal = Decimal("0.002")
-    """Set aside for fees, as a fraction of the order's cost."""
-    slippage_buffer: Decimal = Decimal("0.005")
-    """How much worse than the mark a market order may fill, as a fraction; a limit order fills at its limit."""
+    market_lock: Decimal
+    fee_lock: Decimal
+    """What the venue holds back on top, as its profile says: a smaller reservation would promise what it refuses."""
 
     no_trade: bool = False
     """Deny every entry, whatever it is; what is held is still protected and may be left."""
@@ -259,8 +258,8 @@ def _unit_cost(entry: Entry, mark: Decimal, limits: Limits) -> Decimal:
     """Return the most one unit of base can cost, buffers included."""
     worst = entry.limit_price
     if worst is None:
-        worst = max(mark, entry.price) * (ONE + limits.slippage_buffer)
-    return UNIT_COST.plus(worst * (ONE + limits.fee_buffer))
+        worst = max(mark, entry.price) * (ONE + limits.market_lock)
+    return UNIT_COST.plus(worst * (ONE + limits.fee_lock))
 
 
 def _smallest(instrument: Instrument, price: Decimal) -> Decimal:
@@ -277,7 +276,7 @@ def _misfits(limits: Limits) -> list[Misfit]:
         misfits.append(("price_collar", "above 0 and below 1", limits.price_collar))
     if not is_amount(limits.order_notional_max):
         misfits.append(("order_notional_max", f"above 0 and at most {AMOUNT_MAX}", limits.order_notional_max))
-    for name in ("fee_buffer", "slippage_buffer"):
+    for name in ("market_lock", "fee_lock"):
         if (value := getattr(limits, name)) != 0 and not (is_amount(value) and value < 1):
             misfits.append((name, "at least 0 and below 1", value))
     if limits.stale_after_ms <= 0:

@@ -44,10 +44,8 @@ class LossWatch(msgspec.Struct):
         """Measure falls from a peak before the first mark.  Until then nothing is known to be lost."""
         self.peak_equity = self.equity = peak
 
-    def mark(
-        self, at: Instant, equity: Decimal, *, daily_loss_max: Decimal, drawdown_max: Decimal
-    ) -> list[Trip | DayRolled]:
-        """Take in what the account is worth now, and say what that changed: first the day, then trips, each once.
+    def mark(self, at: Instant, equity: Decimal) -> DayRolled | None:
+        """Take in what the account is worth now; say whether that began a day, which opens the latch of the day.
 
         A mark from an earlier day than the newest one counts for the newest day.
 
@@ -57,13 +55,23 @@ class LossWatch(msgspec.Struct):
         if not equity.is_finite():
             raise ValueError(f"equity must be finite, was {equity}")
         self.equity = equity
-        changes: list[Trip | DayRolled] = []
-        if self.day is None or day_of(at) > self.day:
-            changes.append(self._roll(day_of(at)))
+        rolled = self._roll(day_of(at)) if self.day is None or day_of(at) > self.day else None
         self.peak_equity = equity if self.peak_equity is None else max(self.peak_equity, equity)
-        changes += self._trip("daily_loss", self.day_start_equity, daily_loss_max)
-        changes += self._trip("drawdown", self.peak_equity, drawdown_max)
-        return changes
+        return rolled
+
+    def crossed(self, *, daily_loss_max: Decimal, drawdown_max: Decimal) -> list[Trip]:
+        """Return the losses that are at their limits now and have not tripped; changes nothing."""
+        losses: tuple[tuple[LossLimit, Decimal | None, Decimal], ...] = (
+            ("daily_loss", self.day_start_equity, daily_loss_max),
+            ("drawdown", self.peak_equity, drawdown_max),
+        )
+        trips = [Trip(limit, fall(base, self.equity), allowed) for limit, base, allowed in losses]
+        return [trip for trip in trips if trip.limit not in self.tripped and trip.value >= trip.allowed]
+
+    def trip(self, limit: LossLimit) -> None:
+        """Latch a limit, once."""
+        if limit not in self.tripped:
+            self.tripped.append(limit)
 
     def reset(self, limit: LossLimit) -> bool:
         """Open a latch and measure anew from the equity last marked; say whether it had tripped.
@@ -84,15 +92,6 @@ class LossWatch(msgspec.Struct):
         self.tripped = [limit for limit in self.tripped if limit not in cleared]
         self.day, self.day_start_equity = day, self.equity
         return DayRolled(day=day, equity=self.equity, cleared=cleared)
-
-    def _trip(self, limit: LossLimit, base: Decimal | None, allowed: Decimal) -> list[Trip]:
-        if limit in self.tripped or not allowed.is_finite():
-            return []
-        value = fall(base, self.equity)
-        if value < allowed:
-            return []
-        self.tripped.append(limit)
-        return [Trip(limit=limit, value=value, allowed=allowed)]
 
 
 def fall(peak: Decimal | None, equity: Decimal) -> Decimal:

@@ -16,6 +16,8 @@ OrderState = Literal["intended", "unresolved", "accepted", "filled", "canceled",
 """`intended`: on disk, outcome not yet known. `unresolved`: the venue's answer proves nothing.
 `accepted`: the venue has it (perhaps partly filled).  The rest are final."""
 
+UNPROVEN: frozenset[str] = frozenset({"intended", "unresolved"})
+"""States of an order that the venue was not heard of yet."""
 FINAL: frozenset[str] = frozenset({"filled", "canceled", "expired", "rejected", "absent"})
 RANK: dict[str, int] = {
     "intended": 0,

@@ -15,7 +15,7 @@ import msgspec
 from domain.execution import Approval, Execution, Plan
 from domain.market import Instant, Instrument
 from domain.money import ZERO, floor_to
-from domain.order import Leg, Order, Terms, client_order_id
+from domain.order import UNPROVEN, Leg, Order, Terms, client_order_id
 from domain.proposal import Exit, Reason
 
 
@@ -122,7 +122,7 @@ def _is_wished_away(known: Execution, approval: Approval) -> bool:
 
 
 def _steps_of_plan(known: Execution, plan: Plan, orders: list[Order], here: Situation) -> list[Step]:
-    if any(order.state in ("intended", "unresolved") for order in orders):
+    if any(order.state in UNPROVEN for order in orders):
         return []
     if any(order.terms.client_id in known.canceling for order in orders):
         return []

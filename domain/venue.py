@@ -68,9 +68,6 @@ class Venue(Protocol):
     def show(self, at: Instant, bars: Sequence[Bar]) -> None:
         """Hand a simulated venue the bars that closed at `at`; a real one has a market of its own and ignores it."""
 
-    def balances(self) -> dict[str, Decimal]:
-        """Return the account's totals, free and locked together, by asset, as last known."""
-
     def close(self) -> None:
         """Let go of files and connections."""
 
@@ -92,6 +89,10 @@ class VenueProfile(msgspec.Struct, frozen=True):
     """Silence for this long leaves a request unproven."""
     look_again_s: float
     """Pause between two questions about the same order."""
+    market_lock: Decimal
+    """Share of the market's price that it holds back on top for a market buy, which may trade at a worse one."""
+    fee_lock: Decimal
+    """Share of its worth that it holds back on top for the fees of a buy, in quote currency."""
 
 
 def absence_is_proven(terms: Terms, *, negatives: int, now: Instant, profile: VenueProfile) -> bool:

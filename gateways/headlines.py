@@ -40,7 +40,7 @@ class HeadlineFile:
     """A CSV file with the columns `ts` (milliseconds since the epoch, UTC), `title`, perhaps `source` and `subject`."""
 
     def __init__(self, path: Path | str) -> None:
-        """Take the file's path; it is read when it is described or loaded, never before."""
+        """Take the file's path; it is read when it is loaded, never before."""
         self._path = Path(path)
         self._sha256 = ""
         self._skipped: list[tuple[int, str]] = []
@@ -57,29 +57,25 @@ class HeadlineFile:
         return self._skipped_count
 
     def describe(self) -> str:
-        """Name the file and the hash of its bytes.
-
-        Raises:
-            SourceMissing: the file cannot be read.
-            SourceBroken: it is too large, or not what it was before.
-        """
-        if not self._sha256:
-            self._read()
-        return f"headlines {self._path.name} sha256:{self._sha256}"
+        """Name the file and, once it was loaded, the hash of its bytes; nothing is read for that."""
+        return f"headlines {self._path.name}" + (f" sha256:{self._sha256}" if self._sha256 else "")
 
     def load(self) -> Sequence[Headline]:
         """Return the headlines by publication, source and title; rows that cannot be are skipped and counted.
 
         Raises:
             SourceMissing: the file cannot be read.
-            SourceBroken: it is too large, cut short, not what was described, lacks a column or has bad rows only.
+            SourceBroken: it is too large, cut short, not what was loaded before, lacks a column or has bad rows only.
         """
         self._skipped, self._skipped_count = [], 0
-        headlines = sorted(self._rows(self._text()), key=lambda row: (row.published_at, row.source, row.title))
+        content = self._read()
+        headlines = sorted(self._rows(self._text(content)), key=lambda row: (row.published_at, row.source, row.title))
         if not headlines and self._skipped:
             line, reason = self._skipped[0]
             found = f"{self._skipped_count} bad rows and no good one: {reason}"
             raise SourceBroken(self._path, "headlines", found, line=line)
+        # Only now: a file that could not be loaded may be mended.
+        self._sha256 = sha256(content).hexdigest()
         return headlines
 
     def _read(self) -> bytes:
@@ -92,11 +88,9 @@ class HeadlineFile:
         found = sha256(content).hexdigest()
         if self._sha256 not in ("", found):
             raise SourceBroken(self._path, f"the same content as before, sha256 {self._sha256}", found)
-        self._sha256 = found
         return content
 
-    def _text(self) -> str:
-        content = self._read()
+    def _text(self, content: bytes) -> str:
         if content.startswith(_GZIP_MAGIC):
             try:
                 with gzip.open(io.BytesIO(content)) as file:

@@ -71,12 +71,13 @@ class Acts:
 
     def reload(self, environ: Mapping[str, str] = os.environ) -> tuple[bool, str]:
         """Load the configuration again; apply all of what can change, or refuse it as a whole."""
-        old = self._current.parts.settings
+        parts = self._current.parts
+        old = parts.settings
         try:
             new = load_settings(self._config_path, environ=environ, overrides=self._overrides).settings
             changes = compare(old, new)
             strategies = self._strategies(changes.effective)
-            limits = limits_of(changes.effective, tuple(self._current.parts.shape.instruments))
+            limits = limits_of(changes.effective, tuple(parts.shape.instruments), parts.profile)
         except (ConfigurationError, ValueError) as error:
             # A secret under a wrong key would be shown as what was found there; the journal never forgets.
             problems = tuple(scrub(str(error)).splitlines())
@@ -147,7 +148,8 @@ class Acts:
         blow = Break(reason or "an operator asked for it")
         if name in (*CLERKS, "root"):
             system.runtime.after(ANSWER_FIRST_S, lambda: system.tell(name, blow, Lane.CONTROL))
-            return True, f"{name} will be broken in {ANSWER_FIRST_S} s; `holdfast ctl tree` shows how it heals"
+            heals = "`holdfast ctl tree` shows how it heals" if name in CLERKS else "the process ends with 70"
+            return True, f"{name} will be broken in {ANSWER_FIRST_S} s; {heals}"
         if not system.tell(name, blow, Lane.CONTROL):
             return False, f"{name} is down already"
         return True, f"{name} was broken; `holdfast ctl tree` shows how it heals"

@@ -1,7 +1,7 @@
 """Requests of the admin socket: questions are answered from the actors' states, commands go to the clerk."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import msgspec
 
 from actors.breaker import BreakerState
 from actors.positions import PositionsState
+from actors.sentiment import SentimentState
 from domain.execution import Execution
 from holdfast import __version__, views
 from holdfast.admin.protocol import Request
@@ -23,20 +24,29 @@ from messages.node import (
     OperatorCommanded,
     OrdersAsked,
     PerformanceAsked,
+    SentimentAsked,
 )
 from supervision import ActorDown, System, Timeout
 
 ASK_S = 3.0
-STATES: dict[str, type] = {"positions": PositionsState, "executor": Execution, "breaker": BreakerState}
+STATES: dict[str, type] = {
+    "positions": PositionsState,
+    "executor": Execution,
+    "breaker": BreakerState,
+    "sentiment": SentimentState,
+}
 COMMANDS = frozenset(Command.__args__)  # type: ignore[attr-defined]
 
 
 class Answers:
     """Handles requests on threads of its own, so that no client waits for another's answer."""
 
-    def __init__(self, system: System, home: Path, *, is_paper: bool, durable_seq: Callable[[], int]) -> None:
+    def __init__(
+        self, system: System, home: Path, *, symbols: Collection[str], is_paper: bool, durable_seq: Callable[[], int]
+    ) -> None:
         self._system = system
         self._home = home
+        self._symbols = symbols
         self._is_paper = is_paper
         self._durable_seq = durable_seq
         self._began = time.monotonic()
@@ -80,8 +90,8 @@ class Answers:
                     self._ask("executor", OrdersAsked()), with_finished=bool(request.params["all"])
                 )
             case "performance":
-                uptime_s = round(time.monotonic() - self._began, 3)
-                return {"uptime_s": uptime_s} | msgspec.to_builtins(self._ask("positions", PerformanceAsked()))
+                lived = {"uptime_s": self._uptime_s(), "restarts": sum(each.restarts for each in vitals)}
+                return lived | msgspec.to_builtins(self._ask("positions", PerformanceAsked()))
             case _:
                 raise ValueError(f"no such question: {request.method}")
 
@@ -91,20 +101,25 @@ class Answers:
         vitals = switchboard.vitals()
         breaker = self._ask_if_up("breaker", BreakerAsked())
         positions = self._ask_if_up("positions", HoldingsAsked())
+        sentiment = self._ask_if_up("sentiment", SentimentAsked())
         down = [each.name for each in vitals if not each.up]
         status: dict[str, Any] = {
             "state": breaker.mode if breaker is not None else "reduce_only",
             "seq": switchboard.last_seq,
             "durable_seq": self._durable_seq(),
-            "uptime_s": round(time.monotonic() - self._began, 3),
+            "uptime_s": self._uptime_s(),
             "market_time": self._system.clock.market_ms(),
             "equity": views.worth_view(positions)["equity"] if positions is not None else None,
+            "headlines": views.headlines_view(sentiment) if sentiment is not None else None,
             "version": __version__,
             "dead_letters": sum(switchboard.dead_letters.values()),
             "down": down,
             "actors": views.actors_view(vitals),
         }
         return status | ({} if breaker is None else {k: v for k, v in views.breaker_view(breaker).items() if v})
+
+    def _uptime_s(self) -> float:
+        return round(time.monotonic() - self._began, 3)
 
     def _command(self, request: Request, responder: Responder) -> None:
         params = dict(request.params)
@@ -137,6 +152,8 @@ class Answers:
                 return "crash is for the paper venue only"
             case "crash" | "restart" if command.target not in self._system.names():
                 return f"expected one of {', '.join(self._system.names())}, found {command.target!r}"
+            case "flatten" if command.target and command.target not in self._symbols:
+                return f"expected one of {', '.join(self._symbols)}, found {command.target!r}"
             case "resume" if not command.reason:
                 breaker = self._ask_if_up("breaker", BreakerAsked())
                 if breaker is None or breaker.mode in ("halted", "reduce_only"):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -15,20 +16,27 @@ from holdfast.parts import Parts, paper_settings
 from holdfast.rebuild import symbols_at
 from holdfast.recovery import JournalRecovery
 from holdfast.routes import LEAVES_HOUSE, node_names, routes_for
+from holdfast.secrets import scrub
 from messages.base import Event
 from messages.codec import decode, encode
 from messages.imported import ImportedFile, StateImported
-from messages.node import NodeStarted, OperatorCommanded, StateMarked
+from messages.node import NodeStarted, OperatorCommanded, PartGaveUp, StateMarked
 from persistence.journal import Journal
 from persistence.reader import JournalReader
 from persistence.writer import BATCH_MAX
-from supervision import Exit, Recorder, Switchboard, System
+from supervision import Exit, GaveUp, Recorder, Switchboard, System
 from supervision.system import Report, Runtime
 
 EPOCHS_PER_BOOT = 1_000_000
 """Incarnations of one process: their epochs lie above those of every process before."""
 FAILED_BOOTS_MAX = 3
 """After so many processes in a row that gave themselves up, the node comes up halted."""
+ENDS_ENTRIES = ("trading", "guard", "strategies", "market")
+"""Supervisors whose giving up is remembered, and lets nothing in until an operator has looked.
+
+What only helps people gives up without a word in the journal: it cannot touch trading, and is started anew.
+"""
+REASON_CHARS_MAX = 500
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -173,18 +181,31 @@ def build_system(
         last_epoch=boot * EPOCHS_PER_BOOT,
         a_moment_later=runtime.a_moment_later,
     )
+
+    def hear(report: Report) -> None:
+        # Written down here and by no actor: whichever it were, it may be down at this very moment.
+        if isinstance(report, GaveUp) and report.supervisor in ENDS_ENTRIES:
+            switchboard.record("node", [gave_up(report)])
+        on_report(report)
+
     return System(
         runtime=runtime,
         switchboard=switchboard,
         recover=JournalRecovery(home, recorder.wait),
         marker=StateMarked,
-        on_report=on_report,
+        on_report=hear,
         on_root_end=on_root_end,
         on_stuck=on_stuck,
         abandoned_max=parts.settings.supervision.abandoned_max,
         seed=seed,
         cue=cue,
     )
+
+
+def gave_up(report: GaveUp) -> PartGaveUp:
+    """Return what is remembered of a supervisor that gave up."""
+    reason = scrub(f"{report.name}: {report.reason}")
+    return PartGaveUp(part=report.supervisor, reason=reason[:REASON_CHARS_MAX])
 
 
 def first_events(
@@ -214,3 +235,12 @@ def first_events(
         events.append(halt)
     assert len(events) <= BATCH_MAX
     return events
+
+
+def run_job(job: Callable[[], Any], reply: Callable[[Any], None]) -> None:
+    """Do what a source is to do, and tell what it returned or raised to who asked."""
+    try:
+        found = job()
+    except Exception as error:  # noqa: BLE001  whatever a source raises is for who asked
+        found = error
+    reply(found)

@@ -27,12 +27,20 @@ from holdfast.config.settings import Settings
 from holdfast.config.watch import ConfigWatcher, look_at
 from holdfast.cues import cue_from_environment
 from holdfast.exit_codes import ExitCode
-from holdfast.ground import build_system, demand_same_market, first_events, look_back, open_venue, opening_of
+from holdfast.ground import (
+    build_system,
+    demand_same_market,
+    first_events,
+    look_back,
+    open_venue,
+    opening_of,
+    run_job,
+)
 from holdfast.imports.saying import say_opening
 from holdfast.logs import NodeLog
 from holdfast.notify import ServiceManager
 from holdfast.pace import Pace
-from holdfast.parts import PAPER_PROFILE, Parts, gather
+from holdfast.parts import Parts, gather
 from holdfast.recovery import JournalRecorder
 from holdfast.secrets import scrub
 from holdfast.summary import ProgressLine, print_summary, summarise
@@ -151,12 +159,11 @@ class Node:
         self._stack.callback(pool.shutdown, wait=False, cancel_futures=True)
 
         def fetch(job: Callable[[], Any], reply: Callable[[Any], None]) -> None:
-            pool.submit(_run_job, job, reply)
+            pool.submit(run_job, job, reply)
 
         machine = MachineWatch(self._home)
         return Ports(
             venue=venue,
-            profile=PAPER_PROFILE,
             generation=self._journal.generation,
             fetch=fetch,
             fetch_headlines=lambda reply: fetch(parts.headlines.load, reply),
@@ -221,7 +228,13 @@ class Node:
     def _open_admin(self) -> AdminServer | None:
         if not self._current.parts.settings.admin.enabled:
             return None
-        answers = Answers(self._system, self._home, is_paper=True, durable_seq=lambda: self._recorder.durable_seq)
+        answers = Answers(
+            self._system,
+            self._home,
+            symbols=tuple(self._current.parts.shape.instruments),
+            is_paper=True,
+            durable_seq=lambda: self._recorder.durable_seq,
+        )
         self._stack.callback(answers.close)
         server = AdminServer(
             self._home / "admin.sock",
@@ -317,8 +330,8 @@ class Node:
             case Terminated():
                 self._log("warning", "child.terminated", **report._asdict() | {"reason": str(report.reason)})
             case GaveUp():
-                reason = Exit(report.reason.kind, scrub(report.reason.detail))
-                self._system.tell("health", report._replace(reason=reason))
+                said = {"supervisor": report.supervisor, "child": report.name, "reason": str(report.reason)}
+                self._log("error", "supervisor.gave_up", **said)
 
     def _hear_root_end(self, reason: Exit) -> None:
         self._root_ended.set()
@@ -333,11 +346,3 @@ class Node:
 
 def _nothing(point: str) -> None:
     """Do nothing at a cue."""
-
-
-def _run_job(job: Callable[[], Any], reply: Callable[[Any], None]) -> None:
-    try:
-        found = job()
-    except Exception as error:  # noqa: BLE001  whatever a source raises is told to who asked
-        found = error
-    reply(found)

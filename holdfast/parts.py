@@ -1,7 +1,6 @@
 """The parts a configuration asks for, made ready and not yet wired: instruments, sources, strategies, limits."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from zlib import crc32
 
@@ -17,7 +16,7 @@ from domain.strategies import Score, Strategy
 from domain.venue import VenueProfile
 from gateways.headlines import HeadlineFile, NoHeadlines
 from gateways.lexicon import load_lexicon
-from gateways.paper import PaperSettings
+from gateways.paper import PaperSettings, profile_of
 from gateways.plugins import find_strategy
 from gateways.recorded import RecordedMarket
 from gateways.sample import SampleMarket
@@ -27,15 +26,6 @@ from holdfast.config.instruments import instrument_for
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.settings import Settings, StrategySettings
 
-PAPER_PROFILE = VenueProfile(
-    enforces_deadline=True,
-    in_flight_outlives_us=False,
-    visibility_lag_ms=0,
-    skew_ms=0,
-    negatives_needed=1,
-    answer_within_s=30.0,
-    look_again_s=1.0,
-)
 SAMPLE_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 SAMPLE_DAYS = 14
 DEADLINE_MS = 60 * SECOND_MS
@@ -79,6 +69,7 @@ class Parts(msgspec.Struct, frozen=True):
     source: MarketSource
     headlines: HeadlineSource
     shape: Shape
+    profile: VenueProfile
     limits: Limits
 
 
@@ -97,18 +88,20 @@ def gather(settings: Settings, *, folder: Path) -> Parts:
         problems += _starved(part, source, shape)
     if problems:
         raise ConfigurationError(problems)
+    profile = profile_of(paper_settings(settings), shape.quote)
     return Parts(
         settings=settings,
         source=source,
         headlines=open_headlines(settings, folder),
         shape=shape,
-        limits=_limits(settings, symbols),
+        profile=profile,
+        limits=_limits(settings, symbols, profile),
     )
 
 
-def _limits(settings: Settings, symbols: tuple[str, ...]) -> Limits:
+def _limits(settings: Settings, symbols: tuple[str, ...], profile: VenueProfile) -> Limits:
     try:
-        return limits_of(settings, symbols)
+        return limits_of(settings, symbols, profile)
     except ValueError as error:
         raise ConfigurationError([Problem("risk", "limits that can be", str(error), "the limits")]) from error
 
@@ -210,7 +203,7 @@ class Scorer:
         )
 
 
-def limits_of(settings: Settings, symbols: tuple[str, ...]) -> Limits:
+def limits_of(settings: Settings, symbols: tuple[str, ...], profile: VenueProfile) -> Limits:
     """Return the breaker's limits as configured; all symbols of the feed are allowed where none is named."""
     risk = settings.risk
     return Limits(
@@ -223,7 +216,8 @@ def limits_of(settings: Settings, symbols: tuple[str, ...]) -> Limits:
         stale_after_ms=int(risk.stale_after_s * SECOND_MS),
         symbols_allowed=risk.symbols_allowed or symbols,
         no_trade=risk.no_trade,
-        fee_buffer=max(settings.venue.fee_taker_bps, settings.venue.fee_maker_bps, Decimal(0)) / 10_000 * 2,
+        market_lock=profile.market_lock,
+        fee_lock=profile.fee_lock,
     )
 
 

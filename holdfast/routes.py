@@ -39,7 +39,7 @@ from messages.orders import (
 )
 from messages.positions import AccountOpened, EquityMarked, PositionChanged
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
-from messages.sentiment import HeadlineScored, HeadlinesUnavailable
+from messages.sentiment import HeadlinesAvailable, HeadlineScored, HeadlinesUnavailable
 
 Kinds = tuple[type[Event], ...]
 
@@ -58,7 +58,7 @@ HEARS: dict[str, Kinds] = {
         OrderAbsent,
         MarketEnded,
     ),
-    "sentiment": (SourceOpened, FramesClosed, HeadlineScored, HeadlinesUnavailable),
+    "sentiment": (SourceOpened, FramesClosed, HeadlineScored, HeadlinesUnavailable, HeadlinesAvailable),
     "strategy": (
         HistoryLoaded,
         FramesClosed,
@@ -124,6 +124,7 @@ HEARS: dict[str, Kinds] = {
         SourceOpened,
         RowRefused,
         HeadlinesUnavailable,
+        HeadlinesAvailable,
         OrderApproved,
         OrderDenied,
         OrderIntended,

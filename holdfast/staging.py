@@ -11,11 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from actors.base import Log
 from actors.health import Machine
+from actors.operator import Act
 from domain.market import DAY_MS, Instant
 from gateways.paper import PaperVenue
-from holdfast.ground import build_system, first_events, look_back, open_venue, opening_of
-from holdfast.parts import PAPER_PROFILE, Parts
+from holdfast.ground import build_system, first_events, look_back, open_venue, opening_of, run_job
+from holdfast.parts import Parts
 from holdfast.recovery import draft_of
 from holdfast.wiring import Current, Ports, tree
 from messages.node import OperatorCommanded
@@ -27,15 +29,30 @@ WALL_MS = 1_700_000_000_000
 """Where the virtual wall clock begins."""
 
 
+def _act(command: OperatorCommanded) -> tuple[bool, str]:
+    return False, f"{command.command} has no meaning on a stage"
+
+
 class StagedNode:
     """One life of a node on a stage.  Leaving the context is the end of that life, however it came."""
 
-    def __init__(self, parts: Parts, home: Path, *, seed: int, cue: Callable[[str], None] | None = None) -> None:
-        self.parts = parts
+    def __init__(
+        self,
+        parts: Parts,
+        home: Path,
+        *,
+        seed: int,
+        cue: Callable[[str], None] | None = None,
+        log: Log = lambda level, event, **values: None,
+        act: Act = _act,
+    ) -> None:
+        self.current = Current(parts)
         self.reports: list[Report] = []
         self.ended = False
         self.root_exit: Exit | None = None
         self._home = home
+        self._log = log
+        self._act = act
         with ExitStack() as opened:
             self._journal = journal = opened.enter_context(closing(Journal.open(home, cue=cue or _nothing)))
             self._past = look_back(home, journal.last_seq)
@@ -62,7 +79,7 @@ class StagedNode:
         )
         self.switchboard = self.system.switchboard
         recorder.on_durable = self.switchboard.on_durable
-        self._tree = tree(Current(parts), self._ports(venue))
+        self._tree = tree(self.current, self._ports(venue))
 
     def __enter__(self) -> Self:
         self._record_start()
@@ -121,7 +138,7 @@ class StagedNode:
 
     def _record_start(self) -> None:
         events = first_events(
-            self.parts,
+            self.current.parts,
             self._past,
             self._journal,
             opening=self._opening,
@@ -140,15 +157,14 @@ class StagedNode:
     def _ports(self, venue: PaperVenue) -> Ports:
         return Ports(
             venue=venue,
-            profile=PAPER_PROFILE,
             generation=self._journal.generation,
-            fetch=lambda job, reply: reply(job()),
-            fetch_headlines=lambda reply: reply(self.parts.headlines.load()),
+            fetch=run_job,
+            fetch_headlines=lambda reply: run_job(self.current.parts.headlines.load, reply),
             keep_states=self._keep,
             durable_seq=lambda: self._recorder.durable_seq,
             machine=lambda: Machine(0.0, 0.0, 1e6, 1, 1),
-            log=lambda level, event, **values: None,
-            act=_act,
+            log=self._log,
+            act=self._act,
             pause_s=lambda at, following: 0.0,
             at_end=self._data_ended,
             summary_after=_next_midnight,
@@ -157,10 +173,6 @@ class StagedNode:
 
 def _nothing(point: str) -> None:
     """Do nothing at a cue."""
-
-
-def _act(command: OperatorCommanded) -> tuple[bool, str]:
-    return False, f"{command.command} has no meaning on a stage"
 
 
 def _next_midnight(at: Instant) -> Instant:

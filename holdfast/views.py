@@ -8,6 +8,7 @@ import msgspec
 
 from actors.breaker import BreakerState
 from actors.positions import PositionsState
+from actors.sentiment import SentimentState
 from domain.execution import Execution
 from domain.order import Order
 from supervision import Vitals
@@ -90,6 +91,11 @@ def breaker_view(state: BreakerState) -> dict[str, Any]:
         "reasons": {name: why for name, why in reasons.items() if why},
         "tripped": list(state.watch.tripped),
     }
+
+
+def headlines_view(state: SentimentState) -> str:
+    """Say whether headlines can be read, and why not."""
+    return f"cannot be read: {state.problem}" if state.problem else "available"
 
 
 def tree_view(vitals: Iterable[Vitals]) -> dict[str, Any]:

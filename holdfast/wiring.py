@@ -30,11 +30,12 @@ from actors.sentiment import FetchHeadlines, Sentiment, SentimentMemory
 from actors.strategy import StrategyHost
 from actors.venue import VenueDesk, VenueMemory
 from domain.market import Instant
-from domain.venue import Venue, VenueProfile
+from domain.venue import Venue
 from holdfast.config.settings import Intensity, Settings
 from holdfast.memories import remembering_names, strategy_memory
 from holdfast.parts import DEADLINE_MS, Parts, Scorer, StrategyPart, audiences_of
 from holdfast.routes import role_of
+from persistence.snapshots import STATE_BYTES_MAX
 from supervision import Actor, Backoff, ChildSpec, Seat, Supervisor, SupervisorSpec, System
 from supervision.spec import Restart, Strategy
 
@@ -48,7 +49,6 @@ class Ports(msgspec.Struct, frozen=True):
     """What the tree is connected to outside of itself."""
 
     venue: Venue
-    profile: VenueProfile
     generation: int
     fetch: Fetch
     fetch_headlines: FetchHeadlines
@@ -85,20 +85,20 @@ def tree(current: Current, ports: Ports) -> ChildSpec:
 
 def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec:
     names = remembering_names(current.parts.shape)
-    limits = HealthLimits(
-        memory_mb=settings.health.memory_limit_mb,
-        disk_free_mb=settings.health.disk_free_min_mb,
-        message_age_s=settings.health.message_age_max_s,
-    )
 
     def health(system: System, seat: Seat) -> Health:
+        watch = current.parts.settings.health
         return Health(
             system,
             seat,
             machine=ports.machine,
-            limits=limits,
+            limits=HealthLimits(
+                memory_mb=watch.memory_limit_mb,
+                disk_free_mb=watch.disk_free_min_mb,
+                message_age_s=watch.message_age_max_s,
+            ),
             log=ports.log,
-            beat_s=settings.health.heartbeat_s,
+            beat_s=watch.heartbeat_s,
             summary_after=ports.summary_after,
             durable_seq=ports.durable_seq,
         )
@@ -107,7 +107,14 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
         return Herald(system, seat, log=ports.log)
 
     def archivist(system: System, seat: Seat) -> Archivist:
-        return Archivist(system, seat, names=names, keep=ports.keep_states, every=settings.journal.snapshot_every)
+        return Archivist(
+            system,
+            seat,
+            names=names,
+            keep=ports.keep_states,
+            every=settings.journal.snapshot_every,
+            state_bytes_max=STATE_BYTES_MAX,
+        )
 
     def operator(system: System, seat: Seat) -> Operator:
         return Operator(system, seat, memory=OperatorMemory(), act=ports.act)
@@ -152,7 +159,7 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             memory=ExecutorMemory(),
             instruments=current.parts.shape.instruments,
             generation=ports.generation,
-            profile=ports.profile,
+            profile=current.parts.profile,
             deadline_ms=DEADLINE_MS,
         )
 
@@ -190,6 +197,7 @@ def _market(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             fetch=ports.fetch_headlines,
             score=Scorer(parts.settings, parts.shape.instruments),
             look_back_ms=8 * half_life_ms,
+            retry_s=parts.settings.sentiment.retry_s,
         )
 
     def feed(system: System, seat: Seat) -> Feed:

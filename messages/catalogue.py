@@ -42,7 +42,7 @@ from messages.orders import (
 )
 from messages.positions import AccountOpened, EquityMarked, PositionChanged
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
-from messages.sentiment import HeadlineScored, HeadlinesUnavailable
+from messages.sentiment import HeadlinesAvailable, HeadlineScored, HeadlinesUnavailable
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 """Turns an event's plain JSON values of one version into those of the next."""
@@ -59,6 +59,7 @@ EVENTS: tuple[type[Event], ...] = (
     MarketEnded,
     HeadlineScored,
     HeadlinesUnavailable,
+    HeadlinesAvailable,
     OrderApproved,
     OrderDenied,
     BreakerTripped,

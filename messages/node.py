@@ -126,6 +126,10 @@ class BreakerAsked(Message, frozen=True):
     """May entries be made, and how far are the limits?"""
 
 
+class SentimentAsked(Message, frozen=True):
+    """Can headlines be read, and how far are they scored?"""
+
+
 class SummaryWanted(Message, frozen=True):
     """Tell how trading has gone, to this name."""
 
@@ -152,6 +156,20 @@ class Marked(Message, frozen=True):
     request_id: str
     sequence: int
     state_hash: str
+
+
+class StateTooLarge(Message, frozen=True):
+    """An actor's state is too large to be kept; without a snapshot it folds its whole past when it starts."""
+
+    actor: str
+    size: int
+    size_max: int
+
+
+class SnapshotOverdue(Message, frozen=True):
+    """A snapshot that an operator asked for has taken as long as it may."""
+
+    request_id: str
 
 
 class Beat(Message, frozen=True):

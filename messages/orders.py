@@ -150,7 +150,7 @@ class LookAgain(Message, frozen=True):
 
 
 class ForeignOrderSeen(Message, frozen=True):
-    """The venue shows an order that is not in the journal, or was finished long ago."""
+    """The venue shows an order that is not in the journal, was finished long ago, or was taken for absent."""
 
     client_id: str
     state: str

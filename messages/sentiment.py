@@ -12,10 +12,16 @@ class HeadlineScored(Event, frozen=True):
 
 
 class HeadlinesUnavailable(Event, frozen=True):
-    """The source of headlines cannot be read; sentiment is neutral from now on."""
+    """The source of headlines cannot be read; until it can, nothing new is scored."""
 
     source: str
     detail: str
+
+
+class HeadlinesAvailable(Event, frozen=True):
+    """The source of headlines, which could not be read, can be read again."""
+
+    source: str
 
 
 class HeadlinesRead(Message, frozen=True):
@@ -23,3 +29,7 @@ class HeadlinesRead(Message, frozen=True):
 
     headlines: tuple[Headline, ...]
     problem: str = ""
+
+
+class ReadAgain(Message, frozen=True):
+    """The source has had its time to answer, or was left alone for long enough."""

@@ -44,7 +44,8 @@ CATCH_ALL = {
     "holdfast/admin/socket_file.py": {"_listen"},
     "holdfast/answers.py": {"_handle"},
     "holdfast/cli/errors.py": {"guarded"},
-    "holdfast/node.py": {"_run_job", "_summarise", "run"},
+    "holdfast/ground.py": {"run_job"},
+    "holdfast/node.py": {"_summarise", "run"},
 }
 """The functions that may catch what they cannot name; supervision may, being there for it."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from cyclopts import CycloptsError, MissingArgumentError
 
+from holdfast.admin.methods import METHODS
 from holdfast.cli.main import app
 from holdfast.config.loading import load_settings
 from holdfast.config.settings import Settings
@@ -156,9 +157,16 @@ def test_every_exit_code_is_told(name: str) -> None:
     assert told == [int(code) for code in ExitCode]
 
 
+def test_every_command_that_asks_or_steers_a_node_is_described() -> None:
+    described = re.findall(r"^\| `holdfast ctl ([a-z-]+)[^|]* \| \w", text_of("docs/operations.md"), re.MULTILINE)
+
+    assert sorted(described) == sorted(METHODS)
+
+
 def test_the_decisions_are_numbered_and_listed() -> None:
     files = sorted(path.name for path in (ROOT / "docs" / "decisions").glob("0*.md"))
 
-    assert [int(file[:4]) for file in files] == list(range(1, len(files) + 1))
+    numbers = [int(file[:4]) for file in files]
+    assert numbers == sorted(set(numbers)), "each number once; one may be taken by work that is not here yet"
     assert LINK.findall(text_of("docs/decisions/README.md")) == files
     assert all(text_of(f"docs/decisions/{file}").startswith(f"# {int(file[:4])}. ") for file in files)

@@ -46,7 +46,7 @@ class View(msgspec.Struct, frozen=True):
     equity: Decimal
     """Worth of the whole account, in quote currency."""
     cash: Decimal
-    """Quote currency that is free for new orders."""
+    """Quote currency on the account, free and held back for open orders together; the breaker knows which."""
     holdings: Mapping[str, Holding]
     """By symbol; every symbol of the strategy is there."""
     instruments: Mapping[str, Instrument]

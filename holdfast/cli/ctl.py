@@ -55,7 +55,7 @@ def orders(
 
 @app.command
 def performance(*, at: At = HERE) -> int:
-    """Show return, drawdown, fees, trades, errors and uptime."""
+    """Show return, drawdown, fees, trades, restarts of actors and uptime."""
     return _ask(at, "performance")
 
 

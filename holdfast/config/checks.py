@@ -32,18 +32,21 @@ def misfits(settings: Settings) -> Iterator[Misfit]:
 
 
 def _paths(settings: Settings) -> Iterator[Misfit]:
-    for section, source, path in (
-        ("feed", settings.feed.source, settings.feed.path),
-        ("sentiment", settings.sentiment.source, settings.sentiment.path),
-    ):
-        if source == "files" and not (path and Path(path).exists()):
-            found = f"nothing at {path}" if path else "none"
-            yield Misfit(
-                key=f"{section}.path",
-                expected=f'a file or folder that exists, since {section}.source is "files"',
-                found=found,
-                with_=(f"{section}.source",),
-            )
+    feed, sentiment = settings.feed, settings.sentiment
+    if feed.source == "files" and not (feed.path and Path(feed.path).exists()):
+        yield _no_path("feed", "a file or folder that exists", feed.path)
+    if sentiment.source == "files" and not (sentiment.path and Path(sentiment.path).is_file()):
+        yield _no_path("sentiment", "a file that exists", sentiment.path)
+
+
+def _no_path(section: str, expected: str, path: str) -> Misfit:
+    where = "a folder" if path and Path(path).is_dir() else f"nothing at {path}"
+    return Misfit(
+        key=f"{section}.path",
+        expected=f'{expected}, since {section}.source is "files"',
+        found=where if path else "none",
+        with_=(f"{section}.source",),
+    )
 
 
 def _times(settings: Settings) -> Iterator[Misfit]:

@@ -69,6 +69,8 @@ class Sentiment(msgspec.Struct, frozen=True, kw_only=True):
     source: Annotated[Literal["none", "sample", "files"], Choice(words=("none", "sample", "files"))] = "sample"
     path: Annotated[str, Place()] = ""
     half_life_hours: Annotated[float, Number(above=0, at_most=8_760, unit="hours", as_float=True)] = 6.0
+    retry_s: Seconds = 60.0
+    """How long a source may take to answer, and how long one that could not be read is left alone."""
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,8 +34,8 @@ LIMITS = Limits(
     drawdown_max=D("0.2"),
     stale_after_ms=120_000,
     symbols_allowed=("BTC/USDT", "ETH/USDT"),
-    fee_buffer=D("0.001"),
-    slippage_buffer=D("0.01"),
+    fee_lock=D("0.001"),
+    market_lock=D("0.01"),
 )
 ACCOUNT = Account(
     now=NOW,
@@ -307,8 +307,8 @@ def cases(draw: st.DrawFn) -> tuple[Entry, Account, Limits]:
             order_notional_max=draw(st.decimals("100", "50000", places=4)),
             exposure_max=draw(FRACTIONS),
             symbol_exposure_max=draw(FRACTIONS),
-            fee_buffer=draw(st.decimals("0", "0.01", places=5)),
-            slippage_buffer=draw(st.decimals("0", "0.05", places=5)),
+            fee_lock=draw(st.decimals("0", "0.01", places=5)),
+            market_lock=draw(st.decimals("0", "0.05", places=5)),
         ),
     )
 
@@ -330,8 +330,8 @@ def test_no_approval_passes_a_limit_and_every_denial_says_why(case: tuple[Entry,
     assert known.symbol_exposure is not None
     assert known.cash_free is not None
     with localcontext(Context(prec=200)):
-        worst = wish.limit_price or max(known.mark, wish.price) * (1 + allowed.slippage_buffer)
-        assert verdict.reserved >= verdict.quantity * worst * (1 + allowed.fee_buffer)
+        worst = wish.limit_price or max(known.mark, wish.price) * (1 + allowed.market_lock)
+        assert verdict.reserved >= verdict.quantity * worst * (1 + allowed.fee_lock)
         assert 0 < verdict.quantity <= wish.quantity
         assert verdict.quantity % known.instrument.lot == 0
         assert verdict.quantity >= known.instrument.quantity_min
@@ -381,8 +381,8 @@ def test_a_looser_limit_never_shrinks_an_approval(case: tuple[Entry, Account, Li
         ({"daily_loss_max": 0.05}, "daily_loss_max must be above 0 and at most 1, was 0.05"),
         ({"drawdown_max": D("0")}, "drawdown_max must be above 0 and at most 1, was 0"),
         ({"stale_after_ms": 0}, "stale_after_ms must be above 0, was 0"),
-        ({"fee_buffer": D("-0.1")}, "fee_buffer must be at least 0 and below 1, was -0.1"),
-        ({"slippage_buffer": D("1")}, "slippage_buffer must be at least 0 and below 1, was 1"),
+        ({"fee_lock": D("-0.1")}, "fee_lock must be at least 0 and below 1, was -0.1"),
+        ({"market_lock": D("1")}, "market_lock must be at least 0 and below 1, was 1"),
         ({"symbols_allowed": ("A/B", "A/B")}, "symbols_allowed must be names, each once, was A/B, A/B"),
     ],
 )
@@ -399,7 +399,12 @@ def test_every_wrong_limit_is_named_at_once() -> None:
 
 
 def marked(watch: LossWatch, at: int, equity: str) -> list[Trip | DayRolled]:
-    return watch.mark(at, D(equity), daily_loss_max=D("0.05"), drawdown_max=D("0.1"))
+    """Take a mark in, latch what it trips, and return what has happened: first the day, then the trips."""
+    rolled = watch.mark(at, D(equity))
+    trips = watch.crossed(daily_loss_max=D("0.05"), drawdown_max=D("0.1"))
+    for trip in trips:
+        watch.trip(trip.limit)
+    return [*([rolled] if rolled is not None else []), *trips]
 
 
 def test_the_first_mark_begins_the_day_and_the_peak() -> None:
@@ -420,6 +425,18 @@ def test_a_loss_of_the_day_trips_once_at_its_limit_and_stays_though_equity_recov
     assert marked(watch, NOW + 3 * HOUR_MS, "940") == []
     assert marked(watch, NOW + 4 * HOUR_MS, "1000") == []
     assert watch.tripped == ["daily_loss"]
+
+
+def test_to_look_for_losses_at_their_limits_latches_nothing() -> None:
+    watch = LossWatch()
+    watch.mark(NOW, D("1000"))
+    watch.mark(NOW + 1, D("800"))
+
+    first = watch.crossed(daily_loss_max=D("0.05"), drawdown_max=D("0.1"))
+
+    assert [trip.limit for trip in first] == ["daily_loss", "drawdown"]
+    assert watch.crossed(daily_loss_max=D("0.05"), drawdown_max=D("0.1")) == first
+    assert watch.crossed(daily_loss_max=D("0.5"), drawdown_max=D("0.5")) == []
 
 
 def test_a_new_utc_day_opens_the_latch_of_the_day_and_measures_from_its_first_mark() -> None:

@@ -122,8 +122,7 @@ def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
 
     with pytest.raises(SourceMissing, match=r"none\.csv: expected a readable file of headlines, found No such file"):
         source.load()
-    with pytest.raises(SourceMissing, match=r"none\.csv: expected a readable file of headlines, found No such file"):
-        source.describe()
+    assert source.describe() == "headlines none.csv"
 
 
 def test_a_file_with_a_header_only_is_an_empty_source(tmp_path: Path) -> None:
@@ -140,16 +139,27 @@ def test_a_file_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         source.load()
 
 
-def test_the_file_is_described_by_name_and_hash_and_must_stay_as_it_was(tmp_path: Path) -> None:
+def test_a_file_that_was_loaded_is_described_by_name_and_hash_and_must_stay_as_it_was(tmp_path: Path) -> None:
     content = f"ts,title\n{NOON},Bitcoin up\n"
     source = a_file(tmp_path, content)
 
+    source.load()
     described = source.describe()
     a_file(tmp_path, content + f"{NOON},Bitcoin down\n")
 
     assert described == f"headlines news.csv sha256:{sha256(content.encode()).hexdigest()}"
     with pytest.raises(SourceBroken, match="expected the same content as before, sha256"):
         source.load()
+
+
+def test_a_file_that_could_not_be_loaded_may_be_mended(tmp_path: Path) -> None:
+    source = a_file(tmp_path, "time,words\n")
+    with pytest.raises(SourceBroken, match="expected the columns ts, title"):
+        source.load()
+
+    a_file(tmp_path, f"ts,title\n{NOON},Bitcoin up\n")
+
+    assert [headline.title for headline in source.load()] == ["Bitcoin up"]
 
 
 def test_no_headlines_is_a_source_too() -> None:

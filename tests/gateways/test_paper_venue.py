@@ -82,7 +82,7 @@ def cancel(venue: PaperVenue, client_id: str = "a") -> Answer:
     return answer
 
 
-def look_up(venue: PaperVenue, client_id: str = "a") -> Answer:
+def look_up(venue: Venue, client_id: str = "a") -> Answer:
     answers: list[Answer] = []
     venue.look_up(client_id, "COIN/USD", answers.append)
     (answer,) = answers
@@ -96,6 +96,12 @@ def seen(answer: Answer) -> OrderSeen:
 
 def test_the_paper_venue_is_a_venue(open_venue: Open) -> None:
     venue: Venue = open_venue()
+
+    assert look_up(venue) == OrderNotFound("a")
+
+
+def test_an_account_begins_with_its_deposit(open_venue: Open) -> None:
+    venue = open_venue()
 
     assert venue.balances() == {"USD": 10_000, "COIN": 10}
 

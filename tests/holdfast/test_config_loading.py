@@ -299,7 +299,8 @@ def test_a_key_in_the_wrong_section_is_shown_the_right_one() -> None:
     [
         ('[feed]\nsource = "files"', "feed.path", "a file or folder that exists"),
         ('[feed]\nsource = "files"\npath = "nowhere"', "feed.path", "a file or folder that exists"),
-        ('[sentiment]\nsource = "files"', "sentiment.path", "a file or folder that exists"),
+        ('[sentiment]\nsource = "files"', "sentiment.path", "a file that exists"),
+        ('[sentiment]\nsource = "files"\npath = "/tmp"', "sentiment.path", "a file that exists"),
         ("[feed]\nframes = []", "feed.frames", "at least one"),
         ('[feed]\ntimeframe = "8h"\nframes = ["12h"]', "feed.frames", "add up to"),
         ("[feed]\nstart = 2021-06-10\nend = 2021-06-10", "feed.end", "after feed.start"),

@@ -1,14 +1,22 @@
 """What a configuration asks for is there and makes sense, or nothing starts."""
 
+from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from domain.limits import Account, Approved, judge
+from domain.market import DAY_MS, MINUTE_MS, Bar
+from domain.order import OrderType, Terms
+from domain.proposal import Entry
+from domain.venue import Answer, OrderSeen, Refused
+from gateways.paper import PaperVenue
 from gateways.sample import SampleMarket
 from holdfast.config.loading import load_settings
 from holdfast.config.problems import ConfigurationError
-from holdfast.parts import gather
+from holdfast.parts import Parts, gather, paper_settings
 from holdfast.staging import StagedNode
 from tests.endurance.nodes import ROOT, outcome_of
 
@@ -30,6 +38,85 @@ def test_what_cannot_be_is_named_before_anything_starts(override: str, key: str)
         gather(settings, folder=ROOT)
 
     assert [problem.key for problem in refused.value.problems] == [key]
+
+
+@pytest.mark.parametrize("limit_price", [None, "99.5"])
+@pytest.mark.parametrize("fee_asset", ["quote", "received", "BNB"])
+@pytest.mark.parametrize("fee_taker_bps", ["0", "7.5", "400"])
+def test_an_entry_that_the_breaker_has_cut_to_the_cash_is_taken_by_the_venue(
+    fee_taker_bps: str, fee_asset: str, limit_price: str | None, tmp_path: Path
+) -> None:
+    """The breaker sets aside what the venue holds back, to the last lot."""
+    terms = (f"venue.fee_taker_bps={fee_taker_bps}", f"venue.fee_asset={fee_asset}", "risk.order_notional_max=1000000")
+    settings = load_settings(None, environ={}, overrides=terms).settings
+    parts = gather(settings, folder=ROOT)
+    cash, limit = Decimal(1_234), None if limit_price is None else Decimal(limit_price)
+    entry = Entry("SOLUSDT", Decimal(1_000), Decimal(100), good_until=SOL.closed_at, limit_price=limit)
+
+    verdict = judge(entry, account=account_with(cash, parts), limits=parts.limits)
+
+    assert isinstance(verdict, Approved)
+    assert verdict.reduced_by == "NOT_ENOUGH_CASH"
+    with closing(paper_venue(tmp_path, parts, cash)) as venue:
+        answers: list[Answer] = []
+        one_lot_more = verdict.quantity + parts.shape.instruments["SOLUSDT"].lot
+        venue.submit(buy("h2", one_lot_more, limit), answers.append)
+        venue.submit(buy("h1", verdict.quantity, limit), answers.append)
+    assert [type(answer) for answer in answers] == [Refused, OrderSeen]
+
+
+SOL = Bar("SOLUSDT", "1m", DAY_MS, DAY_MS + MINUTE_MS, *map(Decimal, (100, 100, 100, 100, 1_000)))
+
+
+def account_with(cash: Decimal, parts: Parts) -> Account:
+    """Return an account that is worth far more than its cash."""
+    worth = 100 * cash
+    return Account(
+        now=SOL.closed_at,
+        mode="active",
+        instrument=parts.shape.instruments["SOLUSDT"],
+        mark=SOL.close,
+        mark_at=SOL.closed_at,
+        equity=worth,
+        day_start_equity=worth,
+        peak_equity=worth,
+        cash_free=cash,
+        exposure=Decimal(0),
+        symbol_exposure=Decimal(0),
+    )
+
+
+def paper_venue(folder: Path, parts: Parts, cash: Decimal) -> PaperVenue:
+    venue = PaperVenue.open(
+        folder / "venue.db",
+        instruments=parts.shape.instruments,
+        deposit={"USDT": cash},
+        settings=paper_settings(parts.settings),
+    )
+    venue.show(SOL.closed_at, [SOL])
+    return venue
+
+
+def buy(client_id: str, quantity: Decimal, limit: Decimal | None) -> Terms:
+    type_: OrderType = "market" if limit is None else "limit"
+    return Terms(client_id, "one", "SOLUSDT", "buy", type_, quantity, "entry", limit_price=limit, base="SOL")
+
+
+@pytest.mark.slow
+def test_a_node_whose_headlines_cannot_be_read_trades_without_them(tmp_path: Path) -> None:
+    news = tmp_path / "news.csv"
+    news.write_text("ts,title\n")
+    told = ("feed.speed=max", "sentiment.source=files", f"sentiment.path={news}")
+    settings = load_settings(None, environ={}, overrides=told).settings
+    parts = msgspec.structs.replace(gather(settings, folder=ROOT), source=SampleMarket(days=1))
+    news.unlink()
+
+    with StagedNode(parts, tmp_path / "home", seed=1) as node:
+        node.run()
+
+        assert node.ended
+        assert node.counted("HeadlinesUnavailable") == 1
+        assert node.counted("OrderFilled") > 0
 
 
 @pytest.mark.slow

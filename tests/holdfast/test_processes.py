@@ -21,6 +21,7 @@ import pytest
 from holdfast.admin.client import AdminClient, NodeRefused, NodeUnreachable
 from holdfast.exit_codes import ExitCode
 from persistence.reader import JournalReader
+from tests.endurance.nodes import durable_seq
 
 pytestmark = pytest.mark.slow
 
@@ -201,6 +202,7 @@ def test_status_tells_how_the_node_is(node: Node) -> None:
     assert status["seq"] >= status["durable_seq"] > 0
     assert status["uptime_s"] > 0
     assert float(status["equity"]) > 0
+    assert status["headlines"] == "available"
     assert status["down"] == []
     assert set(status["actors"]) == {*SUPERVISORS, *PARTS, *OUTER_PARTS}
     for actor in status["actors"].values():
@@ -241,6 +243,28 @@ def test_flatten_leaves_every_position(node: Node) -> None:
     node.wait_until(lambda: not held(), "no position")
     assert not [order for order in node.call("orders") if order["leg"] == "entry"]
     node.order("resume")
+
+
+def test_a_symbol_that_is_not_traded_is_not_flattened(node: Node) -> None:
+    answer = node.order("flatten", symbol="NOPEUSDT")
+
+    assert not answer["ok"]
+    assert answer["detail"] == "expected one of BTCUSDT, ETHUSDT, SOLUSDT, found 'NOPEUSDT'"
+    assert "NOPEUSDT" not in [each["target"] for each in journal_of(node.home, "OperatorCommanded")]
+
+
+def test_a_request_id_that_named_another_command_is_refused(node: Node) -> None:
+    request_id = str(uuid4())
+
+    paused = node.order("pause", request_id=request_id)
+    halted = node.order("halt", request_id=request_id, reason="a test")
+    state_then = node.status()["state"]
+    node.order("resume")
+
+    assert paused["ok"]
+    assert not halted["ok"]
+    assert "names another command, pause" in halted["detail"]
+    assert state_then == "paused"
 
 
 def test_cancel_all_leaves_no_entry_order_open(node: Node) -> None:
@@ -513,11 +537,78 @@ def test_an_operator_stops_a_node_which_leaves_with_0(tmp_path: Path) -> None:
         assert not (node.home / "admin.sock").exists()
 
 
+def test_a_stop_ends_a_node_although_its_clerk_is_crashed_meanwhile(tmp_path: Path) -> None:
+    with running(tmp_path / "home") as node:
+        crashed = node.order("crash", actor="operator", reason="a test")
+        stopped = node.order("stop", reason="a test")
+
+        assert crashed["ok"]
+        assert stopped["ok"]
+        assert node.end() == ExitCode.OK
+        assert journal_of(node.home, "NodeStopped") == [{"reason": "stopped by an operator"}]
+
+
+def test_a_broken_root_ends_the_node_with_70_and_the_answer_says_so(tmp_path: Path) -> None:
+    with running(tmp_path / "home") as node:
+        answer = node.order("crash", actor="root", reason="a test")
+
+        assert answer["ok"]
+        assert "the process ends with 70" in answer["detail"]
+        assert node.end() == ExitCode.GAVE_UP
+        assert [each["exit_code"] for each in journal_of(node.home, "NodeFailed")] == [ExitCode.GAVE_UP]
+
+
 def test_an_interrupt_ends_a_node_in_order(tmp_path: Path) -> None:
     with running(tmp_path / "home") as node:
         assert node.end(signal.SIGINT) == ExitCode.OK
         assert journal_of(node.home, "NodeStopped") == [{"reason": "signal SIGINT"}]
         assert holdfast("journal", "verify", "--home", node.home).returncode == ExitCode.OK
+
+
+STALLING = """
+import sys, time
+from pathlib import Path
+from holdfast import node, recovery
+from holdfast.__main__ import main
+
+stalls = Path(sys.argv.pop(1))
+
+def cue(point):
+    while point == "journal.before_commit" and stalls.exists():
+        time.sleep(0.01)
+
+node.cue_from_environment = lambda: cue
+recovery.CATCH_UP_S = 1.0
+sys.exit(main())
+"""
+"""A node whose disk takes nothing more once a file is there, and which waits for it a second instead of a minute."""
+
+
+def test_a_journal_that_cannot_be_closed_in_time_leaves_with_74_and_says_so(tmp_path: Path) -> None:
+    home, stalls = tmp_path / "home", tmp_path / "stalls"
+    program = [sys.executable, "-c", STALLING, str(stalls), "run", "--home", str(home)]
+    process = subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: durable_seq(home) > 20, "a node that trades")
+        stalls.touch()
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=WAIT_S)
+    finally:
+        process.kill()
+    stalls.unlink()
+    again = holdfast("run", "--home", home, "--set", "feed.speed=max", "--set", "feed.end=2024-01-02T00:00:00Z")
+
+    assert process.returncode == ExitCode.IO_ERROR, said
+    assert "the journal cannot be written: what was remembered could not be written in time" in said
+    assert again.returncode == ExitCode.OK, again.stderr
+    assert [each["reason"] for each in journal_of(home, "NodeStopped")] == ["end of data"]
+
+
+def wait_for(is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not is_so():
+        assert time.monotonic() < deadline, f"expected {what} within {WAIT_S} s"
+        time.sleep(0.05)
 
 
 def test_a_halt_survives_death_until_it_is_resumed_with_a_reason(tmp_path: Path) -> None:

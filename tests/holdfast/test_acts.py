@@ -1,0 +1,229 @@
+"""The laws of commands to the process: a reload is whole or refused, and a stop comes whatever befalls the clerk."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateways.sample import SampleMarket
+from holdfast.acts import Acts
+from holdfast.config.loading import load_settings
+from holdfast.config.settings import Log
+from holdfast.logs import NodeLog
+from holdfast.pace import Pace
+from holdfast.parts import Parts, gather
+from holdfast.replay import verify_everything
+from holdfast.staging import StagedNode
+from messages.codec import decode
+from messages.node import CommandReceived, ConfigurationChanged, Mark, OperatorCommanded, StateHashed
+from persistence.reader import JournalReader
+from supervision import Crashed
+from tests.actors.values import commanded
+from tests.endurance.nodes import ROOT
+
+pytestmark = pytest.mark.slow
+OVERRIDES = ("feed.speed=max", "journal.snapshot_every=1000000")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Return a configuration file that says nothing yet."""
+    path = tmp_path / "config.toml"
+    path.write_text("")
+    return path
+
+
+@pytest.fixture
+def parts(config: Path) -> Parts:
+    settings = load_settings(config, environ={}, overrides=OVERRIDES).settings
+    return msgspec.structs.replace(gather(settings, folder=ROOT), source=SampleMarket(days=1))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """Return what goes on in the log, by the names of its lines."""
+    return []
+
+
+@pytest.fixture
+def node(parts: Parts, home: Path, said: list[str]) -> Iterator[StagedNode]:
+    with StagedNode(parts, home, seed=1, log=lambda level, event, **values: said.append(event)) as node:
+        node.run(lambda: node.counted("OfferAnswered") >= 4)
+        yield node
+
+
+@pytest.fixture
+def acts(node: StagedNode, config: Path, home: Path) -> Iterator[Acts]:
+    with closing(NodeLog(Log(level="error", file=False), home)) as log:
+        yield acts_of(node, config, log)
+
+
+def acts_of(node: StagedNode, config: Path, log: NodeLog, end: Callable[[str], None] = lambda reason: None) -> Acts:
+    acts = Acts(
+        current=node.current,
+        log=log,
+        pace=Pace("max"),
+        config_path=config,
+        overrides=OVERRIDES,
+        record=lambda event: node.switchboard.record("node", [event]),
+        end=end,
+    )
+    acts.system = node.system
+    return acts
+
+
+def recorded(home: Path, kind: str) -> list[object]:
+    with JournalReader(home) as reader:
+        return [decode(record.kind, record.version, record.payload) for record in reader.read(kinds=[kind])]
+
+
+def epochs(node: StagedNode) -> dict[str, int]:
+    return {each.name: each.epoch for each in node.switchboard.vitals()}
+
+
+LIMIT_THAT_CANNOT_BE = "[risk]\nprice_collar_pct = 100\nexposure_max = 0.5\n"
+"""Each number is within its bounds; a collar of the whole price is none."""
+
+
+def test_a_limit_that_cannot_be_is_refused_with_all_that_came_with_it_and_recorded(
+    node: StagedNode, acts: Acts, config: Path, home: Path
+) -> None:
+    before, lives = node.current.parts, epochs(node)
+    config.write_text(LIMIT_THAT_CANNOT_BE + "[strategies.ema_cross.parameters]\nfast = 5\n[health]\nheartbeat_s = 1\n")
+
+    ok, detail = acts.reload({})
+    node.run(lambda: node.counted("OfferAnswered") >= 6)
+    node.commit()
+
+    (refused,) = recorded(home, "ConfigurationChanged")
+    assert not ok
+    assert "price_collar must be above 0 and below 1, was 1" in detail
+    assert refused == ConfigurationChanged(applied=False, changes={}, problems=(detail,))
+    assert node.current.parts is before
+    assert epochs(node) == lives
+
+
+def test_what_was_refused_once_is_applied_when_it_is_mended(
+    node: StagedNode, acts: Acts, config: Path, home: Path
+) -> None:
+    config.write_text(LIMIT_THAT_CANNOT_BE)
+    acts.reload({})
+    config.write_text(LIMIT_THAT_CANNOT_BE.replace("100", "3"))
+
+    ok, _ = acts.reload({})
+    node.run(lambda: node.counted("OfferAnswered") >= 6)
+    node.commit()
+
+    assert ok
+    assert [change.applied for change in recorded(home, "ConfigurationChanged")] == [False, True]  # type: ignore[attr-defined]
+    assert str(node.current.parts.limits.exposure_max) == "0.5"
+    assert epochs(node)["breaker"] > epochs(node)["executor"]
+
+
+def test_a_changed_limit_of_the_health_watcher_holds_at_once(
+    node: StagedNode, acts: Acts, config: Path, said: list[str]
+) -> None:
+    node.run()
+    config.write_text("[health]\nheartbeat_s = 1\n")
+
+    ok, _ = acts.reload({})
+    began = node.stage.clock.monotonic()
+    node.stage.run_until(lambda: node.stage.clock.monotonic() >= began + 60)
+
+    assert ok
+    assert 58 <= said.count("heartbeat") <= 66
+
+
+CHANGED = "[strategies.confidence.parameters]\n[strategies.ema_cross.parameters]\nfast = 5\n"
+
+
+def test_markers_from_before_amid_and_after_a_reload_of_a_strategy_are_accepted(
+    parts: Parts, tmp_path: Path, config: Path
+) -> None:
+    """A marker set right after the reload may still be answered by a strategy's old life, and then says nothing."""
+    old_answers = 0
+    for seed in range(6):
+        home = tmp_path / f"home-{seed}"
+        config.write_text("")
+        with StagedNode(parts, home, seed=seed) as node, closing(NodeLog(Log(level="error", file=False), home)) as log:
+            node.run(lambda: node.counted("OfferAnswered") >= 4)
+            mark(node)
+            config.write_text(CHANGED)
+            assert acts_of(node, config, log).reload({}) == (True, "applied: strategies.ema_cross.parameters.fast")
+            mark(node)
+            mark(node)
+            node.commit()
+        old_answers += amid(home)
+
+        checks = {check.name: check for check in verify_everything(home)}
+        assert [problem for check in checks.values() for problem in check.problems] == []
+        assert checks["states"].checked == 2
+    assert old_answers > 0, "no seed has the old life answer after the reload"
+
+
+def mark(node: StagedNode) -> None:
+    """Have all states told, and wait until they are hashed."""
+    before = node.counted("StateHashed")
+    node.system.tell("archivist", Mark("a test"))
+    node.run(lambda: node.counted("StateHashed") > before)
+
+
+def amid(home: Path) -> int:
+    """Return how many markers after the reload were answered by the old life of the strategy."""
+    hashed = [event for event in recorded(home, "StateHashed") if isinstance(event, StateHashed)]
+    versions = [event.versions["strategy.ema_cross"] for event in hashed]
+    return sum(before == after for before, after in itertools.pairwise(versions[:2]))
+
+
+STOPPING = (True, "stopping")
+CUT_SHORT = (False, "cut short: whether it was done is not known")
+
+
+@pytest.mark.parametrize(
+    ("point", "answer"), [("operator.before_release", CUT_SHORT), ("operator.after_release", STOPPING)]
+)
+def test_a_stop_ends_the_node_although_the_clerk_dies_over_it_and_is_answered_when_it_is_repeated(
+    parts: Parts, home: Path, config: Path, point: str, answer: tuple[bool, str]
+) -> None:
+    ends: list[str] = []
+    answers: list[tuple[bool, str]] = []
+    performed: list[str] = []
+    deaths: list[str] = []
+    acts: list[Acts] = []
+
+    def act(command: OperatorCommanded) -> tuple[bool, str]:
+        performed.append(command.command)
+        return acts[0](command)
+
+    def cue(passed: str) -> None:
+        if passed == point and performed and not deaths:
+            deaths.append(passed)
+            raise Crashed(f"on cue at {passed}")
+
+    stop = CommandReceived(commanded("stop"), lambda ok, detail: answers.append((ok, detail)))
+    with (
+        closing(NodeLog(Log(level="error", file=False), home)) as log,
+        StagedNode(parts, home, seed=1, cue=cue, act=act) as node,
+    ):
+        acts.append(acts_of(node, config, log, ends.append))
+        node.run()
+        node.system.tell("operator", stop)
+        node.stage.run_until(lambda: bool(deaths) and node.switchboard.is_up("operator"))
+        before = list(answers)
+        node.system.tell("operator", stop)
+        node.stage.run_until(lambda: bool(answers))
+        too_early = list(ends)
+        node.stage.run_until(lambda: bool(ends))
+
+    assert (before, too_early) == ([], [])
+    assert ends == ["stopped by an operator"]
+    assert answers == [answer]
+    assert performed == ["stop"]
