@@ -13,7 +13,7 @@ import pykka
 from pykka._envelope import Envelope
 
 from supervision.cells import Outbox, Seat
-from supervision.errors import ActorDown, Crashed, Fenced, said_of
+from supervision.errors import ActorDown, Crashed, Fenced, Ignore, said_of
 from supervision.mailbox import Mailbox
 from supervision.signals import Break, CrashReport, Exit, Recorded, Stop, Wake
 
@@ -27,6 +27,7 @@ class Actor(pykka.Actor):
     """An actor with a name that outlives it.  Subclasses write `receive`, and may write `started` and `stopped`."""
 
     hears_itself = False
+    is_supervisor = False
 
     def __init__(self, system: "System", seat: Seat) -> None:
         self._system = system
@@ -193,6 +194,9 @@ class Actor(pykka.Actor):
         self._outbox = None
         if isinstance(error, Fenced):
             self._exit = Exit("killed", "fenced")
+            return
+        if isinstance(error, Ignore) and kind == "init":
+            self._exit = Exit("ignore", str(error))
             return
         self._exit = Exit("init" if kind == "init" else "crash", said_of(error))
         self._system.report(self.last_words(self._exit, "".join(traceback.format_exception(error))))

@@ -9,6 +9,10 @@ class SpecError(SupervisionError):
     """A child or supervisor specification cannot be; nothing was started."""
 
 
+class Ignore(SupervisionError):
+    """Raised in `started` by an actor that has nothing to do: it does not run, and that is no failure."""
+
+
 class Fenced(SupervisionError):
     """An incarnation that was replaced tried to act; nothing of what it said was delivered."""
 

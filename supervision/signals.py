@@ -33,7 +33,7 @@ class Recorded(NamedTuple):
     event: Any
 
 
-ExitKind = Literal["normal", "shutdown", "crash", "init", "killed", "hung"]
+ExitKind = Literal["normal", "shutdown", "ignore", "crash", "init", "killed", "hung"]
 
 
 class Exit(NamedTuple):
@@ -45,7 +45,7 @@ class Exit(NamedTuple):
     @property
     def is_normal(self) -> bool:
         """Say whether this is one of the ends that a transient child is not restarted after."""
-        return self.kind in ("normal", "shutdown")
+        return self.kind in ("normal", "shutdown", "ignore")
 
     def __str__(self) -> str:
         return f"{self.kind}({self.detail})" if self.detail else self.kind
@@ -90,8 +90,8 @@ class Expired(NamedTuple):
     epoch: int
 
 
-class RestartChild(NamedTuple):
-    """An operator asks for a child to be started anew; also one that had given up."""
+class RecycleChild(NamedTuple):
+    """An operator wants a child started anew, whatever it does now; also one that had given up."""
 
     name: str
     reason: str
@@ -111,22 +111,29 @@ class Progress(NamedTuple):
     epoch: int
 
 
-class Terminated(NamedTuple):
-    """Report: a child ended abnormally, or its start failed."""
+class Offender(NamedTuple):
+    """The child that a report is about."""
 
-    supervisor: str
     name: str
     epoch: int
-    reason: Exit
+    restart: str
+    significant: bool
+    shutdown_s: float | None
+    type: str
     restarts_in_window: int
 
 
-class GaveUp(NamedTuple):
-    """Report: a supervisor reached its maximum restart intensity and is going down."""
+Context = Literal["start_error", "child_terminated", "shutdown_error", "shutdown"]
+"""OTP's words: a start failed; a child ended; one ended badly while it was stopped; the supervisor gives up."""
+
+
+class SupervisorReport(NamedTuple):
+    """Report: what a supervisor met with."""
 
     supervisor: str
-    name: str
+    context: Context
     reason: Exit
+    offender: Offender
 
 
 class CrashReport(NamedTuple):

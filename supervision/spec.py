@@ -1,4 +1,7 @@
-"""Specifications of children and supervisors: data, validated as a whole before anything starts."""
+"""Specifications of children and supervisors: data, validated as a whole before anything starts.
+
+The words and the defaults are Erlang/OTP's (`supervisor`, stdlib).
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,11 +11,11 @@ from supervision.errors import SpecError
 
 if TYPE_CHECKING:
     from supervision.actor import Actor
-    from supervision.cells import Seat
-    from supervision.system import System
 
 Restart = Literal["permanent", "transient", "temporary"]
-Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
+Strategy = Literal["one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one"]
+AutoShutdown = Literal["never", "any_significant", "all_significant"]
+ChildType = Literal["worker", "supervisor"]
 
 INFINITE = float("inf")
 
@@ -37,12 +40,22 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisorSpec:
-    """How a supervisor treats its children: more than `intensity` restarts within `period_s` and it gives up."""
+    """How a supervisor treats its children: more than `intensity` restarts within `period_s` and it gives up.
+
+    `simple_one_for_one` has one child, which is a template: it starts none by itself, and `start_child` makes one more.
+    """
 
     strategy: Strategy = "one_for_one"
     intensity: int = 1
     period_s: float = 5.0
+    auto_shutdown: AutoShutdown = "never"
+    """Whether it ends when a significant child has ended by itself, or the last one of them has."""
     children: Sequence["ChildSpec"] = ()
+
+    @property
+    def is_simple(self) -> bool:
+        """Say whether its one child is a template."""
+        return self.strategy == "simple_one_for_one"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +63,11 @@ class ChildSpec:
     """A child: its name, how it is made, when it is started anew, how long it may take to start and to stop."""
 
     name: str
-    start: Callable[["System", "Seat"], "Actor"]
+    start: Callable[..., "Actor"]
+    """Makes an incarnation of it: called with the system and a seat, and with what `start_child` was given besides."""
     restart: Restart = "permanent"
+    significant: bool = False
+    """Its end by itself can be the end of its supervisor (`auto_shutdown`)."""
     shutdown_s: float | None = 5.0
     """Seconds to end in after being asked; 0 fences at once, None waits for ever (for supervisors)."""
     start_timeout_s: float = 60.0
@@ -70,34 +86,50 @@ class ChildSpec:
     backoff: Backoff = field(default_factory=Backoff)
     supervises: SupervisorSpec | None = None
 
+    @property
+    def type(self) -> ChildType:
+        """Return what kind of child it is."""
+        return "worker" if self.supervises is None else "supervisor"
+
     def walk(self, parent: str = "") -> Iterator[tuple["ChildSpec", str]]:
-        """Yield this spec and all below it, each with the name of its supervisor."""
+        """Yield this spec and all below it that start by themselves, each with the name of its supervisor."""
         yield self, parent
-        for child in self.supervises.children if self.supervises else ():
-            yield from child.walk(self.name)
+        if self.supervises is not None and not self.supervises.is_simple:
+            for child in self.supervises.children:
+                yield from child.walk(self.name)
 
 
 def check_specs(root: ChildSpec) -> None:
     """Refuse a tree that cannot be, naming the value; nothing is started.
 
     Raises:
-        SpecError: a name is missing or used twice, or a number is out of range.
+        SpecError: a name is missing or used twice, a word is none of those it may be, or a number is out of range.
     """
-    names: set[str] = set()
-    for spec, _parent in root.walk():
-        if not spec.name:
-            raise SpecError("a child must have a name")
-        if spec.name in names:
-            raise SpecError(f"names of children must differ, {spec.name!r} is used twice")
-        names.add(spec.name)
-        _check_child(spec)
-        if spec.supervises is not None:
-            _check_supervisor(spec.name, spec.supervises)
+    check_child(root, set())
 
 
-def _check_child(spec: ChildSpec) -> None:
-    if spec.restart not in ("permanent", "transient", "temporary"):
-        raise SpecError(f"{spec.name}: restart must be permanent, transient or temporary, was {spec.restart!r}")
+def check_child(spec: ChildSpec, names: set[str], *, under: SupervisorSpec | None = None) -> None:
+    """Refuse a child, or anything below it, that cannot be; add its names to those that are used.
+
+    Raises:
+        SpecError: it names the value.
+    """
+    if not spec.name:
+        raise SpecError("a child must have a name")
+    if spec.name in names:
+        raise SpecError(f"names of children must differ, {spec.name!r} is used twice")
+    names.add(spec.name)
+    _check_fields(spec)
+    if under is not None:
+        _check_significance(spec, under)
+    if spec.supervises is not None:
+        _check_supervisor(spec, spec.supervises)
+        for child in spec.supervises.children:
+            check_child(child, names, under=spec.supervises)
+
+
+def _check_fields(spec: ChildSpec) -> None:
+    _check_word(spec.name, "restart", spec.restart, ("permanent", "transient", "temporary"))
     if spec.shutdown_s is not None and not 0 <= spec.shutdown_s < INFINITE:
         raise SpecError(f"{spec.name}: shutdown must be at least 0 seconds and finite, or None, was {spec.shutdown_s}")
     if not 0 < spec.start_timeout_s < INFINITE:
@@ -106,30 +138,58 @@ def _check_child(spec: ChildSpec) -> None:
         )
     if spec.hang_after_s is not None and not 0 < spec.hang_after_s < INFINITE:
         raise SpecError(f"{spec.name}: hang_after_s must be above 0 and finite, or None, was {spec.hang_after_s}")
-    if spec.supervises is not None and spec.dispatcher:
+
+
+def _check_significance(spec: ChildSpec, under: SupervisorSpec) -> None:
+    if spec.significant and spec.restart == "permanent":
+        raise SpecError(f"{spec.name}: a significant child must be transient or temporary, was permanent")
+    if spec.significant and under.auto_shutdown == "never":
+        raise SpecError(f"{spec.name}: a significant child needs a supervisor whose auto_shutdown is not never")
+
+
+def _check_supervisor(spec: ChildSpec, flags: SupervisorSpec) -> None:
+    name = spec.name
+    if spec.dispatcher:
+        raise SpecError(f"{name}: a supervisor must have a thread of its own, named dispatcher {spec.dispatcher!r}")
+    if spec.shutdown_s is not None:
+        raise SpecError(f"{name}: a supervisor must be given all the time it needs to stop (None)")
+    strategies = ("one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one")
+    _check_word(name, "strategy", flags.strategy, strategies)
+    _check_word(name, "auto_shutdown", flags.auto_shutdown, ("never", "any_significant", "all_significant"))
+    if flags.auto_shutdown != "never" and spec.restart == "permanent":
+        raise SpecError(f"{name}: a supervisor with auto_shutdown must not be permanent: it would be restarted")
+    if flags.is_simple and flags.auto_shutdown != "never":
+        raise SpecError(f"{name}: auto_shutdown must be never with simple_one_for_one, was {flags.auto_shutdown}")
+    if flags.is_simple and len(flags.children) != 1:
+        raise SpecError(f"{name}: simple_one_for_one must have one child as its template, had {len(flags.children)}")
+    if flags.intensity < 0:
+        raise SpecError(f"{name}: intensity must be at least 0, was {flags.intensity}")
+    if not 0 < flags.period_s < INFINITE:
+        raise SpecError(f"{name}: period must be above 0 seconds and finite, was {flags.period_s}")
+    for child in flags.children:
+        check_backoff(name, flags, child)
+
+
+def check_backoff(name: str, flags: SupervisorSpec, child: ChildSpec) -> None:
+    """Refuse waits that cannot be, or that would keep a supervisor from ever giving up.
+
+    Raises:
+        SpecError: it names the value.
+    """
+    backoff = child.backoff
+    if not (0 <= backoff.base_s <= backoff.cap_s < INFINITE and 0 <= backoff.jitter < INFINITE):
+        raise SpecError(f"{child.name}: backoff must have 0 <= base <= cap and jitter >= 0, was {backoff}")
+    if not 0 < backoff.reset_after_s < INFINITE:
+        raise SpecError(f"{child.name}: reset_after_s must be above 0 and finite, was {backoff.reset_after_s}")
+    waits = sum(backoff.delay_s(n, draw=1.0) for n in range(flags.intensity + 1))
+    if waits >= flags.period_s:
         raise SpecError(
-            f"{spec.name}: a supervisor must have a thread of its own, named dispatcher {spec.dispatcher!r}"
+            f"{child.name}: the first {flags.intensity + 1} waits of its backoff take up to {waits} s, "
+            f"so {name} (period {flags.period_s} s) could never give up"
         )
-    if spec.supervises is not None and spec.shutdown_s is not None:
-        raise SpecError(f"{spec.name}: a supervisor must be given all the time it needs to stop (None)")
 
 
-def _check_supervisor(name: str, spec: SupervisorSpec) -> None:
-    if spec.strategy not in ("one_for_one", "one_for_all", "rest_for_one"):
-        raise SpecError(f"{name}: strategy must be one_for_one, one_for_all or rest_for_one, was {spec.strategy!r}")
-    if spec.intensity < 0:
-        raise SpecError(f"{name}: intensity must be at least 0, was {spec.intensity}")
-    if not 0 < spec.period_s < INFINITE:
-        raise SpecError(f"{name}: period must be above 0 seconds and finite, was {spec.period_s}")
-    for child in spec.children:
-        backoff = child.backoff
-        if not (0 <= backoff.base_s <= backoff.cap_s < INFINITE and 0 <= backoff.jitter < INFINITE):
-            raise SpecError(f"{child.name}: backoff must have 0 <= base <= cap and jitter >= 0, was {backoff}")
-        if not 0 < backoff.reset_after_s < INFINITE:
-            raise SpecError(f"{child.name}: reset_after_s must be above 0 and finite, was {backoff.reset_after_s}")
-        waits = sum(backoff.delay_s(n, draw=1.0) for n in range(spec.intensity + 1))
-        if waits >= spec.period_s:
-            raise SpecError(
-                f"{child.name}: the first {spec.intensity + 1} waits of its backoff take up to {waits} s, "
-                f"so {name} (period {spec.period_s} s) could never give up"
-            )
+def _check_word(name: str, field_name: str, found: str, allowed: Sequence[str]) -> None:
+    if found not in allowed:
+        listed = f"{', '.join(allowed[:-1])} or {allowed[-1]}"
+        raise SpecError(f"{name}: {field_name} must be {listed}, was {found!r}")

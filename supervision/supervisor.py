@@ -2,56 +2,52 @@
 
 Each child is wanted or not, and up or not; the supervisor takes one step at a time towards what is wanted, in order
 of start, and stops in the reverse order.  A crash only changes what is wanted next, so that a start that fails, a
-crash during a restart and a stop in the midst of it all are the same few lines.
+crash during a restart, a request and a stop in the midst of it all are the same few lines.
 """
 
-from collections import deque
 from typing import TYPE_CHECKING, Any, Literal
 
 from supervision.actor import Actor
 from supervision.cells import Seat
+from supervision.child import Child
 from supervision.errors import Crashed
+from supervision.intensity import Intensity
+from supervision.office import Office
+from supervision.requests import REQUESTS, ChildUp, Done, Ignored, NoProc, Reply, StartFailed
 from supervision.signals import (
     Break,
+    Context,
     Exit,
     Exited,
     Expired,
-    GaveUp,
     Lane,
+    Offender,
     Progress,
-    RestartChild,
+    RecycleChild,
     Started,
     Stop,
-    Terminated,
+    SupervisorReport,
     Wake,
 )
-from supervision.spec import ChildSpec, SupervisorSpec
+from supervision.spec import SupervisorSpec
 
 if TYPE_CHECKING:
     from supervision.system import System
 
 Timer = Literal["start", "stop", "backoff", "healthy"]
-Status = Literal["down", "waiting", "starting", "up", "stopping", "stopped"]
-
-
-class _Child:
-    def __init__(self, spec: ChildSpec) -> None:
-        self.spec = spec
-        self.status: Status = "down"
-        self.epoch = 0
-        self.wanted = True
-        self.recycle = False
-        self.failures = 0
 
 
 class Supervisor(Actor):
     """Starts children in order, each acknowledged; restarts by its strategy; gives up past its intensity."""
 
+    is_supervisor = True
+
     def __init__(self, system: "System", seat: Seat, *, spec: SupervisorSpec) -> None:
         super().__init__(system, seat)
-        self._spec = spec
-        self._children = [_Child(child) for child in spec.children]
-        self._restarts: deque[float] = deque()
+        self.flags = spec
+        self.children = [] if spec.is_simple else [Child(child) for child in spec.children]
+        self._intensity = Intensity(spec.intensity, spec.period_s)
+        self._office = Office(self, system)
         self._ending: Exit | None = None
         self._is_acknowledged = False
 
@@ -70,12 +66,14 @@ class Supervisor(Actor):
                 self._child_exited(name, epoch, reason)
             case Expired(what, name, epoch):
                 self._timer_expired(what, name, epoch)
-            case RestartChild(name, reason):
-                self._restart_by_hand(name)
+            case RecycleChild(name):
+                self._recycle_by_hand(name)
             case Stop(kind):
-                self._end(Exit(kind))
+                self.end(Exit(kind))
             case Break(reason=reason):
                 raise Crashed(f"{self.name} was broken on purpose: {reason}")
+            case _ if type(message) in REQUESTS:
+                self._request(message)
             case _:
                 raise Crashed(f"supervisor {self.name} knows no message such as {message!r:.200}")
         self._advance()
@@ -84,12 +82,31 @@ class Supervisor(Actor):
         # Only one that was fenced: what lives below now belongs to its successor.
         return stop.kind == "killed" and super()._ends_at_once(stop)
 
+    def stopped(self) -> None:
+        """Leave nobody waiting."""
+        for child in self.children:
+            child.answer_starts(NoProc(self.name))
+            child.answer_stops(NoProc(self.name))
+
+    def _request(self, message: Any) -> None:
+        if self._ending is not None:
+            message.reply(NoProc(self.name))
+            return
+        try:
+            self._office.serve(message)
+        except BaseException:
+            message.reply(NoProc(self.name))
+            raise
+
     def _child_started(self, name: str, epoch: int) -> None:
         child = self._find(name, epoch)
         if child is None or child.status != "starting":
             return
-        child.status = "up"
+        child.status, child.is_new = "up", False
+        if child.spec.restart == "temporary":
+            child.arguments = ()  # It will not be started again.
         self._system.report(Progress(self.name, name, epoch))
+        child.answer_starts(ChildUp(name, epoch))
         self._expire_after(child.spec.backoff.reset_after_s, "healthy", child)
 
     def _child_exited(self, name: str, epoch: int, reason: Exit) -> None:
@@ -97,22 +114,48 @@ class Supervisor(Actor):
         if child is None or child.status not in ("starting", "up", "stopping"):
             return
         was, child.status = child.status, "down"
-        if self._ending:
-            return
         if was == "stopping":
-            if not child.wanted:
-                self._set_aside(child)
-        elif was == "starting" and not self._is_acknowledged:
-            self._report_terminated(child, reason)
-            self._end(Exit("shutdown", f"failed to start {name}: {reason}"))
+            self._child_stopped(child, reason)
+        elif was == "starting":
+            self._start_failed(child, reason)
         elif self._must_restart(child, reason):
             self._restart(child, reason)
         else:
-            if not reason.is_normal:
-                self._report_terminated(child, reason)
-            self._set_aside(child)
+            self._child_ended(child, reason)
 
-    def _timer_expired(self, what: str, name: str, epoch: int) -> None:
+    def _child_stopped(self, child: Child, reason: Exit) -> None:
+        is_expected = reason.kind == "shutdown" or (child.spec.restart != "permanent" and reason.is_normal)
+        if not is_expected:
+            self._report("shutdown_error", reason, child)
+        if self._ending is None and not child.wanted:
+            self._set_aside(child)
+        child.answer_stops(Done(child.name))
+
+    def _start_failed(self, child: Child, reason: Exit) -> None:
+        if self._ending is not None:
+            return
+        if reason.kind == "ignore":
+            child.answer_starts(Ignored(child.name))
+            self._set_aside(child, forget=self.flags.is_simple)
+        elif child.starts:
+            self._report("start_error", reason, child)
+            child.answer_starts(StartFailed(child.name, reason))
+            self._set_aside(child, forget=child.is_new)
+        elif not self._is_acknowledged:
+            self._report("start_error", reason, child)
+            self.end(Exit("shutdown", f"failed to start {child.name}: {reason}"))
+        else:
+            self._restart(child, reason, context="start_error")
+
+    def _child_ended(self, child: Child, reason: Exit) -> None:
+        """A child has ended by itself and is not started again."""
+        if not reason.is_normal:
+            self._report("child_terminated", reason, child)
+        self._set_aside(child)
+        if child.spec.significant and self._is_over_without(child):
+            self.end(Exit("shutdown", f"the significant child {child.name} has ended"))
+
+    def _timer_expired(self, what: Timer, name: str, epoch: int) -> None:
         child = self._find(name, epoch)
         if child is None:
             return
@@ -121,38 +164,65 @@ class Supervisor(Actor):
         elif what == "backoff" and child.status == "waiting":
             child.status = "down"
         elif what == "start" and child.status == "starting":
-            self._abandon(child)
-            self._child_exited(name, epoch, Exit("init", f"did not start within {child.spec.start_timeout_s} s"))
+            self._give_up_on(child, Exit("init", f"did not start within {child.spec.start_timeout_s} s"))
         elif what == "stop" and child.status == "stopping":
-            reason = Exit("killed", f"did not stop within {child.spec.shutdown_s} s")
-            self._abandon(child)
-            self._report_terminated(child, reason)
-            self._child_exited(name, epoch, reason)
+            self._give_up_on(child, Exit("killed", f"did not stop within {child.spec.shutdown_s} s"))
 
-    def _restart_by_hand(self, name: str) -> None:
-        child = next((child for child in self._children if child.spec.name == name), None)
+    def _recycle_by_hand(self, name: str) -> None:
+        child = self.find(name)
         if child is None or self._ending:
             return
         child.failures, child.wanted = 0, True
         if child.status == "up":
             child.recycle = True
         elif child.status in ("stopped", "waiting"):
-            self._revive(child)
+            self.revive(child)
+
+    # -- what the office asks for --------------------------------------------------------------------------------
+
+    def terminate(self, child: Child, reply: Reply) -> None:
+        """Stop a child and keep it stopped; it is told when that is so."""
+        child.wanted = False
+        if child.status in ("up", "starting", "stopping"):
+            child.stops.append(reply)
+            if child.status == "starting":
+                self._begin_stop(child)
+            return
+        if child.status != "stopped":
+            self._set_aside(child)
+        reply(Done(child.name))
+
+    def change(self, flags: SupervisorSpec) -> None:
+        """Take over new specifications; what runs keeps running, what is new is not started."""
+        self.flags = flags
+        self._intensity = Intensity(flags.intensity, flags.period_s)
+        if flags.is_simple:
+            return
+        for spec in flags.children:
+            child = self.find(spec.name)
+            self._system.tree.adopt(spec, self.name)
+            if child is not None:
+                child.spec = spec
+            else:
+                self.children.append(child := Child(spec))
+                self._set_aside(child)
 
     # -- decisions -----------------------------------------------------------------------------------------------
 
-    def _must_restart(self, child: _Child, reason: Exit) -> bool:
+    def _must_restart(self, child: Child, reason: Exit) -> bool:
+        if self._ending is not None:
+            return False
         return child.spec.restart == "permanent" or (child.spec.restart == "transient" and not reason.is_normal)
 
-    def _restart(self, child: _Child, reason: Exit) -> None:
-        now = self._system.clock.monotonic()
-        while self._restarts and self._restarts[0] < now - self._spec.period_s:
-            self._restarts.popleft()
-        self._restarts.append(now)
-        self._report_terminated(child, reason)
-        if len(self._restarts) > self._spec.intensity:
-            self._system.report(GaveUp(self.name, child.spec.name, reason))
-            self._end(Exit("shutdown", f"reached_max_restart_intensity: {child.spec.name} ended with {reason}"))
+    def _restart(self, child: Child, reason: Exit, *, context: Context = "child_terminated") -> None:
+        if child.spec.restart == "temporary":
+            self._child_ended(child, reason)
+            return
+        is_within = self._intensity.count(self.monotonic())
+        self._report(context, reason, child)
+        if not is_within:
+            self._report("shutdown", Exit("shutdown", f"reached_max_restart_intensity: {reason}"), child)
+            self.end(Exit("shutdown", f"reached_max_restart_intensity: {child.name} ended with {reason}"))
             return
         delay_s = child.spec.backoff.delay_s(child.failures, self._system.draw())
         child.failures += 1
@@ -163,45 +233,61 @@ class Supervisor(Actor):
             if other.spec.restart == "temporary":
                 other.wanted = False
             elif other.status == "stopped":
-                self._revive(other)
+                self.revive(other)
             else:
                 other.recycle = True
 
-    def _affected_by(self, child: _Child) -> list[_Child]:
-        if self._spec.strategy == "one_for_one":
-            return []
-        others = self._children
-        if self._spec.strategy == "rest_for_one":
-            others = others[others.index(child) + 1 :]
-        return [other for other in others if other is not child]
+    def _affected_by(self, child: Child) -> list[Child]:
+        if self.flags.strategy == "one_for_all":
+            return [other for other in self.children if other is not child]
+        if self.flags.strategy == "rest_for_one":
+            return self.children[self.children.index(child) + 1 :]
+        return []
 
-    def _end(self, reason: Exit) -> None:
+    def _is_over_without(self, child: Child) -> bool:
+        if self.flags.auto_shutdown == "any_significant":
+            return True
+        others = (other for other in self.children if other is not child and other.spec.significant)
+        return self.flags.auto_shutdown == "all_significant" and not any(other.status != "stopped" for other in others)
+
+    def end(self, reason: Exit) -> None:
+        """Want nothing any more but the end."""
         if self._ending is None:
             self._ending = reason
-        for child in self._children:
+        for child in self.children:
             child.wanted = False
             if child.status == "waiting":
                 child.status = "down"
             elif child.status == "starting":
                 self._begin_stop(child)
 
-    def _revive(self, child: _Child) -> None:
+    def revive(self, child: Child) -> None:
+        """Want a child that was stopped to run again."""
         child.status, child.wanted = "down", True
-        self._system.expect(child.spec.name)
+        self._system.expect(child.name)
 
-    def _set_aside(self, child: _Child) -> None:
+    def _set_aside(self, child: Child, *, forget: bool = False) -> None:
         child.status, child.wanted = "stopped", False
-        self._system.retire(child.spec.name)
+        child.answer_starts(StartFailed(child.name, Exit("shutdown", "it was stopped before it had started")))
+        if forget or self.flags.is_simple or child.spec.restart == "temporary":
+            self.forget(child)
+        else:
+            self._system.retire(child.name)
+
+    def forget(self, child: Child) -> None:
+        """Have no such child any more."""
+        self.children.remove(child)
+        self._system.tree.disown(child.name)
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
     def _advance(self) -> None:
-        while not any(child.status in ("starting", "stopping") for child in self._children):
-            victims = [child for child in self._children if child.status == "up" and self._must_stop(child)]
+        while not any(child.status in ("starting", "stopping") for child in self.children):
+            victims = [child for child in self.children if child.status == "up" and child.must_stop]
             if victims:
-                self._begin_stop(victims[-1])
+                self._stop_some(victims)
                 continue
-            for child in self._children:
+            for child in self.children:
                 child.recycle = False
             if self._ending:
                 self._exit = self._ending
@@ -213,51 +299,67 @@ class Supervisor(Actor):
                 return
             self._begin_start(candidate)
 
-    def _must_stop(self, child: _Child) -> bool:
-        return child.recycle or not child.wanted
+    def _stop_some(self, victims: list[Child]) -> None:
+        """Stop the last one; those of a template all at once, with one deadline."""
+        for child in victims if self.flags.is_simple else victims[-1:]:
+            self._begin_stop(child)
 
-    def _next_to_start(self) -> _Child | None:
-        for child in self._children:
-            if child.status == "waiting" and self._spec.strategy != "one_for_one":
+    def _next_to_start(self) -> Child | None:
+        for child in self.children:
+            if child.status == "waiting" and self.flags.strategy in ("one_for_all", "rest_for_one"):
                 return None
             if child.status == "down" and child.wanted:
                 return child
         return None
 
-    def _begin_start(self, child: _Child) -> None:
+    def _begin_start(self, child: Child) -> None:
         child.status = "starting"
-        child.epoch = self._system.spawn(child.spec, by=self._epoch)
+        child.epoch = self._system.spawn(child.spec, child.arguments, by=self._epoch)
         self._expire_after(child.spec.start_timeout_s, "start", child)
 
-    def _begin_stop(self, child: _Child) -> None:
+    def _begin_stop(self, child: Child) -> None:
         child.status = "stopping"
         shutdown_s = child.spec.shutdown_s
         if shutdown_s == 0:
-            self._abandon(child)
-            self._child_exited(child.spec.name, child.epoch, Exit("killed", "it is given no time to stop"))
+            self._system.abandon(child.name, child.epoch)
+            self._child_exited(child.name, child.epoch, Exit("shutdown", "it is given no time to stop"))
             return
-        self._system.tell(child.spec.name, Stop(), Lane.SYSTEM, epoch=child.epoch)
+        self._system.tell(child.name, Stop(), Lane.SYSTEM, epoch=child.epoch)
         if shutdown_s is not None:
             self._expire_after(shutdown_s, "stop", child)
 
-    def _abandon(self, child: _Child) -> None:
-        self._system.abandon(child.spec.name, child.epoch)
+    def _give_up_on(self, child: Child, reason: Exit) -> None:
+        """Fence a child that does not do what it must, its stack in a report, and take it as ended."""
+        self._system.give_up_on(child.name, child.epoch, reason, is_told=False)
+        self._child_exited(child.name, child.epoch, reason)
 
     def _acknowledge(self) -> None:
-        if not self._is_acknowledged and all(child.status in ("up", "stopped") for child in self._children):
+        if not self._is_acknowledged and all(child.status in ("up", "stopped") for child in self.children):
             self._is_acknowledged = True
             self._system.started(self.name, self._epoch)
 
     # -- helpers -------------------------------------------------------------------------------------------------
 
-    def _find(self, name: str, epoch: int) -> _Child | None:
-        return next((c for c in self._children if c.spec.name == name and c.epoch == epoch), None)
+    def find(self, name: str) -> Child | None:
+        """Return a child by its name; None where there is none."""
+        return next((child for child in self.children if child.name == name), None)
 
-    def _expire_after(
-        self, delay_s: float, what: Literal["start", "stop", "backoff", "healthy"], child: _Child
-    ) -> None:
-        self._system.after(delay_s, self.name, Expired(what, child.spec.name, child.epoch), self._epoch)
+    def _find(self, name: str, epoch: int) -> Child | None:
+        child = self.find(name)
+        return child if child is not None and child.epoch == epoch else None
 
-    def _report_terminated(self, child: _Child, reason: Exit) -> None:
-        name, epoch = child.spec.name, child.epoch
-        self._system.report(Terminated(self.name, name, epoch, reason, len(self._restarts)))
+    def _expire_after(self, delay_s: float, what: Timer, child: Child) -> None:
+        self._system.after(delay_s, self.name, Expired(what, child.name, child.epoch), self._epoch)
+
+    def _report(self, context: Context, reason: Exit, child: Child) -> None:
+        spec = child.spec
+        offender = Offender(
+            name=spec.name,
+            epoch=child.epoch,
+            restart=spec.restart,
+            significant=spec.significant,
+            shutdown_s=spec.shutdown_s,
+            type=spec.type,
+            restarts_in_window=len(self._intensity),
+        )
+        self._system.report(SupervisorReport(self.name, context, reason, offender))

@@ -18,6 +18,7 @@ from supervision.errors import ActorDown, Fenced
 from supervision.hearers import Hearers
 from supervision.mailbox import Mailbox, Post
 from supervision.recorder import Encoder, Recorder
+from supervision.requests import REQUESTS, NoProc
 from supervision.signals import Exit, Lane, Recorded, Settled, Stop, Wake
 
 
@@ -67,6 +68,14 @@ class Switchboard:
             if settles:
                 self._settling = (*self._settling, cell)
 
+    def forget(self, name: str) -> None:
+        """Know a name no more; nothing of it may live."""
+        with self._lock:
+            cell = self._cells.pop(name, None)
+            self._settling = tuple(each for each in self._settling if each is not cell)
+            self._hearers.forget()
+            self.look_if_settled()
+
     def open(self, name: str, *, by: int | None = None) -> Seat:
         """Begin a new incarnation: a new epoch and a new mailbox that hears all that is numbered from now on.
 
@@ -94,8 +103,8 @@ class Switchboard:
     def close(self, name: str, epoch: int, reason: Exit) -> bool:
         """End an incarnation: what it had not yet sent is revoked; say False where it had ended before."""
         with self._lock:
-            cell = self._cells[name]
-            if cell.epoch != epoch or not cell.up:
+            cell = self._cells.get(name)
+            if cell is None or cell.epoch != epoch or not cell.up:
                 return False
             cell.last_exit = reason
             cell.up = False
@@ -108,8 +117,8 @@ class Switchboard:
     def fence(self, name: str, epoch: int) -> bool:
         """Shut an incarnation out for good: from now on nothing it says is delivered."""
         with self._lock:
-            cell = self._cells[name]
-            if not self.close(name, epoch, Exit("killed", "it did not end in time and was fenced")):
+            cell = self._cells.get(name)
+            if cell is None or not self.close(name, epoch, Exit("killed", "it did not end in time and was fenced")):
                 return False
             self._epoch += 1
             cell.epoch = self._epoch
@@ -301,6 +310,8 @@ class Switchboard:
 
     def _bury(self, to: str, message: Any) -> None:
         self.dead_letters[(to, type(message).__name__)] += 1
+        if isinstance(message, REQUESTS):
+            message.reply(NoProc(to))  # type: ignore[attr-defined]
 
     def _empty(self, cell: Cell) -> None:
         for envelope in cell.mailbox.drain():

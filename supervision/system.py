@@ -13,23 +13,24 @@ from supervision.signals import (
     CrashReport,
     Exit,
     Exited,
-    GaveUp,
     Lane,
     Progress,
-    RestartChild,
+    RecycleChild,
     Started,
     Stop,
-    Terminated,
+    SupervisorReport,
 )
 from supervision.spec import ChildSpec, check_specs
+from supervision.supervisor_ref import SupervisorRef
 from supervision.switchboard import Switchboard
+from supervision.tree import Tree
 from supervision.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from supervision.actor import Actor
     from supervision.journaled import Recovered, Recovery
 
-Report = CrashReport | Progress | Terminated | GaveUp
+Report = CrashReport | Progress | SupervisorReport
 
 
 class Runtime(Protocol):
@@ -98,7 +99,7 @@ class System:
         self._on_root_end = on_root_end
         self._watchdog = Watchdog(self, abandoned_max=abandoned_max, on_stuck=on_stuck)
         self._random = random.Random(seed)
-        self._specs: dict[str, tuple[ChildSpec, str]] = {}
+        self.tree = Tree(switchboard)
         self._actors: dict[str, Actor] = {}
         """The newest incarnation of each name."""
         self._root = ""
@@ -113,9 +114,7 @@ class System:
         """
         check_specs(root)
         self._root = root.name
-        for spec, parent in root.walk():
-            self._specs[spec.name] = (spec, parent)
-            self.switchboard.declare(spec.name, settles=spec.settles, parent=parent, hears_late=spec.hears_late)
+        self.tree.adopt(root, "")
         self.spawn(root)
         self._watchdog.watch()
 
@@ -125,7 +124,11 @@ class System:
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all parts, in the order of the tree."""
-        return tuple(self._specs)
+        return self.tree.names()
+
+    def supervisor(self, name: str) -> SupervisorRef:
+        """Return a supervisor to call from the edge of the house."""
+        return SupervisorRef(self, name)
 
     def restart(self, name: str, reason: str) -> None:
         """Have a part started anew, or the lowest living supervisor's child above it.
@@ -133,25 +136,24 @@ class System:
         Raises:
             SupervisionError: there is no such part, or nothing above it lives.
         """
-        if name not in self._specs:
-            raise SupervisionError(f"a part must be one of {', '.join(self._specs)}, was {name!r}")
-        while parent := self._specs[name][1]:
-            if self.tell(parent, RestartChild(name, reason), Lane.SYSTEM):
+        if name not in self.names():
+            raise SupervisionError(f"a part must be one of {', '.join(self.names())}, was {name!r}")
+        while parent := self.tree.parent_of(name):
+            if self.tell(parent, RecycleChild(name, reason), Lane.SYSTEM):
                 return
             name = parent
         raise SupervisionError("the root cannot be restarted from inside; stop the node instead")
 
-    def spawn(self, spec: ChildSpec, *, by: int | None = None) -> int:
+    def spawn(self, spec: ChildSpec, arguments: tuple[Any, ...] = (), *, by: int | None = None) -> int:
         """Begin a new incarnation and return its epoch; how it fares is told to its supervisor, whose epoch is `by`.
 
         Raises:
             Fenced: that supervisor was replaced; nothing was begun.
         """
         seat = self.switchboard.open(spec.name, by=by)
-        for below, _parent in list(spec.walk())[1:]:
-            self.switchboard.expect(below.name)
+        self.tree.settle_in(spec)
         try:
-            actor = spec.start(self, seat)
+            actor = spec.start(self, seat, *arguments)
             seat.cell.hears_itself = actor.hears_itself
             self._actors[spec.name] = actor
             self.run(actor, dispatcher=spec.dispatcher, urgency=spec.urgency)
@@ -172,8 +174,11 @@ class System:
             self._shut_out_below(actor.name)
             self._tell_end(actor.name, actor.epoch, reason)
 
-    def give_up_on(self, name: str, epoch: int, reason: Exit) -> bool:
-        """End an incarnation that cannot end itself, and tell its supervisor; say False where it had ended before."""
+    def give_up_on(self, name: str, epoch: int, reason: Exit, *, is_told: bool = True) -> bool:
+        """End an incarnation that cannot end itself; say False where it had ended before.
+
+        Its supervisor is told, unless that is who gives it up.
+        """
         actor = self._actors.get(name)
         if actor is None or actor.epoch != epoch:
             return False
@@ -182,12 +187,9 @@ class System:
             return False
         self._shut_out_below(name)
         self.report(report)
-        self._tell_end(name, epoch, reason)
+        if is_told:
+            self._tell_end(name, epoch, reason)
         return True
-
-    def spec_of(self, name: str) -> ChildSpec:
-        """Return the specification of a part; raise KeyError for a name that is not known."""
-        return self._specs[name][0]
 
     def abandon(self, name: str, epoch: int) -> None:
         """Fence an incarnation that does not end, and all below it; threads left behind are counted."""
@@ -196,13 +198,13 @@ class System:
 
     def expect(self, name: str) -> None:
         """Tell that a part and all below it are about to be started again."""
-        for spec, _parent in self._specs[name][0].walk():
-            self.switchboard.expect(spec.name)
+        for below in (name, *self.tree.below(name)):
+            self.switchboard.expect(below)
 
     def retire(self, name: str) -> None:
         """Tell that a part and all below it will not be started again by itself."""
-        for spec, _parent in self._specs[name][0].walk():
-            self.switchboard.retire(spec.name)
+        for below in (name, *self.tree.below(name)):
+            self.switchboard.retire(below)
 
     # -- for actors ----------------------------------------------------------------------------------------------
 
@@ -248,7 +250,7 @@ class System:
     # -- helpers -------------------------------------------------------------------------------------------------
 
     def _is_supervisor(self, name: str) -> bool:
-        return name in self._specs and self._specs[name][0].supervises is not None
+        return name in self._actors and self._actors[name].is_supervisor
 
     def _tell_end(self, name: str, epoch: int, reason: Exit) -> None:
         if name == self._root:
@@ -257,13 +259,13 @@ class System:
             self._tell_up(name, Exited(name, epoch, reason))
 
     def _tell_up(self, name: str, signal: Started | Exited) -> None:
-        if parent := self._specs[name][1]:
+        if parent := self.tree.parent_of(name):
             self.tell(parent, signal, Lane.SYSTEM)
 
     def _shut_out_below(self, name: str) -> None:
         # From the top down: a supervisor that is shut out can start nothing more.
-        for spec, _parent in list(self._specs[name][0].walk())[1:]:
-            self._shut_out(spec.name, self.switchboard.epoch_of(spec.name))
+        for below in self.tree.below(name):
+            self._shut_out(below, self.switchboard.epoch_of(below))
 
     def _shut_out(self, name: str, epoch: int) -> bool:
         if not self.switchboard.fence(name, epoch):

@@ -32,7 +32,7 @@ class Watchdog:
 
     def _look(self) -> None:
         for vitals in self._system.switchboard.vitals():
-            spec = self._system.spec_of(vitals.name)
+            spec = self._system.tree.spec_of(vitals.name)
             if (why := _why_stuck(vitals, spec.hang_after_s)) is None:
                 continue
             if not spec.fenceable:

@@ -8,7 +8,7 @@ from typing import Any
 import pykka
 import pytest
 
-from supervision import ActorDown, Break, ChildSpec, Crashed, CrashReport, Lane, Stop, SupervisionError, Terminated
+from supervision import ActorDown, Break, ChildSpec, Crashed, CrashReport, Lane, Stop, SupervisionError
 from supervision.mailbox import LANE_LIMITS, Mailbox
 from tests.supervision.troupe import (
     RUNTIMES,
@@ -55,7 +55,7 @@ def test_a_failure_in_start_is_reported_and_reaches_the_supervisor(runtime: str)
         crash = house.reported(CrashReport)[-1]
         assert (crash.name, crash.reason) == ("a", "init(ValueError: start 2 fails)")
         assert "troupe.py" in crash.stack
-        assert [report.reason.kind for report in house.reported(Terminated)] == ["crash", "init"]
+        assert [report.reason.kind for report in house.terminations()] == ["crash", "init"]
 
 
 @on_all
@@ -75,7 +75,7 @@ def test_an_error_in_an_answer_reaches_the_asker_and_ends_the_actor(runtime: str
         with pytest.raises(KeyError, match="gone"):
             house.system.ask("a", Poke(), 5.0)
         house.until(lambda: house.count("started", "a") == 2)
-        assert house.reported(Terminated)[0].reason == ("crash", "KeyError: 'gone'")
+        assert house.terminations()[0].reason == ("crash", "KeyError: 'gone'")
         assert house.reported(CrashReport)[0].message == "Poke(value=None)"
 
 
@@ -114,7 +114,7 @@ def test_an_error_in_the_making_of_an_actor_is_a_failed_start(runtime: str, erro
         house.until(lambda: house.count("started", "a") == 2)
 
         assert house.count("started", "b") == 1
-        assert [report.reason.kind for report in house.reported(Terminated)] == ["crash", "init"]
+        assert [report.reason.kind for report in house.terminations()] == ["crash", "init"]
 
 
 def test_the_end_of_a_root_that_could_not_be_made_is_told() -> None:
@@ -146,7 +146,7 @@ def test_an_actor_whose_thread_cannot_be_started_is_a_failed_start(monkeypatch: 
 
         assert starts == ["a", "a"]
         assert house.count("started", "b") == 1
-        assert "can't start new thread" in str(house.reported(Terminated)[-1].reason)
+        assert "can't start new thread" in str(house.terminations()[-1].reason)
 
 
 @on_all

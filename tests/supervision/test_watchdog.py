@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from supervision import CrashReport, Exit, Terminated, watchdog
+from supervision import CrashReport, Exit, watchdog
 from supervision.signals import Lane
 from tests.supervision.troupe import PATIENCE_S, House, Noted, Poke, Puppet, supervisor
 
@@ -63,7 +63,7 @@ def test_a_hang_is_reported_with_its_stack_and_its_message(runtime: str) -> None
         house.system.tell("a", Poke("hang"))
         house.until(lambda: house.count("started", "a") == 2)
         (report,) = house.reported(CrashReport)
-        (ended,) = house.reported(Terminated)
+        (ended,) = house.terminations()
         hang.gate.set()
 
     assert "wait_where_the_stack_shows_it" in report.stack

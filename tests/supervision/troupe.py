@@ -20,12 +20,13 @@ from supervision import (
     Stage,
     Stop,
     Supervisor,
+    SupervisorReport,
     SupervisorSpec,
     Switchboard,
     System,
     Threads,
 )
-from supervision.spec import Restart, Strategy
+from supervision.spec import AutoShutdown, Restart, Strategy
 from supervision.stage import StageRecorder
 from supervision.system import Runtime
 
@@ -218,6 +219,14 @@ class House:
         """Return the reports of one type."""
         return [report for report in self.reports if type(report) is kind]
 
+    def terminations(self) -> list[SupervisorReport]:
+        """Return what supervisors reported of children that ended or did not start."""
+        return [report for report in self.reported(SupervisorReport) if report.context != "shutdown"]
+
+    def surrenders(self) -> list[SupervisorReport]:
+        """Return what supervisors reported when they gave up."""
+        return [report for report in self.reported(SupervisorReport) if report.context == "shutdown"]
+
     def dead_letters(self, to: str) -> int:
         """Count what could not be delivered to a name."""
         return sum(n for (name, _kind), n in self.switchboard.dead_letters.items() if name == to)
@@ -286,10 +295,13 @@ def supervisor(
     intensity: int = 3,
     period_s: float = 60.0,
     restart: Restart = "permanent",
+    auto_shutdown: AutoShutdown = "never",
     **fields: Any,
 ) -> ChildSpec:
     """Return the spec of a supervisor."""
-    spec = SupervisorSpec(strategy=strategy, intensity=intensity, period_s=period_s, children=children)
+    spec = SupervisorSpec(
+        strategy=strategy, intensity=intensity, period_s=period_s, auto_shutdown=auto_shutdown, children=children
+    )
     return ChildSpec(
         name=name,
         start=lambda system, seat: Supervisor(system, seat, spec=spec),

@@ -1,0 +1,69 @@
+"""One child as its supervisor has it: what is specified, how it is, and who waits for what becomes of it."""
+
+from typing import Any, Literal
+
+from supervision.requests import ChildInfo, Reply
+from supervision.spec import ChildSpec
+
+Status = Literal["down", "waiting", "starting", "up", "stopping", "stopped"]
+"""`down`: to be started as soon as it is its turn.  `waiting`: its backoff runs.  `stopped`: not to be started."""
+
+
+class Child:
+    """A child, wanted or not, up or not."""
+
+    def __init__(self, spec: ChildSpec, arguments: tuple[Any, ...] = (), *, asked_by: Reply | None = None) -> None:
+        self.spec = spec
+        self.arguments = arguments
+        self.status: Status = "down"
+        self.epoch = 0
+        self.wanted = True
+        self.recycle = False
+        self.failures = 0
+        self.is_new = asked_by is not None
+        """It was asked for and has not run yet: if it does not start, it is forgotten."""
+        self.starts = [asked_by] if asked_by is not None else []
+        """Who waits for it to run, or for its failure."""
+        self.stops: list[Reply] = []
+        """Who waits for it to have ended."""
+
+    @property
+    def name(self) -> str:
+        """Return its name."""
+        return self.spec.name
+
+    @property
+    def runs(self) -> bool:
+        """Say whether it is up, or on its way out."""
+        return self.status in ("up", "stopping")
+
+    @property
+    def is_restarting(self) -> bool:
+        """Say whether it is to run and does not yet."""
+        return self.status in ("down", "waiting", "starting")
+
+    @property
+    def must_stop(self) -> bool:
+        """Say whether what runs of it must end."""
+        return self.recycle or not self.wanted
+
+    def info(self) -> ChildInfo:
+        """Return what `which_children` tells of it."""
+        if self.runs:
+            return ChildInfo(self.name, self.epoch, self.spec.type)
+        return ChildInfo(self.name, "restarting" if self.is_restarting else "none", self.spec.type)
+
+    def answer_starts(self, answer: Any) -> None:
+        """Tell who waits for it to run."""
+        _answer(self.starts, answer)
+
+    def answer_stops(self, answer: Any) -> None:
+        """Tell who waits for its end."""
+        _answer(self.stops, answer)
+
+
+def _answer(replies: list[Reply], answer: Any) -> None:
+    waiting = list(replies)
+    replies.clear()
+    for reply in waiting:
+        reply(answer)
