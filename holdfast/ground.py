@@ -15,28 +15,22 @@ from holdfast.imports.opening import Opening, find_opening, opening_events
 from holdfast.parts import Parts, paper_settings
 from holdfast.rebuild import symbols_at
 from holdfast.recovery import JournalRecovery
+from holdfast.reports import events_of
 from holdfast.routes import LEAVES_HOUSE, node_names, routes_for
-from holdfast.secrets import scrub
 from messages.base import Event
 from messages.codec import decode, encode
 from messages.imported import ImportedFile, StateImported
-from messages.node import NodeStarted, OperatorCommanded, PartGaveUp, StateMarked
+from messages.node import NodeStarted, OperatorCommanded, StateMarked
 from persistence.journal import Journal
 from persistence.reader import JournalReader
 from persistence.writer import BATCH_MAX
-from supervision import Exit, GaveUp, Recorder, Switchboard, System
+from supervision import Exit, Recorder, Switchboard, System
 from supervision.system import Report, Runtime
 
 EPOCHS_PER_BOOT = 1_000_000
 """Incarnations of one process: their epochs lie above those of every process before."""
 FAILED_BOOTS_MAX = 3
 """After so many processes in a row that gave themselves up, the node comes up halted."""
-ENDS_ENTRIES = ("trading", "guard", "strategies", "market")
-"""Supervisors whose giving up is remembered, and lets nothing in until an operator has looked.
-
-What only helps people gives up without a word in the journal: it cannot touch trading, and is started anew.
-"""
-REASON_CHARS_MAX = 500
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -184,8 +178,7 @@ def build_system(
 
     def hear(report: Report) -> None:
         # Written down here and by no actor: whichever it were, it may be down at this very moment.
-        if isinstance(report, GaveUp) and report.supervisor in ENDS_ENTRIES:
-            switchboard.record("node", [gave_up(report)])
+        switchboard.record("node", events_of(report))
         on_report(report)
 
     return System(
@@ -200,12 +193,6 @@ def build_system(
         seed=seed,
         cue=cue,
     )
-
-
-def gave_up(report: GaveUp) -> PartGaveUp:
-    """Return what is remembered of a supervisor that gave up."""
-    reason = scrub(f"{report.name}: {report.reason}")
-    return PartGaveUp(part=report.supervisor, reason=reason[:REASON_CHARS_MAX])
 
 
 def first_events(

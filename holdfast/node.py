@@ -42,6 +42,7 @@ from holdfast.notify import ServiceManager
 from holdfast.pace import Pace
 from holdfast.parts import Parts, gather
 from holdfast.recovery import JournalRecorder
+from holdfast.reports import line_of
 from holdfast.secrets import scrub
 from holdfast.summary import ProgressLine, print_summary, summarise
 from holdfast.wiring import TRADING, Current, Ports, tree, urgency_of
@@ -52,15 +53,12 @@ from persistence.journal import Journal
 from persistence.opening import CHECKED_WHOLE_MAX
 from persistence.reader import JournalReader
 from supervision import (
-    CrashReport,
     Exit,
-    GaveUp,
-    Progress,
     RecordedClock,
-    Terminated,
     Threads,
     Timeout,
 )
+from supervision.system import Report
 
 LOOK_S = 0.5
 """Between two looks of the main thread at configuration and progress."""
@@ -321,17 +319,9 @@ class Node:
     def _record(self, *events: Event) -> None:
         self._system.switchboard.record("node", events)
 
-    def _hear_report(self, report: CrashReport | Progress | Terminated | GaveUp) -> None:
-        match report:
-            case Progress():
-                self._log("debug", "child.started", **report._asdict())
-            case CrashReport():
-                self._log("error", "actor.crashed", **report._asdict())
-            case Terminated():
-                self._log("warning", "child.terminated", **report._asdict() | {"reason": str(report.reason)})
-            case GaveUp():
-                said = {"supervisor": report.supervisor, "child": report.name, "reason": str(report.reason)}
-                self._log("error", "supervisor.gave_up", **said)
+    def _hear_report(self, report: Report) -> None:
+        level, name, values = line_of(report)
+        self._log(level, name, **values)
 
     def _hear_root_end(self, reason: Exit) -> None:
         self._root_ended.set()

@@ -40,6 +40,7 @@ from messages.orders import (
     OrderRejected,
     OrderUnresolved,
 )
+from messages.parts import PartCrashed, PartStarted, SupervisorReported
 from messages.positions import AccountOpened, EquityMarked, PositionChanged
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
 from messages.sentiment import HeadlinesAvailable, HeadlineScored, HeadlinesUnavailable
@@ -90,6 +91,9 @@ EVENTS: tuple[type[Event], ...] = (
     StateMarked,
     StateHashed,
     PartGaveUp,
+    PartStarted,
+    PartCrashed,
+    SupervisorReported,
 )
 
 KINDS: dict[str, type[Event]] = {event.__name__: event for event in EVENTS}

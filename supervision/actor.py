@@ -14,7 +14,7 @@ from pykka._envelope import Envelope
 
 from supervision.cells import Outbox, Seat
 from supervision.errors import ActorDown, Crashed, Fenced, Ignore, said_of
-from supervision.mailbox import Mailbox
+from supervision.mailbox import Mailbox, type_of
 from supervision.signals import Break, CrashReport, Exit, Recorded, Stop, Wake
 
 if TYPE_CHECKING:
@@ -160,6 +160,7 @@ class Actor(pykka.Actor):
             return None
         mailbox = self._mailbox
         mailbox.in_hand, mailbox.busy_since = message, self._monotonic()
+        mailbox.recent.append(message)
         try:
             answer = self._take(message)
             if self._cue is not None:
@@ -210,7 +211,10 @@ class Actor(pykka.Actor):
             message=_shown(self._mailbox.in_hand),
             stack=stack[-REPORT_CHARS_MAX:],
             mailbox_depth=self._mailbox.depth(),
-            uptime_s=self._system.clock.monotonic() - self._cell.started_at,
+            mailbox_types=self._mailbox.first_types(),
+            last_messages=tuple(type_of(message) for message in tuple(self._mailbox.recent)[:-1]),
+            uptime_s=self.monotonic() - self._cell.started_at,
+            ancestors=self._system.tree.ancestors(self.name),
         )
 
     def _actor_loop_teardown(self) -> None:

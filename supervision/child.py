@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from supervision.requests import ChildInfo, Reply
+from supervision.signals import Offender
 from supervision.spec import ChildSpec
 
 Status = Literal["down", "waiting", "starting", "up", "stopping", "stopped"]
@@ -52,6 +53,19 @@ class Child:
         if self.runs:
             return ChildInfo(self.name, self.epoch, self.spec.type)
         return ChildInfo(self.name, "restarting" if self.is_restarting else "none", self.spec.type)
+
+    def offender(self, *, restarts_in_window: int) -> Offender:
+        """Return what a report tells of it."""
+        spec = self.spec
+        return Offender(
+            name=spec.name,
+            epoch=self.epoch,
+            restart=spec.restart,
+            significant=spec.significant,
+            shutdown_s=spec.shutdown_s,
+            type=spec.type,
+            restarts_in_window=restarts_in_window,
+        )
 
     def answer_starts(self, answer: Any) -> None:
         """Tell who waits for it to run."""

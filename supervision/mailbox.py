@@ -1,5 +1,6 @@
 """A mailbox with four lanes: the most urgent message first, each lane first in, first out."""
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
@@ -8,10 +9,12 @@ from typing import Any
 from pykka import Future
 from pykka._envelope import Envelope
 
-from supervision.signals import Lane
+from supervision.signals import Lane, Recorded
 
 EVENTS_MAX = 1_000_000
 """Remembered events that may wait for their reader.  None may be lost, so a reader with more of them is replaced."""
+RECENT_MAX = 10
+"""Messages whose types a crash report names."""
 LANE_LIMITS = (10_000, 1_000, EVENTS_MAX, 10_000)
 """Messages that the lanes hold, in the order of `Lane`."""
 
@@ -106,6 +109,8 @@ class Mailbox:
         """The message that its reader took last."""
         self.busy_since: float | None = None
         """Since when, in monotonic seconds; None while its reader has no message in hand."""
+        self.recent: deque[Any] = deque(maxlen=RECENT_MAX)
+        """The messages that its reader took, the newest last."""
         self.taken = 0
         """Messages that were taken out so far."""
 
@@ -196,6 +201,11 @@ class Mailbox:
         """Return how many messages are queued."""
         return sum(map(len, self._lanes))
 
+    def first_types(self) -> tuple[str, ...]:
+        """Return the types of the first messages that are queued."""
+        waiting = itertools.chain.from_iterable(tuple(lane) for lane in self._lanes)
+        return tuple(type_of(envelope.message) for envelope in itertools.islice(waiting, RECENT_MAX))
+
     def events_waiting(self) -> int:
         """Return how many remembered events are queued."""
         return len(self._events)
@@ -209,6 +219,11 @@ class Mailbox:
         """Take everything out."""
         while (envelope := self.pop()) is not None:
             yield envelope
+
+
+def type_of(message: Any) -> str:
+    """Return the name of a message's type: of the event where it is a remembered one."""
+    return type(message.event if type(message) is Recorded else message).__name__
 
 
 def _posted_at(lane: deque[Envelope[Any]]) -> float | None:

@@ -146,4 +146,15 @@ class Office:
             reply(Invalid(str(error)))
             return
         supervisor.change(flags)
+        for spec in () if flags.is_simple else flags.children:
+            self._take_over(spec)
         reply(Done(supervisor.name))
+
+    def _take_over(self, spec: ChildSpec) -> None:
+        supervisor = self._supervisor
+        self._system.tree.adopt(spec, supervisor.name)
+        if (child := supervisor.find(spec.name)) is not None:
+            child.spec = spec
+            return
+        supervisor.children.append(child := Child(spec))
+        supervisor.set_aside(child)

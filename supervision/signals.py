@@ -137,12 +137,19 @@ class SupervisorReport(NamedTuple):
 
 
 class CrashReport(NamedTuple):
-    """Report by a dying actor.  `stack` and `message` are cut to a limit."""
+    """Report by a dying actor, or of one that hung.  `stack` and `message` are cut to a limit."""
 
     name: str
     epoch: int
     reason: str
     message: str
+    """What it had in hand."""
     stack: str
     mailbox_depth: int
+    mailbox_types: tuple[str, ...]
+    """The types of the first messages that waited."""
+    last_messages: tuple[str, ...]
+    """The types of the messages it had taken before, the newest last."""
     uptime_s: float
+    ancestors: tuple[str, ...]
+    """Its supervisor, and those above."""

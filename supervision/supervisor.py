@@ -21,7 +21,6 @@ from supervision.signals import (
     Exited,
     Expired,
     Lane,
-    Offender,
     Progress,
     RecycleChild,
     Started,
@@ -128,7 +127,7 @@ class Supervisor(Actor):
         if not is_expected:
             self._report("shutdown_error", reason, child)
         if self._ending is None and not child.wanted:
-            self._set_aside(child)
+            self.set_aside(child)
         child.answer_stops(Done(child.name))
 
     def _start_failed(self, child: Child, reason: Exit) -> None:
@@ -136,11 +135,11 @@ class Supervisor(Actor):
             return
         if reason.kind == "ignore":
             child.answer_starts(Ignored(child.name))
-            self._set_aside(child, forget=self.flags.is_simple)
+            self.set_aside(child, forget=self.flags.is_simple)
         elif child.starts:
             self._report("start_error", reason, child)
             child.answer_starts(StartFailed(child.name, reason))
-            self._set_aside(child, forget=child.is_new)
+            self.set_aside(child, forget=child.is_new)
         elif not self._is_acknowledged:
             self._report("start_error", reason, child)
             self.end(Exit("shutdown", f"failed to start {child.name}: {reason}"))
@@ -151,7 +150,7 @@ class Supervisor(Actor):
         """A child has ended by itself and is not started again."""
         if not reason.is_normal:
             self._report("child_terminated", reason, child)
-        self._set_aside(child)
+        self.set_aside(child)
         if child.spec.significant and self._is_over_without(child):
             self.end(Exit("shutdown", f"the significant child {child.name} has ended"))
 
@@ -189,23 +188,13 @@ class Supervisor(Actor):
                 self._begin_stop(child)
             return
         if child.status != "stopped":
-            self._set_aside(child)
+            self.set_aside(child)
         reply(Done(child.name))
 
     def change(self, flags: SupervisorSpec) -> None:
-        """Take over new specifications; what runs keeps running, what is new is not started."""
+        """Treat children by other flags from now on."""
         self.flags = flags
         self._intensity = Intensity(flags.intensity, flags.period_s)
-        if flags.is_simple:
-            return
-        for spec in flags.children:
-            child = self.find(spec.name)
-            self._system.tree.adopt(spec, self.name)
-            if child is not None:
-                child.spec = spec
-            else:
-                self.children.append(child := Child(spec))
-                self._set_aside(child)
 
     # -- decisions -----------------------------------------------------------------------------------------------
 
@@ -266,7 +255,8 @@ class Supervisor(Actor):
         child.status, child.wanted = "down", True
         self._system.expect(child.name)
 
-    def _set_aside(self, child: Child, *, forget: bool = False) -> None:
+    def set_aside(self, child: Child, *, forget: bool = False) -> None:
+        """Want a child that does not run no more, and keep it or forget it."""
         child.status, child.wanted = "stopped", False
         child.answer_starts(StartFailed(child.name, Exit("shutdown", "it was stopped before it had started")))
         if forget or self.flags.is_simple or child.spec.restart == "temporary":
@@ -352,14 +342,5 @@ class Supervisor(Actor):
         self._system.after(delay_s, self.name, Expired(what, child.name, child.epoch), self._epoch)
 
     def _report(self, context: Context, reason: Exit, child: Child) -> None:
-        spec = child.spec
-        offender = Offender(
-            name=spec.name,
-            epoch=child.epoch,
-            restart=spec.restart,
-            significant=spec.significant,
-            shutdown_s=spec.shutdown_s,
-            type=spec.type,
-            restarts_in_window=len(self._intensity),
-        )
+        offender = child.offender(restarts_in_window=len(self._intensity))
         self._system.report(SupervisorReport(self.name, context, reason, offender))

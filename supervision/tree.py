@@ -27,6 +27,13 @@ class Tree:
         """Return the supervisor of a part: empty for the root, and for a name that is not known any more."""
         return self._specs[name][1] if name in self._specs else ""
 
+    def ancestors(self, name: str) -> tuple[str, ...]:
+        """Return the supervisor of a part, and those above."""
+        found = []
+        while name := self.parent_of(name):
+            found.append(name)
+        return tuple(found)
+
     def below(self, name: str) -> list[str]:
         """Return the names of all that is below a supervisor, each after its own."""
         found: dict[str, None] = {}

@@ -15,7 +15,7 @@ from holdfast.staging import StagedNode
 from messages.codec import decode
 from messages.node import BreakerAsked, Mark, PartGaveUp, StateHashed
 from persistence.reader import JournalReader
-from supervision import Break, GaveUp, Lane
+from supervision import Break, Lane, SupervisorReport
 from tests.endurance.nodes import ROOT
 
 pytestmark = pytest.mark.slow
@@ -104,7 +104,11 @@ def test_what_only_helps_people_gives_up_without_touching_trading(home: Path) ->
         node.run()
         node.commit()
 
-        assert [report.supervisor for report in node.reports if isinstance(report, GaveUp)] == ["operations"]
+        assert [
+            report.supervisor
+            for report in node.reports
+            if isinstance(report, SupervisorReport) and report.context == "shutdown"
+        ] == ["operations"]
         assert recorded(home, "PartGaveUp") == []
         assert mode(node) == "active"
 

@@ -1,0 +1,82 @@
+"""What supervision reports: as events for the journal, and as lines for the log."""
+
+from typing import Any
+
+from holdfast.secrets import scrub
+from messages.base import Event
+from messages.node import PartGaveUp
+from messages.parts import PartCrashed, PartStarted, SupervisorReported
+from supervision import CrashReport, Progress, SupervisorReport
+from supervision.system import Report
+
+ENDS_ENTRIES = ("trading", "guard", "strategies", "market")
+"""Supervisors that trading rests on: when one of them gives up, only what reduces goes on."""
+TEXT_CHARS_MAX = 500
+STACK_CHARS_MAX = 8_000
+
+
+def events_of(report: Report) -> list[Event]:
+    """Return what is remembered of a report: bounded, and without secrets."""
+    match report:
+        case Progress():
+            return [PartStarted(report.supervisor, report.name, report.epoch)]
+        case CrashReport():
+            return [_crash(report)]
+        case SupervisorReport(context="shutdown", supervisor=supervisor) if supervisor in ENDS_ENTRIES:
+            why = report.reason.detail.removeprefix("reached_max_restart_intensity: ")
+            return [_supervisor(report), PartGaveUp(supervisor, _text(f"{report.offender.name}: {why}"))]
+        case SupervisorReport():
+            return [_supervisor(report)]
+
+
+def line_of(report: Report) -> tuple[str, str, dict[str, Any]]:
+    """Return level, name and values of the line that a report is worth in the log."""
+    match report:
+        case Progress():
+            return "debug", "child.started", report._asdict()
+        case CrashReport():
+            return "error", "actor.crashed", report._asdict()
+        case SupervisorReport(context=context, reason=reason, offender=offender):
+            said = {"supervisor": report.supervisor, "child": offender.name, "epoch": offender.epoch}
+            counted = {"reason": str(reason), "restarts_in_window": offender.restarts_in_window}
+            level, name = (
+                ("error", "supervisor.gave_up") if context == "shutdown" else ("warning", f"child.{_name(context)}")
+            )
+            return level, name, said | counted
+
+
+def _name(context: str) -> str:
+    return context.removeprefix("child_")
+
+
+def _crash(report: CrashReport) -> PartCrashed:
+    return PartCrashed(
+        part=report.name,
+        epoch=report.epoch,
+        reason=_text(report.reason),
+        stack=scrub(report.stack)[-STACK_CHARS_MAX:],
+        message=_text(report.message),
+        last_messages=report.last_messages,
+        mailbox_depth=report.mailbox_depth,
+        mailbox_types=report.mailbox_types,
+        uptime_s=round(report.uptime_s, 3),
+        ancestors=report.ancestors,
+    )
+
+
+def _supervisor(report: SupervisorReport) -> SupervisorReported:
+    offender = report.offender
+    return SupervisorReported(
+        supervisor=report.supervisor,
+        context=report.context,
+        reason=_text(str(report.reason)),
+        part=offender.name,
+        epoch=offender.epoch,
+        restart=offender.restart,
+        restarts_in_window=offender.restarts_in_window,
+    )
+
+
+def _text(text: str) -> str:
+    """Return a text that the journal takes: scrubbed, cut, and with nothing in it that is no character."""
+    return scrub(text)[:TEXT_CHARS_MAX].encode("utf-8", "backslashreplace").decode()
