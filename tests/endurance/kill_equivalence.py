@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from holdfast.replay import rebuild
-from tests.endurance.nodes import ROOT, NodeProcess, Outcome, durable_seq, outcome_of, run_to_end
+from tests.endurance.nodes import ROOT, NodeProcess, Outcome, durable_seq, outcome_of, run_to_end, start_events
 
 
 class Tally(msgspec.Struct):
@@ -53,15 +53,17 @@ def arguments_for(*, days: int) -> list[str]:
     ]
 
 
-def kill_through(home: Path, arguments: Sequence[str], *, kills: int, seed: int, events: int) -> Tally:
-    """Run a node to its end through so many deaths, each after new durable events of that life."""
+def kill_through(home: Path, arguments: Sequence[str], *, kills: int, seed: int, reference: Path) -> Tally:
+    """Run a node to its end through so many deaths, each after new durable events of that life beyond its start."""
     draw = random.Random(seed)
     tally = Tally()
+    starts, events = start_events(reference), durable_seq(reference)
     began = time.monotonic()
     while tally.kills < kills:
-        left = max(2, (events - durable_seq(home)) // (kills - tally.kills + 1))
+        done = durable_seq(home) - starts * (tally.kills + tally.during_start)
+        left = max(2, (events - done) // (kills - tally.kills + 1))
         node = NodeProcess(home, arguments)
-        if not node.wait_for_events(draw.randint(2, max(2, left))):
+        if not node.wait_for_events(starts + draw.randint(2, max(2, left))):
             raise AssertionError(f"the run ended after {tally.kills} kills: {node.end()[1][-3000:]}")
         time.sleep(draw.random() * 0.01)
         node.kill()
@@ -116,8 +118,9 @@ def main() -> int:
         home = Path(folder)
         run_to_end(home / "reference", arguments)
         reference = outcome_of(home / "reference")
-        events = durable_seq(home / "reference")
-        tally = kill_through(home / "killed", arguments, kills=options.kills, seed=options.seed, events=events)
+        tally = kill_through(
+            home / "killed", arguments, kills=options.kills, seed=options.seed, reference=home / "reference"
+        )
         tally.fills = len(reference.fills)
         differences = compare(reference, outcome_of(home / "killed"))
     print(msgspec.json.encode(tally).decode())

@@ -14,6 +14,7 @@ import msgspec
 
 from holdfast.rebuild import Rebuilt
 from holdfast.replay import rebuild, replay_view
+from persistence.reader import JournalReader
 from persistence.watermark import read_mark
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,6 +74,12 @@ def durable_seq(home: Path) -> int:
     except OSError:
         return 0
     return 0 if mark is None else mark.seq
+
+
+def start_events(home: Path) -> int:
+    """Return how many events a start takes by itself, from the journal of a run with one start."""
+    with JournalReader(home) as reader:
+        return sum(1 for _ in reader.read(kinds=["NodeStarted", "PartStarted"]))
 
 
 def run_to_end(home: Path, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:

@@ -36,7 +36,7 @@ def reference(reference_home: Path) -> Outcome:
 def test_a_node_killed_at_any_moments_ends_as_one_that_was_not(
     arguments: list[str], reference_home: Path, reference: Outcome, tmp_path: Path
 ) -> None:
-    tally = kill_through(tmp_path / "home", arguments, kills=10, seed=11, events=durable_seq(reference_home))
+    tally = kill_through(tmp_path / "home", arguments, kills=10, seed=11, reference=reference_home)
 
     assert len(reference.fills) >= 20
     assert compare(reference, outcome_of(tmp_path / "home")) == [], tally
