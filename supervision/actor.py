@@ -15,7 +15,7 @@ from pykka._envelope import Envelope
 from supervision.cells import Outbox, Seat
 from supervision.errors import ActorDown, Crashed, Fenced, Ignore, said_of
 from supervision.mailbox import Mailbox, type_of
-from supervision.signals import Break, CrashReport, Exit, Recorded, Stop, Wake
+from supervision.signals import Break, CrashReport, Down, Exit, Recorded, Stop, Wake
 
 if TYPE_CHECKING:
     from supervision.system import System
@@ -35,6 +35,8 @@ class Actor(pykka.Actor):
         self._outbox: Outbox | None = None
         self._exit = Exit("normal")
         self._heard = 0
+        self._watching: dict[int, str] = {}
+        """Names that are watched, by the number of the watch."""
         self._finish = system.switchboard.finish
         self._monotonic = system.clock.monotonic
         self._cue = system.cue
@@ -91,6 +93,21 @@ class Actor(pykka.Actor):
         """Say something to this incarnation later, in monotonic time."""
         self._system.after(delay_s, self.name, message, self._epoch)
 
+    def watch(self, name: str, *, until_gone: bool = False) -> int:
+        """Hear a `Down` when the incarnation of a name that lives now ends; return the number that it will carry.
+
+        It comes exactly once, at once where nobody lives.  With `until_gone` restarts are passed over: it comes when
+        the name is given up, or is no part of the tree any more.
+        """
+        ref = self._system.switchboard.watch(self.name, self._epoch, name, until_gone=until_gone)
+        self._watching[ref] = name
+        return ref
+
+    def unwatch(self, ref: int) -> None:
+        """Hear nothing more of a watch, also where its `Down` is on its way."""
+        if (name := self._watching.pop(ref, None)) is not None:
+            self._system.switchboard.unwatch(name, ref)
+
     def monotonic(self) -> float:
         """Return monotonic seconds, which measure waiting."""
         return self._monotonic()
@@ -108,6 +125,8 @@ class Actor(pykka.Actor):
             raise Crashed(f"{self.name} was broken on purpose: {message.reason}")
         if type(message) is Recorded:
             self._heard = message.seq
+        elif type(message) is Down and self._watching.pop(message.ref, None) is None:
+            return None  # It was on its way when the watch was ended.
         return self.receive(message)
 
     def _cause(self) -> tuple[int, int]:

@@ -106,16 +106,6 @@ class Vitals(NamedTuple):
     last_exit: str
 
 
-class Held(NamedTuple):
-    """Something said that waits until what its sender knew is durable."""
-
-    gate: int
-    sender: str
-    epoch: int
-    to: str
-    message: Any
-
-
 def vitals_of(cell: Cell, now: float) -> Vitals:
     """Return how a name is doing at a monotonic instant."""
     mailbox = cell.mailbox

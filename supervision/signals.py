@@ -33,7 +33,7 @@ class Recorded(NamedTuple):
     event: Any
 
 
-ExitKind = Literal["normal", "shutdown", "ignore", "crash", "init", "killed", "hung"]
+ExitKind = Literal["normal", "shutdown", "ignore", "crash", "init", "killed", "hung", "noproc"]
 
 
 class Exit(NamedTuple):
@@ -80,6 +80,16 @@ class Exited(NamedTuple):
     name: str
     epoch: int
     reason: Exit
+
+
+class Down(NamedTuple):
+    """An incarnation that was watched has ended, or a name that was watched will not come back."""
+
+    ref: int
+    name: str
+    epoch: int
+    reason: Exit
+    """`noproc` where nobody of that name lived when the watch began."""
 
 
 class Expired(NamedTuple):

@@ -6,20 +6,23 @@ sender knew when it spoke is durable.
 """
 
 import threading
-from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pykka import Future
 
-from supervision.cells import Cell, Held, Outbox, Seat, Vitals, vitals_of
+from supervision.cells import Cell, Outbox, Seat, Vitals, vitals_of
 from supervision.clock import Clock
+from supervision.dead_letters import DeadLetters
 from supervision.errors import ActorDown, Fenced
+from supervision.gate import Gate, Held
 from supervision.hearers import Hearers
 from supervision.mailbox import Mailbox, Post
 from supervision.recorder import Encoder, Recorder
-from supervision.requests import REQUESTS, NoProc
-from supervision.signals import Exit, Lane, Recorded, Settled, Stop, Wake
+from supervision.signals import Down, Exit, Lane, Recorded, Settled, Stop, Wake
+from supervision.watches import Watch, Watches
+
+FENCED = Exit("killed", "it did not end in time and was fenced")
 
 
 class Switchboard:
@@ -46,14 +49,12 @@ class Switchboard:
         self._lock = threading.RLock()
         self._cells: dict[str, Cell] = {}
         self._hearers = Hearers(routes, self._cells)
-        self._late: deque[tuple[int, Cell, Post]] = deque()
-        """What onlookers are still to hear, in sequence."""
         self._a_moment_later = a_moment_later
-        self._is_telling_late = False
-        self._held: list[Held] = []
+        self._gate = Gate()
         self._settling: tuple[Cell, ...] = ()
         self._settle_waiter: Cell | None = None
-        self.dead_letters: Counter[tuple[str, str]] = Counter()
+        self._watches = Watches(self._tell_watcher)
+        self._dead_letters = DeadLetters()
 
     # -- names ---------------------------------------------------------------------------------------------------
 
@@ -71,7 +72,9 @@ class Switchboard:
     def forget(self, name: str) -> None:
         """Know a name no more; nothing of it may live."""
         with self._lock:
-            cell = self._cells.pop(name, None)
+            if (cell := self._cells.pop(name, None)) is None:
+                return
+            self._watches.gone(cell)
             self._settling = tuple(each for each in self._settling if each is not cell)
             self._hearers.forget()
             self.look_if_settled()
@@ -110,15 +113,16 @@ class Switchboard:
             cell.up = False
             self._hearers.forget()
             self._empty(cell)
-            self._held = [held for held in self._held if not (held.sender == name and held.epoch == epoch)]
+            self._watches.ended(cell, epoch, reason)
+            self._gate.revoke(name, epoch)
             self.look_if_settled()
             return True
 
-    def fence(self, name: str, epoch: int) -> bool:
+    def fence(self, name: str, epoch: int, reason: Exit = FENCED) -> bool:
         """Shut an incarnation out for good: from now on nothing it says is delivered."""
         with self._lock:
             cell = self._cells.get(name)
-            if cell is None or not self.close(name, epoch, Exit("killed", "it did not end in time and was fenced")):
+            if cell is None or not self.close(name, epoch, reason):
                 return False
             self._epoch += 1
             cell.epoch = self._epoch
@@ -135,8 +139,21 @@ class Switchboard:
     def retire(self, name: str) -> None:
         """Tell that a name will not be started again by itself: settling no longer waits for it."""
         with self._lock:
-            self._cells[name].retired = True
+            cell = self._cells[name]
+            cell.retired = True
+            if not cell.up:
+                self._watches.gone(cell)
             self.look_if_settled()
+
+    def watch(self, watcher: str, watcher_epoch: int, name: str, *, until_gone: bool) -> int:
+        """Have a watcher told once that the incarnation of a name ends (or that it will not come back)."""
+        with self._lock:
+            return self._watches.begin(watcher, watcher_epoch, name, self._cells.get(name), until_gone=until_gone)
+
+    def unwatch(self, name: str, ref: int) -> None:
+        """End a watch."""
+        with self._lock:
+            self._watches.end(name, ref)
 
     # -- speaking ------------------------------------------------------------------------------------------------
 
@@ -165,7 +182,7 @@ class Switchboard:
         with self._lock:
             cell = self._cells.get(to)
             if cell is None or not cell.up or (epoch is not None and cell.epoch != epoch):
-                self._bury(to, message)
+                self._dead_letters.bury(to, message)
                 return False
             return self._put(cell, Post(message, self._clock.monotonic()), lane)
 
@@ -181,15 +198,12 @@ class Switchboard:
     def on_durable(self, seq: int) -> None:
         """Let go of what waited for this sequence."""
         with self._lock:
-            if self._held:
-                due = [held for held in self._held if held.gate <= seq]
-                self._held = [held for held in self._held if held.gate > seq]
-                for held in due:
-                    self._deliver(held.to, held.message)
-                self.look_if_settled()
-            if self._late and not self._is_telling_late and self._late[0][0] <= seq:
-                self._is_telling_late = True
-                self._a_moment_later(self._tell_late)
+            for held in self._gate.sends_due(seq):
+                self._deliver(held.to, held.message)
+            self.look_if_settled()
+            if not self._gate.is_opening and self._gate.has_news(seq):
+                self._gate.is_opening = True
+                self._a_moment_later(self._tell_news)
 
     def look_if_settled(self) -> None:
         """Tell who awaits it that nothing is left to do, if that is so.  Whoever runs out of messages looks."""
@@ -197,11 +211,16 @@ class Switchboard:
             return
         with self._lock:
             waiter = self._settle_waiter
-            if waiter is not None and not self._held and all(map(Cell.is_settled, self._settling)):
+            if waiter is not None and not self._gate.holds_sends and all(map(Cell.is_settled, self._settling)):
                 self._settle_waiter = None
                 self._put(waiter, Post(Settled(self._seq), self._clock.monotonic()), Lane.ORDINARY)
 
     # -- looking -------------------------------------------------------------------------------------------------
+
+    @property
+    def dead_letters(self) -> Mapping[tuple[str, str], int]:
+        """Return how many messages could not be delivered, by address and type."""
+        return self._dead_letters.counts
 
     @property
     def last_seq(self) -> int:
@@ -225,7 +244,7 @@ class Switchboard:
         """Name what settling waits for."""
         with self._lock:
             parts = [f"{cell.name}: {cell.why_unsettled()}" for cell in self._settling if not cell.is_settled()]
-            return (*parts, *(f"{held.sender}: a send waits for sequence {held.gate}" for held in self._held))
+            return (*parts, *self._gate.why_closed())
 
     def vitals(self) -> list[Vitals]:
         """Return how every name is doing, in the order they were declared."""
@@ -273,49 +292,43 @@ class Switchboard:
             for hearer in self._hearers.at_once(kind_of, cell):
                 hearer.mailbox.hear(post)
             for hearer in self._hearers.late(kind_of):
-                self._late.append((seq, hearer, post))
+                self._gate.keep_news(seq, hearer, post)
         self._seq = cell.given = seq
         self._recorder.enqueue(records)
         return seq
 
-    def _tell_late(self) -> None:
-        """Tell what is durable to those who hear it late, much at once: waking them for each would cost more."""
+    def _tell_news(self) -> None:
         with self._lock:
-            self._is_telling_late = False
-            durable_seq = self._recorder.durable_seq
-            while self._late and self._late[0][0] <= durable_seq:
-                _seq, hearer, post = self._late.popleft()
-                if hearer.up:
-                    hearer.mailbox.hear(post)
+            self._gate.tell_news(self._recorder.durable_seq)
 
     def _hold(self, sender: Cell, to: str, message: Any, *, gate: int) -> None:
         if self._recorder.durable_seq >= gate:
             self._deliver(to, message)
             return
-        self._held.append(Held(gate, sender.name, sender.epoch, to, message))
+        self._gate.hold(Held(gate, sender.name, sender.epoch, to, message))
         self._recorder.hurry(gate)
 
     def _deliver(self, to: str, message: Any) -> None:
         cell = self._cells.get(to)
         if cell is None or not cell.up:
-            self._bury(to, message)
+            self._dead_letters.bury(to, message)
         else:
             self._put(cell, Post(message, self._clock.monotonic()), Lane.ORDINARY)
 
     def _put(self, cell: Cell, post: Post, lane: Lane) -> bool:
         if not cell.mailbox.put(post, lane):
-            self._bury(cell.name, post.message)
+            self._dead_letters.bury(cell.name, post.message)
             return False
         return True
 
-    def _bury(self, to: str, message: Any) -> None:
-        self.dead_letters[(to, type(message).__name__)] += 1
-        if isinstance(message, REQUESTS):
-            message.reply(NoProc(to))  # type: ignore[attr-defined]
+    def _tell_watcher(self, watch: Watch, down: Down) -> None:
+        cell = self._cells.get(watch.watcher)
+        if cell is not None and cell.up and cell.epoch == watch.watcher_epoch:
+            self._put(cell, Post(down, self._clock.monotonic()), Lane.SYSTEM)
 
     def _empty(self, cell: Cell) -> None:
         for envelope in cell.mailbox.drain():
-            self._bury(cell.name, envelope.message)
+            self._dead_letters.bury(cell.name, envelope.message)
             if envelope.reply_to is not None:
                 envelope.reply_to.set_exception((ActorDown, ActorDown(f"{cell.name} went down"), None))
         cell.open_work = False

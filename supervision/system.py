@@ -22,7 +22,7 @@ from supervision.signals import (
 )
 from supervision.spec import ChildSpec, check_specs
 from supervision.supervisor_ref import SupervisorRef
-from supervision.switchboard import Switchboard
+from supervision.switchboard import FENCED, Switchboard
 from supervision.tree import Tree
 from supervision.watchdog import Watchdog
 
@@ -183,7 +183,7 @@ class System:
         if actor is None or actor.epoch != epoch:
             return False
         report = actor.last_words(reason, self.runtime.stack_of(actor))
-        if not self._shut_out(name, epoch):
+        if not self._shut_out(name, epoch, reason):
             return False
         self._shut_out_below(name)
         self.report(report)
@@ -267,8 +267,8 @@ class System:
         for below in self.tree.below(name):
             self._shut_out(below, self.switchboard.epoch_of(below))
 
-    def _shut_out(self, name: str, epoch: int) -> bool:
-        if not self.switchboard.fence(name, epoch):
+    def _shut_out(self, name: str, epoch: int, reason: Exit = FENCED) -> bool:
+        if not self.switchboard.fence(name, epoch, reason):
             return False
         self.abandoned += 1
         actor = self._actors.get(name)
