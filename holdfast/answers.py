@@ -112,7 +112,7 @@ class Answers:
             "equity": views.worth_view(positions)["equity"] if positions is not None else None,
             "headlines": views.headlines_view(sentiment) if sentiment is not None else None,
             "version": __version__,
-            "dead_letters": sum(switchboard.dead_letters.values()),
+            "dead_letters": sum(switchboard.dead_letters.counts.values()),
             "down": down,
             "actors": views.actors_view(vitals),
         }

@@ -10,11 +10,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pykka
-from pykka._envelope import Envelope
 
 from supervision.cells import Outbox, Seat
-from supervision.errors import ActorDown, Crashed, Fenced, Ignore, said_of
-from supervision.mailbox import Mailbox, type_of
+from supervision.errors import Crashed, Fenced, Ignore, said_of
+from supervision.mailbox import Mailbox, refuse, type_of
 from supervision.signals import Break, CrashReport, Down, Exit, Recorded, Stop, Wake
 
 if TYPE_CHECKING:
@@ -99,14 +98,14 @@ class Actor(pykka.Actor):
         It comes exactly once, at once where nobody lives.  With `until_gone` restarts are passed over: it comes when
         the name is given up, or is no part of the tree any more.
         """
-        ref = self._system.switchboard.watch(self.name, self._epoch, name, until_gone=until_gone)
+        ref = self._system.switchboard.watches.begin(self.name, self._epoch, name, until_gone=until_gone)
         self._watching[ref] = name
         return ref
 
     def unwatch(self, ref: int) -> None:
         """Hear nothing more of a watch, also where its `Down` is on its way."""
         if (name := self._watching.pop(ref, None)) is not None:
-            self._system.switchboard.unwatch(name, ref)
+            self._system.switchboard.watches.end(name, ref)
 
     def monotonic(self) -> float:
         """Return monotonic seconds, which measure waiting."""
@@ -219,6 +218,8 @@ class Actor(pykka.Actor):
             self._exit = Exit("ignore", str(error))
             return
         self._exit = Exit("init" if kind == "init" else "crash", said_of(error))
+        if kind == "crash" and type(self._mailbox.in_hand) not in (Recorded, Wake, Break, Down):
+            self._system.switchboard.quarantine.blame(self.name, self._mailbox.in_hand, str(self._exit))
         self._system.report(self.last_words(self._exit, "".join(traceback.format_exception(error))))
 
     def last_words(self, reason: Exit, stack: str) -> CrashReport:
@@ -242,8 +243,8 @@ class Actor(pykka.Actor):
         except BaseException as error:  # noqa: BLE001  a failing clean-up must not keep the end from being known
             self._fail(error, kind="crash")
         self._system.ended(self, self._exit)
-        for envelope in self._mailbox.drain():
-            _refuse(envelope, self.name)
+        for _lane, envelope in self._mailbox.drain():
+            refuse(envelope, f"{self.name} went down")
 
     def __str__(self) -> str:
         return f"{self._cell.name}/{self._epoch}"
@@ -254,8 +255,3 @@ def _shown(message: Any) -> str:
         return f"{message!r:.1000}"
     except Exception:  # noqa: BLE001  a message that cannot be shown must not hide the crash it caused
         return f"<{type(message).__name__} that cannot be shown>"
-
-
-def _refuse(envelope: Envelope[Any], name: str) -> None:
-    if envelope.reply_to is not None:
-        envelope.reply_to.set_exception((ActorDown, ActorDown(f"{name} went down"), None))

@@ -2,8 +2,12 @@
 
 from typing import Any, NamedTuple
 
+from pykka._envelope import Envelope
+
+from supervision.errors import Fenced
 from supervision.mailbox import Mailbox
-from supervision.signals import Exit
+from supervision.mailbox_spec import DEFAULT_MAILBOX, MailboxSpec
+from supervision.signals import Exit, Lane
 
 Encoded = tuple[str, int, bytes, object, int | None, int, int]
 """kind, version, payload, event, market time (None for the clock's), causation, correlation (0 for its own)."""
@@ -32,6 +36,7 @@ class Cell:
         "hears_late",
         "last_exit",
         "mailbox",
+        "mailbox_spec",
         "name",
         "open_work",
         "parent",
@@ -42,9 +47,18 @@ class Cell:
         "up",
     )
 
-    def __init__(self, name: str, mailbox: Mailbox, *, settles: bool, parent: str, hears_late: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        settles: bool = False,
+        parent: str = "",
+        hears_late: bool = False,
+        mailbox_spec: MailboxSpec = DEFAULT_MAILBOX,
+    ) -> None:
         self.name = name
-        self.mailbox = mailbox
+        self.mailbox = Mailbox()
+        self.mailbox_spec = mailbox_spec
         self.settles = settles
         self.parent = parent
         self.hears_itself = False
@@ -59,6 +73,25 @@ class Cell:
         """Messages of earlier incarnations."""
         self.restarts = -1
         self.last_exit: Exit | None = None
+
+    @property
+    def takes_messages(self) -> bool:
+        """Say whether somebody will read what it is told."""
+        return self.up or (self.mailbox_spec.retains and not self.retired)
+
+    def keeps(self, lane: Lane, envelope: Envelope[Any]) -> bool:
+        """Say whether a message that waits is for the next incarnation too; a question is not."""
+        is_retained = self.mailbox_spec.retains and not self.retired
+        return is_retained and lane in (Lane.CONTROL, Lane.ORDINARY) and envelope.reply_to is None
+
+    def demand_epoch(self, epoch: int) -> None:
+        """Refuse an incarnation that was replaced.
+
+        Raises:
+            Fenced: it was.
+        """
+        if self.epoch != epoch:
+            raise Fenced(f"epoch of {self.name} is {self.epoch}, an incarnation of epoch {epoch} spoke")
 
     def is_settled(self) -> bool:
         """Say whether nothing is left to do: one that is down is waited for, one that was given up is not."""
@@ -97,6 +130,8 @@ class Vitals(NamedTuple):
     restarts: int
     handled: int
     mailbox_depth: int
+    high_water: int
+    """The most messages that one lane has held."""
     busy_s: float
     busy_with: str
     events_waiting: int
@@ -121,6 +156,7 @@ def vitals_of(cell: Cell, now: float) -> Vitals:
         restarts=max(cell.restarts, 0),
         handled=cell.handled + mailbox.taken,
         mailbox_depth=mailbox.depth(),
+        high_water=mailbox.high_water,
         busy_s=busy_s,
         busy_with=type(mailbox.in_hand).__name__ if busy_since is not None else "",
         events_waiting=mailbox.events_waiting(),

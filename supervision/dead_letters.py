@@ -12,9 +12,11 @@ class DeadLetters:
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
         """By address and type of message."""
+        self.reasons: Counter[str] = Counter()
 
-    def bury(self, to: str, message: Any) -> None:
+    def bury(self, to: str, message: Any, why: str = "down") -> None:
         """Take what nobody will read."""
         self.counts[to, type(message).__name__] += 1
+        self.reasons[why] += 1
         if isinstance(message, REQUESTS):
             message.reply(NoProc(to))  # type: ignore[attr-defined]

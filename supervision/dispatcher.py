@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from supervision.mailbox import Turns
+from supervision.bell import Turns
 from supervision.turns import Player
 
 if TYPE_CHECKING:

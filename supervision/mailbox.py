@@ -3,24 +3,23 @@
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
-from queue import SimpleQueue
 from typing import Any
 
 from pykka import Future
 from pykka._envelope import Envelope
 
+from supervision.bell import Bell, Turns, nothing
+from supervision.errors import ActorDown
+from supervision.mailbox_spec import DEFAULT_MAILBOX, MailboxSpec
+from supervision.ordinary import OrdinaryLane
 from supervision.signals import Lane, Recorded
 
 EVENTS_MAX = 1_000_000
 """Remembered events that may wait for their reader.  None may be lost, so a reader with more of them is replaced."""
 RECENT_MAX = 10
 """Messages whose types a crash report names."""
-LANE_LIMITS = (10_000, 1_000, EVENTS_MAX, 10_000)
-"""Messages that the lanes hold, in the order of `Lane`."""
-
-
-def _nothing() -> None:
-    """Do nothing."""
+LANE_LIMITS = {Lane.SYSTEM: 10_000, Lane.CONTROL: 1_000, Lane.EVENTS: EVENTS_MAX}
+"""Messages that the lanes hold whose limit is no policy."""
 
 
 class Post(Envelope[Any]):
@@ -38,56 +37,6 @@ class TurnOver(BaseException):
     """Ends an actor's turn; raised outside of every handler."""
 
 
-class Bell:
-    """Wakes one reader.  Costs nothing while that is awake."""
-
-    def __init__(self) -> None:
-        self._tokens: SimpleQueue[None] = SimpleQueue()
-        self.is_needed = False
-        """The reader has nothing in hand, and sleeps or is about to."""
-
-    def ring(self) -> None:
-        """Wake the reader, or keep it from falling asleep."""
-        self._tokens.put(None)
-
-    def sleep(self, has_work: Callable[[], object], on_quiet: Callable[[], object]) -> None:
-        """Sleep until there is work.  Who adds work rings only where `is_needed`, after having added it."""
-        self.is_needed = True
-        on_quiet()
-        while not has_work():
-            self._tokens.get()
-        self.is_needed = False
-
-
-class Turns:
-    """Whose turn it is on a thread that many share: a turn for each message, the most urgent first."""
-
-    def __init__(self) -> None:
-        self.bell = Bell()
-        self.on_quiet: Callable[[], object] = _nothing
-        """Called when it is nobody's turn."""
-        self._urgencies: dict[int, deque[Any]] = {}
-        self._queues: tuple[deque[Any], ...] = ()
-        """The most urgent first."""
-
-    def queue_for(self, urgency: int) -> deque[Any]:
-        """Return where those of an urgency queue for their turns."""
-        queue = self._urgencies.setdefault(urgency, deque())
-        self._queues = tuple(queue for _urgency, queue in sorted(self._urgencies.items(), reverse=True))
-        return queue
-
-    def next(self) -> Any:
-        """Return whose turn it is; sleep until it is somebody's."""
-        while True:
-            for queue in self._queues:
-                if queue:
-                    return queue.popleft()
-            self.bell.sleep(self._has_any, self.on_quiet)
-
-    def _has_any(self) -> bool:
-        return any(self._queues)
-
-
 class Mailbox:
     """Many writers, one reader.
 
@@ -95,9 +44,17 @@ class Mailbox:
     `on_quiet` is called whenever the reader has nothing in hand and is about to sleep.
     """
 
-    def __init__(self, on_quiet: Callable[[], object] = _nothing) -> None:
+    def __init__(
+        self,
+        on_quiet: Callable[[], object] = nothing,
+        *,
+        spec: MailboxSpec = DEFAULT_MAILBOX,
+        on_drop: Callable[[Any, str], object] = lambda message, why: None,
+    ) -> None:
+        """`on_drop` hears of messages that a policy lets go of, and why."""
         self._lanes: tuple[deque[Envelope[Any]], ...] = tuple(deque() for _ in Lane)
         self._events = self._lanes[Lane.EVENTS]
+        self._ordinary = OrdinaryLane(self._lanes[Lane.ORDINARY], spec, on_drop)
         self._on_quiet = on_quiet
         self._bell = Bell()
         self._turns: deque[Any] = deque(maxlen=0)
@@ -113,6 +70,8 @@ class Mailbox:
         """The messages that its reader took, the newest last."""
         self.taken = 0
         """Messages that were taken out so far."""
+        self.high_water = 0
+        """The most that one lane has held when something was taken out of it."""
 
     # -- the reader ----------------------------------------------------------------------------------------------
 
@@ -144,11 +103,15 @@ class Mailbox:
         """Take the most urgent message out; None where there is none."""
         for lane in self._lanes:
             if lane:
+                depth = len(lane)
                 try:
                     envelope = lane.popleft()
                 except IndexError:
                     # Who fences drains while the reader reads: between a look and a taking the lane became empty.
                     continue
+                if self._ordinary.replaced and self._ordinary.let_go(envelope):
+                    return self.pop()
+                self.high_water = max(self.high_water, depth)
                 self.taken += 1
                 return envelope
         return None
@@ -167,10 +130,13 @@ class Mailbox:
 
     def put(self, envelope: Envelope[Any], lane: Lane = Lane.ORDINARY) -> bool:
         """Queue a message; say False where its lane is full and it was not taken."""
-        queue = self._lanes[lane]
-        if len(queue) >= LANE_LIMITS[lane]:
+        if lane == Lane.ORDINARY:
+            if not self._ordinary.take(envelope):
+                return False
+        elif len(self._lanes[lane]) >= LANE_LIMITS[lane]:
             return False
-        queue.append(envelope)
+        else:
+            self._lanes[lane].append(envelope)
         self._turns.append(self._reader)
         if self._bell.is_needed:
             self._bell.ring()
@@ -215,10 +181,22 @@ class Mailbox:
         heads = (_posted_at(lane) for lane in self._lanes if lane)
         return min((at for at in heads if at is not None), default=None)
 
-    def drain(self) -> Iterator[Envelope[Any]]:
-        """Take everything out."""
-        while (envelope := self.pop()) is not None:
-            yield envelope
+    def drain(self) -> Iterator[tuple[Lane, Envelope[Any]]]:
+        """Take everything out that is to be read, with the lane it was in."""
+        for lane, queue in zip(Lane, self._lanes, strict=True):
+            while queue:
+                try:
+                    envelope = queue.popleft()
+                except IndexError:  # Its reader was quicker.
+                    break
+                if not self._ordinary.let_go(envelope):
+                    yield lane, envelope
+
+
+def refuse(envelope: Envelope[Any], why: str) -> None:
+    """Tell who waits for an answer that there will be none."""
+    if envelope.reply_to is not None:
+        envelope.reply_to.set_exception((ActorDown, ActorDown(why), None))
 
 
 def type_of(message: Any) -> str:

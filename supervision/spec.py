@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from supervision.errors import SpecError
+from supervision.mailbox_spec import DEFAULT_MAILBOX, MailboxSpec, check_mailbox
 
 if TYPE_CHECKING:
     from supervision.actor import Actor
@@ -83,6 +84,8 @@ class ChildSpec:
     """The thread it shares with all others that name it too; a thread of its own where empty."""
     urgency: int = 0
     """Of those that share a thread and have messages, the one with the highest goes first."""
+    mailbox: MailboxSpec = DEFAULT_MAILBOX
+    """What it does with more messages than it can handle, and with those that wait when it is started anew."""
     backoff: Backoff = field(default_factory=Backoff)
     supervises: SupervisorSpec | None = None
 
@@ -138,6 +141,7 @@ def _check_fields(spec: ChildSpec) -> None:
         )
     if spec.hang_after_s is not None and not 0 < spec.hang_after_s < INFINITE:
         raise SpecError(f"{spec.name}: hang_after_s must be above 0 and finite, or None, was {spec.hang_after_s}")
+    check_mailbox(spec.name, spec.mailbox)
 
 
 def _check_significance(spec: ChildSpec, under: SupervisorSpec) -> None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pykka
 
+from supervision.bell import Bell
 from supervision.clock import Clock, MarketClock
 from supervision.errors import SupervisionError
-from supervision.mailbox import Bell
 from supervision.signals import Recorded
 from supervision.turns import Player
 

@@ -14,10 +14,12 @@ from pykka import Future
 from supervision.cells import Cell, Outbox, Seat, Vitals, vitals_of
 from supervision.clock import Clock
 from supervision.dead_letters import DeadLetters
-from supervision.errors import ActorDown, Fenced
+from supervision.errors import ActorDown
 from supervision.gate import Gate, Held
 from supervision.hearers import Hearers
-from supervision.mailbox import Mailbox, Post
+from supervision.mailbox import Mailbox, Post, refuse
+from supervision.mailbox_spec import DEFAULT_MAILBOX, MailboxSpec
+from supervision.quarantine import Quarantine
 from supervision.recorder import Encoder, Recorder
 from supervision.signals import Down, Exit, Lane, Recorded, Settled, Stop, Wake
 from supervision.watches import Watch, Watches
@@ -53,17 +55,27 @@ class Switchboard:
         self._gate = Gate()
         self._settling: tuple[Cell, ...] = ()
         self._settle_waiter: Cell | None = None
-        self._watches = Watches(self._tell_watcher)
-        self._dead_letters = DeadLetters()
+        self.watches = Watches(self._lock, self._cells, self._tell_watcher)
+        self.dead_letters = DeadLetters()
+        self.quarantine = Quarantine(self._lock, self.tell)
 
     # -- names ---------------------------------------------------------------------------------------------------
 
-    def declare(self, name: str, *, settles: bool = False, parent: str = "", hears_late: bool = False) -> None:
+    def declare(
+        self,
+        name: str,
+        *,
+        settles: bool = False,
+        parent: str = "",
+        hears_late: bool = False,
+        mailbox: MailboxSpec = DEFAULT_MAILBOX,
+    ) -> None:
         """Make a name known before anything of it lives; one that settles is waited for from now on."""
         with self._lock:
             if name in self._cells:
                 return
-            cell = Cell(name, self._new_mailbox(), settles=settles, parent=parent, hears_late=hears_late)
+            cell = Cell(name, settles=settles, parent=parent, hears_late=hears_late, mailbox_spec=mailbox)
+            cell.mailbox = self._new_mailbox(cell)
             self._cells[name] = cell
             self._hearers.forget()
             if settles:
@@ -74,7 +86,7 @@ class Switchboard:
         with self._lock:
             if (cell := self._cells.pop(name, None)) is None:
                 return
-            self._watches.gone(cell)
+            self.watches.gone(cell)
             self._settling = tuple(each for each in self._settling if each is not cell)
             self._hearers.forget()
             self.look_if_settled()
@@ -90,12 +102,10 @@ class Switchboard:
         with self._lock:
             cell = self._cells[name]
             if by is not None:
-                _demand_epoch(self._cells[cell.parent], by)
+                self._cells[cell.parent].demand_epoch(by)
             self._empty(cell)
             self._epoch += 1
             cell.epoch = self._epoch
-            cell.handled += cell.mailbox.taken
-            cell.mailbox = self._new_mailbox()
             cell.started_at = self._clock.monotonic()
             cell.restarts += 1
             cell.up, cell.retired = True, False
@@ -113,7 +123,7 @@ class Switchboard:
             cell.up = False
             self._hearers.forget()
             self._empty(cell)
-            self._watches.ended(cell, epoch, reason)
+            self.watches.ended(cell, epoch, reason)
             self._gate.revoke(name, epoch)
             self.look_if_settled()
             return True
@@ -122,13 +132,15 @@ class Switchboard:
         """Shut an incarnation out for good: from now on nothing it says is delivered."""
         with self._lock:
             cell = self._cells.get(name)
-            if cell is None or not self.close(name, epoch, reason):
+            if cell is None:
+                return False
+            old = cell.mailbox
+            if not self.close(name, epoch, reason):
                 return False
             self._epoch += 1
             cell.epoch = self._epoch
             # The old mailbox is left to its reader, so that nobody else can take this last message out of it.
-            cell.mailbox.put(Post(Stop("killed")), Lane.SYSTEM)
-            cell.mailbox = self._new_mailbox()
+            old.put(Post(Stop("killed")), Lane.SYSTEM)
             return True
 
     def expect(self, name: str) -> None:
@@ -142,18 +154,9 @@ class Switchboard:
             cell = self._cells[name]
             cell.retired = True
             if not cell.up:
-                self._watches.gone(cell)
+                self._empty(cell)
+                self.watches.gone(cell)
             self.look_if_settled()
-
-    def watch(self, watcher: str, watcher_epoch: int, name: str, *, until_gone: bool) -> int:
-        """Have a watcher told once that the incarnation of a name ends (or that it will not come back)."""
-        with self._lock:
-            return self._watches.begin(watcher, watcher_epoch, name, self._cells.get(name), until_gone=until_gone)
-
-    def unwatch(self, name: str, ref: int) -> None:
-        """End a watch."""
-        with self._lock:
-            self._watches.end(name, ref)
 
     # -- speaking ------------------------------------------------------------------------------------------------
 
@@ -164,8 +167,7 @@ class Switchboard:
             Fenced: the incarnation was replaced; nothing was released.
         """
         with self._lock:
-            if cell.epoch != epoch:
-                _demand_epoch(cell, epoch)
+            cell.demand_epoch(epoch)
             cell.open_work = open_work
             return self._release(cell, outbox) if outbox is not None else 0
 
@@ -174,15 +176,15 @@ class Switchboard:
         outbox = Outbox()
         outbox.events = [(*self.encode(event), event, None, 0, 0) for event in events]
         with self._lock:
-            cell = self._cells.get(sender) or Cell(sender, self._new_mailbox(), settles=False, parent="")
+            cell = self._cells.get(sender) or Cell(sender)
             return self._release(cell, outbox)
 
     def tell(self, to: str, message: Any, lane: Lane = Lane.ORDINARY, *, epoch: int | None = None) -> bool:
         """Deliver a message; say False where nobody is there (or no longer that incarnation): a dead letter."""
         with self._lock:
             cell = self._cells.get(to)
-            if cell is None or not cell.up or (epoch is not None and cell.epoch != epoch):
-                self._dead_letters.bury(to, message)
+            if cell is None or not cell.takes_messages or (epoch is not None and cell.epoch != epoch):
+                self.dead_letters.bury(to, message)
                 return False
             return self._put(cell, Post(message, self._clock.monotonic()), lane)
 
@@ -218,11 +220,6 @@ class Switchboard:
     # -- looking -------------------------------------------------------------------------------------------------
 
     @property
-    def dead_letters(self) -> Mapping[tuple[str, str], int]:
-        """Return how many messages could not be delivered, by address and type."""
-        return self._dead_letters.counts
-
-    @property
     def last_seq(self) -> int:
         """Return the highest sequence given."""
         return self._seq
@@ -235,10 +232,6 @@ class Switchboard:
     def epoch_of(self, name: str) -> int:
         """Return the number of a name's incarnation; raise KeyError for a name that is not known."""
         return self._cells[name].epoch
-
-    def parent_of(self, name: str) -> str:
-        """Return the supervisor of a name; raise KeyError for a name that is not known."""
-        return self._cells[name].parent
 
     def unsettled(self) -> tuple[str, ...]:
         """Name what settling waits for."""
@@ -310,16 +303,19 @@ class Switchboard:
 
     def _deliver(self, to: str, message: Any) -> None:
         cell = self._cells.get(to)
-        if cell is None or not cell.up:
-            self._dead_letters.bury(to, message)
+        if cell is None or not cell.takes_messages:
+            self.dead_letters.bury(to, message)
         else:
             self._put(cell, Post(message, self._clock.monotonic()), Lane.ORDINARY)
 
     def _put(self, cell: Cell, post: Post, lane: Lane) -> bool:
-        if not cell.mailbox.put(post, lane):
-            self._dead_letters.bury(cell.name, post.message)
-            return False
-        return True
+        if lane != Lane.SYSTEM and self.quarantine.takes(cell.name, lane, post.message):
+            refuse(post, f"{cell.name} was ended by such a message before: it is quarantined")
+            return True
+        if cell.mailbox.put(post, lane):
+            return True
+        self.dead_letters.bury(cell.name, post.message, "full")
+        return False
 
     def _tell_watcher(self, watch: Watch, down: Down) -> None:
         cell = self._cells.get(watch.watcher)
@@ -327,18 +323,21 @@ class Switchboard:
             self._put(cell, Post(down, self._clock.monotonic()), Lane.SYSTEM)
 
     def _empty(self, cell: Cell) -> None:
-        for envelope in cell.mailbox.drain():
-            self._dead_letters.bury(cell.name, envelope.message)
-            if envelope.reply_to is not None:
-                envelope.reply_to.set_exception((ActorDown, ActorDown(f"{cell.name} went down"), None))
+        """Give a cell a new mailbox, with what it retains of the old one; the rest goes to the dead letters."""
+        old, cell.mailbox = cell.mailbox, self._new_mailbox(cell)
+        cell.handled += old.taken
+        for lane, envelope in old.drain():
+            if cell.keeps(lane, envelope):
+                cell.mailbox.put(envelope, lane)
+                continue
+            self.dead_letters.bury(cell.name, envelope.message)
+            refuse(envelope, f"{cell.name} went down")
         cell.open_work = False
         if self._settle_waiter is cell:
             self._settle_waiter = None
 
-    def _new_mailbox(self) -> Mailbox:
-        return Mailbox(on_quiet=self.look_if_settled)
+    def _new_mailbox(self, cell: Cell) -> Mailbox:
+        def on_drop(message: Any, why: str) -> None:
+            self.dead_letters.bury(cell.name, message, why)
 
-
-def _demand_epoch(cell: Cell, epoch: int) -> None:
-    if cell.epoch != epoch:
-        raise Fenced(f"epoch of {cell.name} is {cell.epoch}, an incarnation of epoch {epoch} spoke")
+        return Mailbox(self.look_if_settled, spec=cell.mailbox_spec, on_drop=on_drop)

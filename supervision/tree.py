@@ -71,4 +71,6 @@ class Tree:
 
     def _know(self, spec: ChildSpec, parent: str) -> None:
         self._specs[spec.name] = (spec, parent)
-        self._switchboard.declare(spec.name, settles=spec.settles, parent=parent, hears_late=spec.hears_late)
+        self._switchboard.declare(
+            spec.name, settles=spec.settles, parent=parent, hears_late=spec.hears_late, mailbox=spec.mailbox
+        )

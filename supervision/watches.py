@@ -1,10 +1,11 @@
 """Who is told of whose end: one `Down` for each incarnation that is watched, to each who watches it.
 
-OTP's monitors.  Called with the switchboard's lock held, so that no end falls between a look and a watch.
+OTP's monitors.  Under the switchboard's lock, so that no end falls between a look and a watch.
 """
 
 import itertools
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from supervision.cells import Cell
@@ -22,27 +23,37 @@ class Watch(NamedTuple):
 
 
 class Watches:
-    """Keeps who watches whom, and has them told."""
+    """Keeps who watches whom, and has them told.  `ended` and `gone` are called with the switchboard's lock held."""
 
-    def __init__(self, tell: Callable[[Watch, Down], object]) -> None:
+    def __init__(
+        self,
+        lock: threading.RLock,
+        cells: Mapping[str, Cell],
+        tell: Callable[[Watch, Down], object],
+    ) -> None:
+        self._lock = lock
+        self._cells = cells
         self._tell = tell
         self._refs = itertools.count(1)
         self._watches: dict[str, list[Watch]] = {}
         """By the name that is watched."""
 
-    def begin(self, watcher: str, watcher_epoch: int, name: str, cell: Cell | None, *, until_gone: bool) -> int:
+    def begin(self, watcher: str, watcher_epoch: int, name: str, *, until_gone: bool) -> int:
         """Watch who lives now, or a name until it will not come back; tell at once where there is nobody to watch."""
-        epoch = cell.epoch if cell is not None else 0
-        watch = Watch(next(self._refs), watcher, watcher_epoch, name, 0 if until_gone else epoch)
-        if cell is not None and (cell.up or (until_gone and not cell.retired)):
-            self._watches.setdefault(name, []).append(watch)
-        else:
-            self._tell(watch, Down(watch.ref, name, epoch, Exit("noproc")))
-        return watch.ref
+        with self._lock:
+            cell = self._cells.get(name)
+            epoch = cell.epoch if cell is not None else 0
+            watch = Watch(next(self._refs), watcher, watcher_epoch, name, 0 if until_gone else epoch)
+            if cell is not None and (cell.up or (until_gone and not cell.retired)):
+                self._watches.setdefault(name, []).append(watch)
+            else:
+                self._tell(watch, Down(watch.ref, name, epoch, Exit("noproc")))
+            return watch.ref
 
     def end(self, name: str, ref: int) -> None:
         """Watch no more."""
-        self._keep(name, [watch for watch in self._watches.get(name, ()) if watch.ref != ref])
+        with self._lock:
+            self._keep(name, [watch for watch in self._watches.get(name, ()) if watch.ref != ref])
 
     def ended(self, cell: Cell, epoch: int, reason: Exit) -> None:
         """Tell that an incarnation has ended, and drop what it had watched itself."""

@@ -10,6 +10,7 @@ import pytest
 
 from supervision import ActorDown, Break, ChildSpec, Crashed, CrashReport, Lane, Stop, SupervisionError
 from supervision.mailbox import LANE_LIMITS, Mailbox
+from supervision.mailbox_spec import ORDINARY_MAX
 from tests.supervision.troupe import (
     RUNTIMES,
     Envelope,
@@ -333,13 +334,13 @@ def test_a_message_to_nobody_is_counted_and_troubles_no_sender(runtime: str) -> 
         house.until(lambda: house.dead_letters("nobody") == 1)
 
         assert house.system.tell("nobody", Poke()) is False
-        assert house.switchboard.dead_letters == {("nobody", "Poke"): 2}
+        assert house.switchboard.dead_letters.counts == {("nobody", "Poke"): 2}
         assert house.is_up("a")
 
 
 def test_a_message_too_many_is_counted_and_the_lanes_above_stay_open() -> None:
     hang = threading.Event()
-    limit = LANE_LIMITS[Lane.ORDINARY]
+    limit = ORDINARY_MAX
     with House("threads") as house:
         house.start(house.puppet("a", on_message=lambda *_: hang.wait(10), restart="temporary", settles=True))
         house.system.tell("a", Poke())
@@ -395,7 +396,7 @@ def test_timers_of_an_incarnation_that_ended_never_reach_the_next(runtime: str) 
         house.rest(0.05)
 
         assert [entry for entry in house.log if entry[0] == "took"] == [("took", "a", Poke(house.epoch("a")))]
-        assert house.switchboard.dead_letters[("a", "Poke")] == 1
+        assert house.switchboard.dead_letters.counts[("a", "Poke")] == 1
 
 
 @on_all
@@ -469,7 +470,7 @@ def test_a_mailbox_may_be_drained_while_it_is_read() -> None:
 
     def drain(mailbox: Mailbox) -> None:
         try:
-            taken.extend(envelope.message for envelope in mailbox.drain())
+            taken.extend(envelope.message for _lane, envelope in mailbox.drain())
         except BaseException as error:  # noqa: BLE001
             failures.append(error)
 

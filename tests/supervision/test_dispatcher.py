@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from supervision import Lane, Recorded, Settled, SpecError, Stop, check_specs
-from supervision.mailbox import Mailbox, Post, Turns
+from supervision.bell import Turns
+from supervision.mailbox import Mailbox, Post
 from supervision.turns import Player
 from tests.supervision.troupe import PATIENCE_S, House, Noted, Poke, Puppet, supervisor
 

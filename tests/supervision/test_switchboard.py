@@ -188,7 +188,7 @@ def test_what_waits_for_somebody_who_is_down_when_it_may_leave_is_a_dead_letter(
     board.switchboard.close("venue", board.seats["venue"].epoch, Exit("crash"))
     board.durable(1)
 
-    assert board.switchboard.dead_letters == {("venue", "Letter"): 1}
+    assert board.switchboard.dead_letters.counts == {("venue", "Letter"): 1}
 
 
 def test_a_plain_actor_too_waits_for_what_it_has_heard() -> None:
@@ -347,7 +347,7 @@ def test_the_last_word_to_a_fenced_incarnation_is_not_taken_away_by_the_next() -
     board.open("a")
 
     assert old.mailbox.get().message == Stop("killed")
-    assert not board.switchboard.dead_letters
+    assert not board.switchboard.dead_letters.counts
 
 
 def test_an_incarnation_that_has_ended_is_neither_closed_nor_fenced_again() -> None:
@@ -368,7 +368,7 @@ def test_a_message_for_one_incarnation_does_not_reach_another() -> None:
 
     assert not board.switchboard.tell("a", Poke(), epoch=old)
     assert board.switchboard.tell("a", Poke(), epoch=board.seats["a"].epoch)
-    assert board.switchboard.dead_letters == {("a", "Poke"): 1}
+    assert board.switchboard.dead_letters.counts == {("a", "Poke"): 1}
 
 
 # -- settling --------------------------------------------------------------------------------------------------------

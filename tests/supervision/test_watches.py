@@ -128,8 +128,8 @@ def test_a_watcher_that_has_ended_is_told_nothing_and_its_successor_neither(runt
         house.rest()
 
         assert downs(house) == []
-        assert house.switchboard._watches._watches == {}
-        assert not any(kind == "Down" for _name, kind in house.switchboard.dead_letters)
+        assert house.switchboard.watches._watches == {}
+        assert not any(kind == "Down" for _name, kind in house.switchboard.dead_letters.counts)
 
 
 @on_all
