@@ -109,8 +109,8 @@ class Mailbox:
                 except IndexError:
                     # Who fences drains while the reader reads: between a look and a taking the lane became empty.
                     continue
-                if self._ordinary.replaced and self._ordinary.let_go(envelope):
-                    return self.pop()
+                if self._ordinary.conflates:
+                    self._ordinary.taken(envelope)
                 self.high_water = max(self.high_water, depth)
                 self.taken += 1
                 return envelope
@@ -189,8 +189,9 @@ class Mailbox:
                     envelope = queue.popleft()
                 except IndexError:  # Its reader was quicker.
                     break
-                if not self._ordinary.let_go(envelope):
-                    yield lane, envelope
+                if self._ordinary.conflates:
+                    self._ordinary.taken(envelope)
+                yield lane, envelope
 
 
 def refuse(envelope: Envelope[Any], why: str) -> None:

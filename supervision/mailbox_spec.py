@@ -19,7 +19,7 @@ class MailboxSpec:
     overflow: Overflow = "reject"
     """When it is full: tell the sender that the message was not taken, or drop the oldest, or the new one."""
     conflate: Callable[[Any], Hashable | None] | None = None
-    """Gives a message's key: a newer message of one key takes the place of the one that waits.  None waits its turn."""
+    """Gives a message's key: a newer message of one key takes the place of the one that waits.  None: none does."""
     retains: bool = False
     """What waits, and what comes while the actor is down, is there for its successor; otherwise it is a dead letter.
     The message in hand is lost either way: it may be what ended the actor."""

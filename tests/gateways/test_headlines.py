@@ -106,7 +106,7 @@ def test_bytes_that_are_not_utf_8_become_replacement_marks_and_never_surrogates(
         (b"", r"news.csv, line 1: expected the columns ts, title, found an empty line"),
         (b"time,headline\n1,x\n", r"line 1: expected the columns ts, title, found time, headline"),
         (b"ts,title\nbad,row\nbad,row\n", r"line 2: expected headlines, found 2 bad rows and no good one: ts must be"),
-        (gzip.compress(b"ts,title\n" * 500)[:-9], r"expected a whole gzip file, found "),
+        (gzip.compress(b"ts,title\n" * 500, mtime=0)[:-9], r"expected a whole gzip file, found "),
         (b"\x1f\x8bnot gzip at all", r"expected a whole gzip file"),
     ],
 )
