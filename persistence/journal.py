@@ -11,7 +11,7 @@ from peewee import PeeweeException
 from persistence import projections, schema, snapshots
 from persistence.chain import Row, seal
 from persistence.connection import copy_log_on_close, unwritable
-from persistence.errors import DraftRefused, JournalUnwritable
+from persistence.errors import DraftRefused, JournalDamaged, JournalUnwritable
 from persistence.home import Home
 from persistence.opening import OpenFiles, open_files
 from persistence.records import Draft
@@ -50,6 +50,8 @@ class Journal:
         self._cue = cue
         self._failure: JournalUnwritable | None = None
         self._is_closed = False
+        self._unprojected: list[projections.Change] = []
+        """What the tables for people and tools do not tell yet."""
         self._log_pages = 0
         self._log_pages_step = LOG_BYTES_STEP // int(self._connection.pragma("page_size"))
         self._log_pages_due = self._log_pages_step
@@ -70,8 +72,16 @@ class Journal:
         """
         return cls(Home(home), open_files(Home(home)), cue)
 
-    def append(self, drafts: Sequence[Draft]) -> None:
+    @property
+    def tables_lag(self) -> bool:
+        """Say whether the tables for people and tools do not tell yet what the events do."""
+        return bool(self._unprojected)
+
+    def append(self, drafts: Sequence[Draft], *, tables_follow: bool = False) -> None:
         """Append drafts, which continue the sequence; all of them are durable on return.
+
+        With `tables_follow` the tables for people and tools are left to a later append, or to `catch_up`: who waits
+        for the events need not wait for these.
 
         Raises:
             DraftRefused, CodecError: a draft cannot be appended; nothing was written.
@@ -81,16 +91,32 @@ class Journal:
         if not drafts:
             return
         rows = seal(drafts, after=self.last_seq, previous=self.last_hash)
-        changes = projections.changes_in(drafts)
+        changes = self._unprojected + projections.changes_in(drafts)
         self.checkpoint_if_due()
         try:
-            self._commit(rows, changes)
+            self._commit(rows, [] if tables_follow else changes)
+            self._unprojected = changes if tables_follow else []
             self._watermark.write(Mark(self.last_seq, self.last_hash))
         except (apsw.Error, OSError) as error:
             raise self._fail(error) from error
         except OverflowError as error:
             raise DraftRefused(f"expected integers of 64 bits from {drafts[0].seq} on, found that {error}") from error
         self._cue("journal.after_watermark")
+
+    def catch_up(self) -> None:
+        """Let the tables for people and tools tell what the events do.
+
+        Raises:
+            JournalDamaged: one of them cannot be read; nothing was written.
+            JournalUnwritable: writing failed, now or before.
+        """
+        self._demand_writable()
+        if self._unprojected:
+            try:
+                self._commit([], self._unprojected)
+            except apsw.Error as error:
+                raise self._fail(error) from error
+            self._unprojected = []
 
     def save_states(self, seq: int, states: Mapping[str, tuple[int, bytes]]) -> None:
         """Keep the states of actors, as version and bytes, as of a sequence; the two newest of each actor stay.
@@ -119,6 +145,7 @@ class Journal:
         self._demand_writable()
         try:
             projections.rebuild(self._database)
+            self._unprojected = []
         except (apsw.Error, PeeweeException, OSError) as error:
             raise self._fail(error) from error
 
@@ -157,6 +184,8 @@ class Journal:
         self._is_closed = True
         try:
             if self._failure is None:
+                with suppress(JournalDamaged):  # The next start makes tables that cannot be read anew.
+                    self.catch_up()
                 self._connection.set_busy_timeout(0)
                 self._copy_log(apsw.SQLITE_CHECKPOINT_TRUNCATE)
                 copy_log_on_close(self._connection, wanted=True)
@@ -175,13 +204,14 @@ class Journal:
         try:
             connection.executemany(schema.INSERT_EVENT, rows)
             if changes:
-                projections.project(connection, changes)
+                projections.project(connection, changes, upto=rows[-1][0] if rows else self.last_seq)
             self._cue("journal.before_commit")
             connection.execute("COMMIT")
         except BaseException:
             _roll_back(connection)
             raise
-        self.last_seq, self.last_hash = rows[-1][0], rows[-1][-1]
+        if rows:
+            self.last_seq, self.last_hash = rows[-1][0], rows[-1][-1]
         self._cue("journal.after_commit")
 
     def _on_commit(self, connection: apsw.Connection, database: str, pages: int) -> int:

@@ -141,9 +141,14 @@ def _vouched_for(connection: apsw.Connection) -> Mark:
 
 
 def _begin_boot(database: JournalDatabase, identity: Identity) -> Identity:
-    """Count the boot, durably; rebuild the projections if this program has other ones."""
+    """Count the boot, durably; rebuild the projections if this program has other ones, or they cannot be."""
     if identity.projections_version != projections.PROJECTIONS_VERSION:
         projections.rebuild(database)
+    else:
+        try:
+            projections.catch_up(database)
+        except JournalDamaged:
+            projections.rebuild(database)
     begun = msgspec.structs.replace(
         identity, boot=identity.boot + 1, projections_version=projections.PROJECTIONS_VERSION
     )

@@ -1,6 +1,7 @@
 """Read models: orders, fills, positions, equity, sentiment and imported trades as plain tables, for people and tools.
 
-They say nothing that the events do not; they can be dropped and are rebuilt.
+They say nothing that the events do not; they can be dropped and are rebuilt.  They may follow a moment behind the
+events: `projected_seq` says how far they have come.
 """
 
 from collections.abc import Callable, Iterable
@@ -43,7 +44,7 @@ from persistence.tables import (
     SentimentRow,
 )
 
-PROJECTIONS_VERSION = 2
+PROJECTIONS_VERSION = 3
 """Raised whenever a table or its meaning changes: a journal with another version rebuilds them when it is opened."""
 
 
@@ -69,8 +70,8 @@ def _event_of(draft: Draft | Record) -> Event:
     return decode(draft.kind, draft.version, draft.payload)
 
 
-def project(connection: apsw.Connection, changes: Iterable[Change]) -> None:
-    """Bring the tables up to date, in the caller's transaction.
+def project(connection: apsw.Connection, changes: Iterable[Change], *, upto: int) -> None:
+    """Bring the tables up to date with the events up to a sequence, in the caller's transaction.
 
     Raises:
         JournalDamaged: a row cannot be read; `rebuild` mends that.
@@ -79,11 +80,25 @@ def project(connection: apsw.Connection, changes: Iterable[Change]) -> None:
     for record, event in changes:
         KINDS[record.kind](gathering, record, event)
     gathering.write()
+    connection.execute(_SET_PROJECTED, (upto,))
+
+
+def projected_seq(connection: apsw.Connection) -> int:
+    """Return up to which sequence the tables tell what the events do.
+
+    Raises:
+        JournalDamaged: the row that says so is missing; `rebuild` mends that.
+    """
+    found: int | None = connection.execute("SELECT seq FROM projected WHERE id = 1").get
+    if found is None:
+        raise JournalDamaged("expected one row in the projection projected, found none")
+    return found
 
 
 def create_projections(database: APSWDatabase) -> None:
     """Make the tables, in the caller's transaction."""
     create_tables(database, TABLES)
+    database.connection().execute(_SET_PROJECTED, (0,))
 
 
 def rebuild(database: APSWDatabase) -> None:
@@ -92,15 +107,39 @@ def rebuild(database: APSWDatabase) -> None:
     with database.atomic():
         for table in TABLE_KEYS:
             connection.execute(f"DROP TABLE IF EXISTS {table}")
-        fill(database, connection)
+        fill(database, connection, upto=_last_seq(connection))
 
 
-def fill(database: APSWDatabase, source: apsw.Connection) -> None:
+def catch_up(database: APSWDatabase) -> None:
+    """Take in what the tables have not followed yet, in one transaction; nothing where there is nothing.
+
+    Raises:
+        JournalDamaged: they say that they are ahead of the events, or a row cannot be read; `rebuild` mends that.
+    """
+    connection: apsw.Connection = database.connection()
+    came_to, last = projected_seq(connection), _last_seq(connection)
+    if came_to > last:
+        raise JournalDamaged(f"expected projections up to sequence {last} at most, found them to reach {came_to}")
+    if came_to < last:
+        with database.atomic():
+            _follow(connection, connection, after=came_to, upto=last)
+
+
+def fill(database: APSWDatabase, source: apsw.Connection, *, upto: int) -> None:
     """Make the tables in a database that has none of them, from the events in another, or the same."""
     create_projections(database)
-    records = starmap(Record, source.execute(_PROJECTED))
+    _follow(database.connection(), source, after=0, upto=upto)
+
+
+def _follow(connection: apsw.Connection, source: apsw.Connection, *, after: int, upto: int) -> None:
+    records = starmap(Record, source.execute(_PROJECTED, (after, upto)))
     while chunk := list(islice(records, CHUNK)):
-        project(database.connection(), changes_in(chunk))
+        project(connection, changes_in(chunk), upto=chunk[-1].seq)
+    connection.execute(_SET_PROJECTED, (upto,))
+
+
+def _last_seq(connection: apsw.Connection) -> int:
+    return int(connection.execute("SELECT max(seq) FROM events").get or 0)
 
 
 class _Gathering:
@@ -259,6 +298,7 @@ _INSERT_POSITION = _insert(PositionRow)
 _INSERT_EQUITY = _insert(EquityRow)
 _INSERT_SENTIMENT = _insert(SentimentRow)
 _INSERT_IMPORTED_TRADE = _insert(ImportedTradeRow)
+_SET_PROJECTED = "INSERT OR REPLACE INTO projected (id, seq) VALUES (1, ?)"
 _order_values = itemgetter(*_columns(OrderRow))
 _SELECT_ORDER = f"SELECT {', '.join(_columns(OrderRow))} FROM orders WHERE client_id = ?"
 
@@ -278,4 +318,7 @@ KINDS: dict[str, Callable[[_Gathering, Draft | Record, Any], None]] = {
 }
 """The kinds that change the tables, and how."""
 
-_PROJECTED = f"SELECT {COLUMNS} FROM events WHERE kind IN ({', '.join(repr(kind) for kind in KINDS)}) ORDER BY seq"
+_PROJECTED = (
+    f"SELECT {COLUMNS} FROM events WHERE seq > ? AND seq <= ? "
+    f"AND kind IN ({', '.join(repr(kind) for kind in KINDS)}) ORDER BY seq"
+)

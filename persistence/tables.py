@@ -131,8 +131,20 @@ class ImportedTradeRow(Model):
         strict_tables = True
 
 
-TABLES = (OrderRow, FillRow, PositionRow, EquityRow, SentimentRow, ImportedTradeRow)
+class ProjectedRow(Model):
+    """The one row that says up to which sequence the other tables tell what the events do."""
+
+    id = IntegerField(primary_key=True)
+    seq = IntegerField()
+
+    class Meta:
+        table_name = "projected"
+        strict_tables = True
+
+
+TABLES = (ProjectedRow, OrderRow, FillRow, PositionRow, EquityRow, SentimentRow, ImportedTradeRow)
 TABLE_KEYS = {
+    "projected": "id",
     "orders": "client_id",
     "fills": "seq",
     "positions": "strategy, symbol",

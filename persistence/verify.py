@@ -132,9 +132,14 @@ class _Inspection:
                 self._watch(Record(*row))
 
     def _check_projections(self, connection: apsw.Connection) -> None:
+        came_to = projections.projected_seq(connection)
+        if came_to > self._last.seq:
+            sentence = f"expected projections up to sequence {self._last.seq} at most, found them to reach {came_to}"
+            self._find("projection projected", sentence)
+            return
         with closing(APSWDatabase(":memory:", thread_safe=False)) as fresh:
             fresh.connect()
-            projections.fill(fresh, connection)
+            projections.fill(fresh, connection, upto=came_to)
             for table, key in TABLE_KEYS.items():
                 query = f"SELECT * FROM {table} ORDER BY {key}"
                 both = zip_longest(connection.execute(query), fresh.connection().execute(query))

@@ -13,6 +13,8 @@ Job = Callable[[Journal], None]
 
 BATCH_MAX = 512
 LINGER_S = 0.050
+TABLES_LAG_S = 0.5
+"""How long the tables for people and tools may tell less than the events, where nothing more is written."""
 
 
 class Writer:
@@ -47,6 +49,8 @@ class Writer:
         self._first_at_s = 0.0
         self._is_asleep = False
         """The thread waits until it is woken."""
+        self._has_time = False
+        """The thread was not woken for a while."""
         self._is_busy = False
         """Somebody has the journal in hand."""
         self._closing = False
@@ -105,7 +109,7 @@ class Writer:
             if self._is_busy or self._failure is not None or not self._is_waited_for():
                 return
             batch = self._take()
-        self._guarded(lambda: self._commit(batch))
+        self._guarded(lambda: self._commit(batch, tables_follow=True))
 
     def run(self, job: Job) -> None:
         """Have a job done on the writer's thread, once all that is enqueued now is durable.
@@ -153,16 +157,23 @@ class Writer:
                 if self._closing and not self._queue and not self._is_busy:
                     return False
                 self._rest()
-            job = self._jobs.popleft()[1] if self._is_job_due() else None
+            job = self._next_job()
             batch = [] if job else self._take()
             self._is_busy = True
         return self._do(job) if job is not None else self._commit(batch)
+
+    def _next_job(self) -> Job | None:
+        """Return the job that is due; with nothing to commit, that is to let the tables follow."""
+        if self._is_job_due():
+            return self._jobs.popleft()[1]
+        return None if self._queue else Journal.catch_up
 
     def _rest(self) -> None:
         """Wait for work; with a group that lingers, until it has, whatever else comes: who is awake is not woken."""
         patience_s = None if self._is_busy else self._patience_s()
         self._is_asleep = patience_s is None
-        self._work.wait(patience_s)
+        was_woken = self._work.wait(TABLES_LAG_S if self._is_asleep else patience_s)
+        self._has_time = self._is_asleep and not was_woken
         self._is_asleep = False
 
     def _do(self, job: Job) -> bool:
@@ -175,8 +186,8 @@ class Writer:
         self._first_at_s = monotonic()
         return [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_max))]
 
-    def _commit(self, batch: list[Draft]) -> bool:
-        self._journal.append(batch)
+    def _commit(self, batch: list[Draft], *, tables_follow: bool = False) -> bool:
+        self._journal.append(batch, tables_follow=tables_follow)
         with self._progress:
             self._durable_seq = batch[-1].seq
             self._progress.notify_all()
@@ -199,7 +210,9 @@ class Writer:
             return False
         if self._is_job_due() or self._is_waited_for():
             return True
-        return bool(self._queue) and (self._closing or len(self._queue) >= self._batch_max or self._patience_s() == 0.0)
+        if not self._queue:
+            return self._has_time and self._journal.tables_lag
+        return self._closing or len(self._queue) >= self._batch_max or self._patience_s() == 0.0
 
     def _is_waited_for(self) -> bool:
         return bool(self._queue) and self._queue[0].seq <= self._wanted_seq

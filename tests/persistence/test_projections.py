@@ -46,12 +46,12 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield journal
 
 
-def append(journal: Journal, events: Sequence[Event]) -> None:
+def append(journal: Journal, events: Sequence[Event], *, tables_follow: bool = False) -> None:
     drafts = []
     for seq, event in enumerate(events, journal.last_seq + 1):
         kind, version, payload = encode(event)
         drafts.append(Draft(seq, seq * 10, 0, kind, version, "executor", 1, seq - 1, 0, 0, payload))
-    journal.append(drafts)
+    journal.append(drafts, tables_follow=tables_follow)
 
 
 def rows(journal: Journal, columns: str, table: str) -> Rows:
@@ -60,7 +60,7 @@ def rows(journal: Journal, columns: str, table: str) -> Rows:
 
 
 def content(journal: Journal) -> dict[str, Rows]:
-    return {table: rows(journal, "*", table) for table in TABLE_KEYS}
+    return {table: rows(journal, "*", table) for table in TABLE_KEYS if table != "projected"}
 
 
 def intended(client_id: str, quantity: str = "1") -> OrderIntended:
@@ -267,6 +267,65 @@ def test_a_death_never_comes_between_an_event_and_its_row(tmp_path: Path) -> Non
 
         assert journal._connection.execute("SELECT count(*) FROM events").get == 0
         assert rows(journal, "client_id", "orders") == []
+
+
+@given(st.lists(st.tuples(order_events, st.booleans()), max_size=14), st.integers(1, 14), st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_tables_that_follow_later_equal_those_that_never_lagged_also_after_a_death(
+    tmp_path_factory: pytest.TempPathFactory, events: list[tuple[Event, bool]], death: int, is_asked: bool
+) -> None:
+    home = tmp_path_factory.mktemp("lagging")
+    with closing(Journal.open(tmp_path_factory.mktemp("prompt"))) as journal:
+        append(journal, [event for event, _ in events])
+        prompt = content(journal)
+
+    for life in (events[:death], events[death:]):
+        journal = Journal.open(home)
+        for event, follows in life:
+            append(journal, [event], tables_follow=follows)
+        assert verify(home).is_sound
+        if is_asked:
+            journal.catch_up()
+            assert not journal.tables_lag
+        journal._unprojected = []  # A process that dies tells the tables nothing more.
+        journal.close()
+
+    with closing(Journal.open(home)) as journal:
+        assert content(journal) == prompt
+        assert verify(home).is_sound
+
+
+def test_who_closes_a_journal_leaves_no_table_behind(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path)
+    append(journal, [intended("a"), filled("a", "t1", "1")], tables_follow=True)
+    assert journal.tables_lag
+    assert rows(journal, "client_id", "orders") == []
+
+    journal.close()
+
+    with closing(apsw.Connection(str(tmp_path / "journal.db"), flags=apsw.SQLITE_OPEN_READONLY)) as other:
+        assert other.execute("SELECT state FROM orders").fetchall() == [("filled",)]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("UPDATE projected SET seq = 99", "expected projections up to sequence 2 at most, found them to reach 99"),
+        ("DELETE FROM projected", "expected one row in the projection projected, found none"),
+    ],
+)
+def test_tables_that_do_not_know_how_far_they_came_are_found_and_made_again(
+    journal: Journal, tmp_path: Path, change: str, sentence: str
+) -> None:
+    append(journal, [intended("a"), filled("a", "t1", "1")])
+    grown = content(journal)
+    journal._connection.execute(f"{change}; DELETE FROM orders")
+
+    assert [finding.sentence for finding in verify(tmp_path).findings] == [sentence]
+    journal.close()
+    with closing(Journal.open(tmp_path)) as again:
+        assert content(again) == grown
+        assert verify(tmp_path).is_sound
 
 
 def test_the_tables_can_be_read_by_any_sqlite(journal: Journal, tmp_path: Path) -> None:

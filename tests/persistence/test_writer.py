@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import apsw
@@ -11,6 +12,8 @@ import pytest
 
 from messages.codec import encode
 from messages.market import Offered
+from messages.positions import EquityMarked
+from persistence import writer as writer_module
 from persistence.errors import JournalUnwritable
 from persistence.journal import Journal
 from persistence.reader import JournalReader
@@ -295,3 +298,23 @@ def test_an_error_of_a_job_or_a_listener_is_a_failure_too(tmp_path: Path, place:
     assert [type(failure) for failure in desk.failures] == [KeyError]
     assert writer.close(5.0)
     desk.journal.close()
+
+
+def test_who_waits_does_not_wait_for_the_tables_which_follow_when_there_is_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "TABLES_LAG_S", 0.2)
+    mark = EquityMarked(60, Decimal(10), Decimal(9), Decimal(1), Decimal(0), Decimal(0))
+    writer = desk.writer()
+    until_it_sleeps(writer)
+
+    writer.expect(1)
+    writer.enqueue([Draft(1, 1, 1, *encode(mark)[:2], "positions", 1, 0, 0, 0, encode(mark)[2])])
+    writer.commit_here()
+
+    assert writer.durable_seq == 1
+    assert desk.journal.tables_lag
+    until(lambda: not desk.journal.tables_lag)
+    assert desk.journal._connection.execute("SELECT seq FROM equity").fetchall() == [(1,)]
+    assert writer.close(5.0)
+    assert not desk.failures
