@@ -4,6 +4,8 @@ SQLite up to 3.51.2 can corrupt a write-ahead log that two connections write or 
 refused, and only the writing connection checkpoints.
 """
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +72,28 @@ def connect(path: Path, *, read_only: bool) -> JournalDatabase:
     with reading(str(path)):
         database.connect()
     return database
+
+
+def lengthen_log(database: Path, size: int) -> None:
+    """Fill the write-ahead log with zeros up to a size, after what is in it.
+
+    SQLite ends reading at the first frame that it did not write, and writes over what lies behind.  To sync what was
+    written in place takes about half as long as to sync a file that grew.  A disk without room is left as it is.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    log = os.open(f"{database}-wal", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        missing = size - os.fstat(log).st_size
+        if missing > 0:
+            os.pwrite(log, bytes(missing), size - missing)
+            os.fdatasync(log)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+    finally:
+        os.close(log)
 
 
 def copy_log_on_close(connection: apsw.Connection, *, wanted: bool) -> None:

@@ -13,12 +13,12 @@ from persistence.chain import Row, seal
 from persistence.connection import copy_log_on_close, unwritable
 from persistence.errors import DraftRefused, JournalDamaged, JournalUnwritable
 from persistence.home import Home
-from persistence.opening import OpenFiles, open_files
+from persistence.opening import LOG_BYTES, OpenFiles, open_files
 from persistence.records import Draft
 from persistence.watermark import Mark
 
-LOG_BYTES_STEP = 8 * 1024 * 1024
-"""When the write-ahead log has grown by this, it is copied into the database."""
+TOLD_EVERY = 1_000
+"""Events after which the tables say that they tell all, although these changed nothing in them."""
 
 Cue = Callable[[str], None]
 
@@ -52,8 +52,10 @@ class Journal:
         self._is_closed = False
         self._unprojected: list[projections.Change] = []
         """What the tables for people and tools do not tell yet."""
+        self._told_seq = files.last.seq
         self._log_pages = 0
-        self._log_pages_step = LOG_BYTES_STEP // int(self._connection.pragma("page_size"))
+        # Copied a little before it would grow: a group is written whole.
+        self._log_pages_step = LOG_BYTES * 9 // 10 // int(self._connection.pragma("page_size"))
         self._log_pages_due = self._log_pages_step
         self._connection.set_wal_hook(self._on_commit)
         self.generation, self.boot = files.identity.generation, files.identity.boot
@@ -94,8 +96,10 @@ class Journal:
         changes = self._unprojected + projections.changes_in(drafts)
         self.checkpoint_if_due()
         try:
-            self._commit(rows, [] if tables_follow else changes)
-            self._unprojected = changes if tables_follow else []
+            # That nothing changed is told now and then, so that the next start need not look through all of it.
+            is_told = not tables_follow and bool(changes or self.last_seq - self._told_seq >= TOLD_EVERY)
+            self._commit(rows, changes if is_told else None)
+            self._unprojected = [] if is_told else changes
             self._watermark.write(Mark(self.last_seq, self.last_hash))
         except (apsw.Error, OSError) as error:
             raise self._fail(error) from error
@@ -198,20 +202,23 @@ class Journal:
                 self._database.close()
                 self._lock.release()
 
-    def _commit(self, rows: list[Row], changes: list[projections.Change]) -> None:
+    def _commit(self, rows: list[Row], changes: list[projections.Change] | None) -> None:
+        """Commit rows and, where it is given, what they and those before change in the tables."""
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
             connection.executemany(schema.INSERT_EVENT, rows)
-            if changes:
-                projections.project(connection, changes, upto=rows[-1][0] if rows else self.last_seq)
+            last_seq, last_hash = (rows[-1][0], rows[-1][-1]) if rows else (self.last_seq, self.last_hash)
+            if changes is not None:
+                projections.project(connection, changes, upto=last_seq)
             self._cue("journal.before_commit")
             connection.execute("COMMIT")
         except BaseException:
             _roll_back(connection)
             raise
-        if rows:
-            self.last_seq, self.last_hash = rows[-1][0], rows[-1][-1]
+        self.last_seq, self.last_hash = last_seq, last_hash
+        if changes is not None:
+            self._told_seq = last_seq
         self._cue("journal.after_commit")
 
     def _on_commit(self, connection: apsw.Connection, database: str, pages: int) -> int:

@@ -8,13 +8,15 @@ import msgspec
 from peewee import PeeweeException
 
 from persistence import projections, schema, snapshots
-from persistence.connection import JournalDatabase, connect, reading, unwritable
+from persistence.connection import JournalDatabase, connect, lengthen_log, reading, unwritable
 from persistence.errors import JournalDamaged
 from persistence.home import Home, Lock, create_private, sync_folder
 from persistence.scan import END, check_chain, hash_at, last_mark
 from persistence.schema import MIGRATIONS, Identity
 from persistence.watermark import START, Mark, Watermark, read_mark
 
+LOG_BYTES = 8 * 1024 * 1024
+"""The size to which the write-ahead log is written in place; when it has grown by so much, it is copied."""
 CHECKED_WHOLE_MAX = 100_000
 """Records of a journal that is checked whole when it is opened, which takes a fraction of a second."""
 
@@ -52,6 +54,7 @@ def open_files(home: Home) -> OpenFiles:
             opened.callback(watermark.close)
             watermark.write(last)
             watermark.sync()
+            lengthen_log(home.database, LOG_BYTES)
             sync_folder(home.folder)
         opened.pop_all()
     return OpenFiles(lock=lock, database=database, watermark=watermark, identity=identity, last=last)

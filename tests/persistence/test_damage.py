@@ -1,5 +1,6 @@
 """The laws of damage: it is detected, by sequence or by file, or it changes nothing that is read."""
 
+import errno
 import os
 import random
 import shutil
@@ -19,6 +20,7 @@ from messages.orders import OrderIntended
 from persistence import opening
 from persistence.errors import JournalDamaged, JournalError, JournalMissing, JournalUnwritable
 from persistence.journal import Journal
+from persistence.opening import LOG_BYTES
 from persistence.reader import JournalReader
 from persistence.records import Draft, Record
 from persistence.verify import verify
@@ -91,7 +93,21 @@ def a_running_journal(home: Path, last: int) -> Iterator[Path]:
             journal.append(drafts(seq, seq))
         shutil.copytree(home, copy)
         (copy / "journal.db-shm").unlink()
+        os.truncate(copy / "journal.db-wal", written(copy / "journal.db-wal"))
         yield copy
+
+
+def written(log: Path) -> int:
+    """Return how many bytes of a log are written; the rest is there to be written over.
+
+    The header has the size of a page at 8 and the salt at 16, each frame the salt at 8: https://sqlite.org/walformat.html
+    """
+    content = log.read_bytes()
+    frame = 24 + int.from_bytes(content[8:12], "big")
+    end = 32
+    while content[end + 8 : end + 16] == content[16:24]:
+        end += frame
+    return end
 
 
 def test_any_flipped_byte_of_the_database_is_detected_or_changes_nothing(tmp_path: Path) -> None:
@@ -138,6 +154,37 @@ def test_any_flipped_byte_of_the_log_is_detected_or_changes_nothing(tmp_path: Pa
             (copy / "journal.db-shm").unlink(missing_ok=True)
 
     assert sum(found) > len(places) / 2
+
+
+def test_what_lies_behind_the_end_of_the_log_changes_nothing(tmp_path: Path) -> None:
+    with a_running_journal(tmp_path / "home", 5) as copy:
+        sound, end = read(copy), (copy / "journal.db-wal").stat().st_size
+        log = (copy / "journal.db-wal").read_bytes()
+        whole = (tmp_path / "home" / "journal.db-wal").read_bytes()
+        assert whole == log + bytes(LOG_BYTES - end)
+
+        for behind in (bytes(4_119), bytes(10_000), b"\xff" * 10_000, log[32:], log[32:9_000]):
+            (copy / "journal.db-shm").unlink(missing_ok=True)
+            (copy / "journal.db-wal").write_bytes(log + behind)
+            assert read(copy) == sound
+
+
+def test_a_disk_without_room_for_a_long_log_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "home", 2)
+
+    pwrite = os.pwrite
+
+    def nearly_full(file: int, content: bytes, place: int) -> int:
+        if len(content) > 100_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return pwrite(file, content, place)
+
+    monkeypatch.setattr(os, "pwrite", nearly_full)
+    with closing(Journal.open(tmp_path / "home")) as journal:
+        journal.append(drafts(3, 3))
+
+    with closing(Journal.open(tmp_path / "home")) as journal:
+        assert journal.last_seq == 3
 
 
 def test_a_log_that_was_cut_anywhere_is_detected_by_the_watermark(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from persistence.errors import (
     JournalUnwritable,
     SqliteUnfit,
 )
-from persistence.journal import LOG_BYTES_STEP, Journal
+from persistence.journal import Journal
+from persistence.opening import LOG_BYTES
 from persistence.reader import JournalReader
 from persistence.records import Draft, Record
 
@@ -255,7 +256,7 @@ def test_the_log_is_copied_into_the_database_when_it_has_grown_long(journal: Jou
     for seq in range(1, 41):
         journal.append([a_draft(seq, payload)])
 
-    assert log.stat().st_size < LOG_BYTES_STEP + 2 * len(payload)
+    assert log.stat().st_size < LOG_BYTES + 2 * len(payload)
     assert (home / "journal.db").stat().st_size > 20 * len(payload)
 
 

@@ -295,6 +295,13 @@ def test_tables_that_follow_later_equal_those_that_never_lagged_also_after_a_dea
         assert verify(home).is_sound
 
 
+def test_the_next_start_need_not_look_through_many_events_that_changed_nothing(journal: Journal) -> None:
+    for first in range(0, 2_500, 100):
+        append(journal, [Offered("cross", at, 1) for at in range(first, first + 100)])
+
+    assert projections.projected_seq(journal._connection) == 2_000
+
+
 def test_who_closes_a_journal_leaves_no_table_behind(tmp_path: Path) -> None:
     journal = Journal.open(tmp_path)
     append(journal, [intended("a"), filled("a", "t1", "1")], tables_follow=True)
