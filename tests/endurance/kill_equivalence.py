@@ -17,7 +17,16 @@ from pathlib import Path
 import msgspec
 
 from holdfast.replay import rebuild
-from tests.endurance.nodes import ROOT, NodeProcess, Outcome, durable_seq, outcome_of, run_to_end, start_events
+from tests.endurance.nodes import (
+    ROOT,
+    NodeProcess,
+    Outcome,
+    caused_events,
+    durable_seq,
+    outcome_of,
+    run_to_end,
+    start_events,
+)
 
 
 class Tally(msgspec.Struct):
@@ -57,11 +66,10 @@ def kill_through(home: Path, arguments: Sequence[str], *, kills: int, seed: int,
     """Run a node to its end through so many deaths, each after new durable events of that life beyond its start."""
     draw = random.Random(seed)
     tally = Tally()
-    starts, events = start_events(reference), durable_seq(reference)
+    starts, events = start_events(reference), caused_events(reference)
     began = time.monotonic()
     while tally.kills < kills:
-        done = durable_seq(home) - starts * (tally.kills + tally.during_start)
-        left = max(2, (events - done) // (kills - tally.kills + 1))
+        left = (events - (caused_events(home) if tally.kills else 0)) // (kills - tally.kills + 1)
         node = NodeProcess(home, arguments)
         if not node.wait_for_events(starts + draw.randint(2, max(2, left))):
             raise AssertionError(f"the run ended after {tally.kills} kills: {node.end()[1][-3000:]}")

@@ -82,6 +82,13 @@ def start_events(home: Path) -> int:
         return sum(1 for _ in reader.read(kinds=["NodeStarted", "PartStarted"]))
 
 
+def caused_events(home: Path) -> int:
+    """Return how many events of a journal the market has caused, and no start or death of the node or a part of it."""
+    of_parts = {"NodeStarted", "PartStarted", "PartCrashed", "SupervisorReported"}
+    with JournalReader(home) as reader:
+        return sum(record.kind not in of_parts for record in reader.read())
+
+
 def run_to_end(home: Path, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:
     """Run a node until its data ends; raise where it does not exit with 0."""
     node = NodeProcess(home, arguments, environment=environment)
