@@ -73,7 +73,7 @@ def kill_through(home: Path, arguments: Sequence[str], *, kills: int, seed: int,
         node = NodeProcess(home, arguments)
         if not node.wait_for_events(starts + draw.randint(2, max(2, left))):
             raise AssertionError(f"the run ended after {tally.kills} kills: {node.end()[1][-3000:]}")
-        time.sleep(draw.random() * 0.01)
+        time.sleep(draw.random() * 0.003)
         node.kill()
         tally.kills += 1
         tally.with_open_order += bool(rebuild(home)[0].executor.state.orders)
