@@ -20,9 +20,10 @@ from holdfast.ground import build_system, first_events, look_back, open_venue, o
 from holdfast.parts import Parts
 from holdfast.recovery import draft_of
 from holdfast.wiring import Current, Ports, tree
-from messages.node import OperatorCommanded
+from messages.node import NodeStopped, OperatorCommanded
 from persistence.journal import Journal
 from supervision import Break, Exit, Lane, Recorded, Stage, StageRecorder
+from supervision.stage import STEPS_MAX
 from supervision.system import Report
 
 WALL_MS = 1_700_000_000_000
@@ -45,7 +46,11 @@ class StagedNode:
         cue: Callable[[str], None] | None = None,
         log: Log = lambda level, event, **values: None,
         act: Act = _act,
+        folder: str = ".",
+        pause_s: Callable[[Instant, Instant], float] = lambda at, following: 0.0,
+        hear: Callable[[Sequence[Recorded]], None] = lambda records: None,
     ) -> None:
+        """`folder` is where the configuration's relative paths start; `hear` is told what is recorded, as it is."""
         self.current = Current(parts)
         self.reports: list[Report] = []
         self.ended = False
@@ -53,6 +58,9 @@ class StagedNode:
         self._home = home
         self._log = log
         self._act = act
+        self._folder = folder
+        self._pause_s = pause_s
+        self._hear = hear
         with ExitStack() as opened:
             self._journal = journal = opened.enter_context(closing(Journal.open(home, cue=cue or _nothing)))
             self._past = look_back(home, journal.last_seq)
@@ -96,9 +104,21 @@ class StagedNode:
         """Return the highest sequence given."""
         return self.switchboard.last_seq
 
-    def run(self, until: Callable[[], bool] = lambda: False) -> None:
+    @property
+    def head(self) -> str:
+        """Return the hash that chains all that was written down, in hex."""
+        return self._journal.last_hash.hex()
+
+    def run(self, until: Callable[[], bool] = lambda: False, *, steps_max: int = STEPS_MAX) -> None:
         """Let the node live until its data has ended, a condition holds, or it is dead."""
-        self.stage.run_until(lambda: self.ended or self.root_exit is not None or until())
+        self.stage.run_until(lambda: self.ended or self.root_exit is not None or until(), steps_max=steps_max)
+
+    def stop(self, reason: str) -> None:
+        """End in order, and write down why."""
+        self.system.stop()
+        self.stage.run_until(lambda: self.root_exit is not None)
+        self.switchboard.record("node", [NodeStopped(reason)])
+        self.commit()
 
     def counted(self, kind: str) -> int:
         """Return how many events of a kind this life has recorded."""
@@ -128,6 +148,7 @@ class StagedNode:
 
     def _count(self, records: Sequence[Recorded]) -> None:
         self._counts.update(record.kind for record in records)
+        self._hear(records)
 
     def _append(self, records: Sequence[Recorded]) -> None:
         self._journal.append([draft_of(record) for record in records])
@@ -142,7 +163,7 @@ class StagedNode:
             self._past,
             self._journal,
             opening=self._opening,
-            folder=".",
+            folder=self._folder,
             platform="stage",
             wall_ms=self.stage.clock.wall_ms(),
         )
@@ -165,7 +186,7 @@ class StagedNode:
             machine=lambda: Machine(0.0, 0.0, 1e6, 1, 1),
             log=self._log,
             act=self._act,
-            pause_s=lambda at, following: 0.0,
+            pause_s=self._pause_s,
             at_end=self._data_ended,
             summary_after=_next_midnight,
         )

@@ -89,12 +89,13 @@ class ProgressLine:
         self._out = out or sys.stderr
         self._width = 0
 
-    def show(self, at: Instant, seq: int, fills: int | None) -> None:
+    def show(self, at: Instant, seq: int | None, fills: int | None) -> None:
         """Say how far the market has come."""
         share = min(1.0, max(0.0, (at - self._starts_at) / self._span_ms)) if self._span_ms else 0.0
         done = f"{share:6.1%}" if self._span_ms else ""
         filled = "" if fills is None else f"  {fills} fills"
-        line = f"{done}  market time {when(at)}  {seq} events{filled}"
+        events = "" if seq is None else f"  {seq} events"
+        line = f"{done}  market time {when(at)}{events}{filled}"
         self._out.write("\r" + line.ljust(self._width))
         self._out.flush()
         self._width = len(line)

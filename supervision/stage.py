@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from supervision.actor import Actor
 
 
+STEPS_MAX = 10_000_000
+"""Turns after which a run that was to come to an end is taken for one that does not."""
+
+
 class StageClock(MarketClock):
     """Virtual time, which moves only when nothing else can happen."""
 
@@ -167,7 +171,7 @@ class Stage:
             self._is_stepping = False
         return True
 
-    def run_until(self, is_over: Callable[[], bool], *, steps_max: int = 10_000_000) -> None:
+    def run_until(self, is_over: Callable[[], bool], *, steps_max: int = STEPS_MAX) -> None:
         """Take turns until a condition holds, the stage is dead or nothing is left.
 
         Raises:

@@ -12,6 +12,7 @@ from holdfast.secrets import install_excepthooks
 COMMANDS = {
     "run": "Run the node until an operator stops it or the recorded data ends.",
     "ctl": "Steer the node that runs in this home.",
+    "backtest": "Run a strategy over recorded bars, with the node's own actors.",
     "replay": "Rebuild the state from the journal alone, at any moment of it.",
     "journal": "Look at the journal of this home, whether or not a node is running.",
     "config": "Check the configuration, or show what it comes to.",

@@ -1,0 +1,1 @@
+"""Backtests: the node's own actors on the stage, over recorded bars."""

@@ -1,0 +1,40 @@
+"""What a backtest tells while it runs: fills, the account's worth, denials; nothing of it is read back from a file."""
+
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+
+from domain.market import Instant
+from messages.orders import OrderFilled
+from messages.positions import EquityMarked
+from messages.risk import OrderDenied
+from supervision import Recorded
+
+
+class Tape:
+    """Listens to what is recorded, and keeps what a summary and a report are made of, in little memory."""
+
+    def __init__(self) -> None:
+        self.fills: list[OrderFilled] = []
+        self.marks_at = array("q")
+        """When the account was marked, in milliseconds; beside `equity`."""
+        self.equity = array("d")
+        self.denied: Counter[str] = Counter()
+        """By reason."""
+
+    def hear(self, records: Sequence[Recorded]) -> None:
+        """Take in what was just recorded."""
+        for record in records:
+            match record.event:
+                case OrderFilled() as filled:
+                    self.fills.append(filled)
+                case EquityMarked(at=at, equity=equity):
+                    self.mark(at, equity)
+                case OrderDenied(reason=reason):
+                    self.denied[reason] += 1
+
+    def mark(self, at: Instant, equity: Decimal) -> None:
+        """Take in what the account was worth."""
+        self.marks_at.append(at)
+        self.equity.append(float(equity))

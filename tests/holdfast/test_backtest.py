@@ -1,0 +1,126 @@
+"""Backtests are runs of the node: the same fills as on paper, a journal like any other, mistakes that are told."""
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.backtest.plan import plan_backtest
+from holdfast.backtest.running import Ran, run_backtest
+from holdfast.config.problems import ConfigurationError
+from holdfast.exit_codes import ExitCode
+from holdfast.replay import verify_everything
+from tests.endurance.nodes import ROOT, Outcome, outcome_of, run_to_end
+
+FIRST = 1_704_067_200_000
+SETTINGS = ("feed.frames=['1m', '15m']", "feed.warmup_bars=10", "risk.symbol_exposure_max=0.9")
+PARAMETERS = ("timeframe=1m", "fast=5", "slow=13", "cooldown_minutes=3", "stop_atr=1.5", "take_profit_atr=2")
+
+
+def write_walk(file: Path, *, seed: int, bars: int, price: float = 100.0) -> None:
+    """Write a seeded random walk; a few rows of it are missing, doubled or broken."""
+    draw = random.Random(seed)
+    lines = ["ts,open,high,low,close,volume"]
+    for number in range(bars):
+        opened, price = price, price * (1 + draw.gauss(0, 0.002))
+        high, low = max(opened, price) * (1 + 0.001 * draw.random()), min(opened, price) * (1 - 0.001 * draw.random())
+        row = f"{FIRST + number * 60_000},{opened:.2f},{high:.2f},{low:.2f},{price:.2f},{draw.randrange(5, 500)}"
+        oddity = draw.random()
+        if oddity < 0.004:
+            continue
+        lines += [row, row] if oddity < 0.008 else [row]
+        if oddity > 0.996:
+            lines.append(f"{FIRST + number * 60_000},nonsense")
+    file.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bars")
+    write_walk(folder / "BTCUSDT_1m.csv", seed=1, bars=1_500)
+    write_walk(folder / "ETHUSDT_1m.csv", seed=2, bars=1_500, price=20.0)
+    return folder
+
+
+def run(bars: Path, *, journal: Path | None = None, parameters: Sequence[str] = PARAMETERS) -> Ran:
+    plan = plan_backtest(bars, "ema-cross", parameters=parameters, config=None, overrides=SETTINGS)
+    return run_backtest(plan, journal=journal, progress=False)
+
+
+def on_paper(bars: Path, home: Path) -> Outcome:
+    config = home.with_suffix(".toml")
+    parameters = "\n".join(each.replace("=1m", '="1m"') for each in PARAMETERS)
+    config.write_text(f"[strategies.ema_cross.parameters]\n{parameters}\n")
+    overrides = (*SETTINGS, "feed.source=files", f"feed.path={bars}", "feed.speed=max", "admin.enabled=false")
+    run_to_end(home, ["--config", str(config), *(word for each in overrides for word in ("--set", each))])
+    return outcome_of(home)
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "holdfast", "backtest", *arguments]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_backtest_and_a_paper_run_over_the_same_bars_give_the_same_fills(bars: Path, tmp_path: Path) -> None:
+    ran = run(bars, journal=tmp_path / "kept")
+
+    paper = on_paper(bars, tmp_path / "paper")
+
+    assert outcome_of(tmp_path / "kept") == paper
+    assert len(paper.fills) == len(ran.tape.fills) > 50
+    assert {fill[0] for fill in paper.fills} == {"BTCUSDT", "ETHUSDT"}
+
+
+def test_the_journal_that_is_kept_can_be_verified(bars: Path, tmp_path: Path) -> None:
+    run(bars, journal=tmp_path)
+
+    assert [check for check in verify_everything(tmp_path) if check.problems] == []
+
+
+def test_the_same_backtest_has_the_same_chain_of_hashes_and_another_another(bars: Path) -> None:
+    first, again, other = run(bars), run(bars), run(bars, parameters=(*PARAMETERS, "fast=6"))
+
+    assert first.result.head == again.result.head
+    assert first.result.head != other.result.head
+
+
+def test_the_command_prints_one_json_object(bars: Path) -> None:
+    options = [word for each in PARAMETERS for word in ("--param", each)]
+    options += [word for each in SETTINGS for word in ("--set", each)]
+
+    done = command("--data", str(bars), "--strategy", "ema-cross", *options, "--json")
+
+    result: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == ExitCode.OK
+    assert result["fills"] > 50
+    assert result["parameters"]["fast"] == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--data", "nowhere", "--strategy", "ema-cross"], "found nothing"),
+        (["--data", ".", "--strategy", "moon"], "moon"),
+        (["--data", ".", "--strategy", "ema-cross", "--param", "fast"], "KEY=VALUE"),
+    ],
+)
+def test_a_mistake_is_told_with_what_was_expected_and_found(bars: Path, arguments: list[str], expected: str) -> None:
+    given = [str(bars) if each == "." else each for each in arguments]
+
+    done = command(*given)
+
+    assert done.returncode == ExitCode.CONFIGURATION
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_has_a_journal_is_left_alone(bars: Path, tmp_path: Path) -> None:
+    run(bars, journal=tmp_path)
+
+    with pytest.raises(ConfigurationError, match="a folder without a journal"):
+        run(bars, journal=tmp_path)
