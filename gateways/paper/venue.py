@@ -19,6 +19,7 @@ from gateways.paper.book import NEVER, OUT_OF_FUNDS, Book
 from gateways.paper.fees import fee_of, legs_of, taken_from_lock
 from gateways.paper.floor import Floor
 from gateways.paper.matching import Match, Working, match
+from gateways.paper.passing_book import PassingBook
 from gateways.paper.rules import Circumstances, Refusal, judge
 from gateways.paper.settings import PaperSettings
 
@@ -37,7 +38,9 @@ class PaperVenue:
     on from what is in the book.
     """
 
-    def __init__(self, book: Book, instruments: Mapping[str, Instrument], settings: PaperSettings, cue: Cue) -> None:
+    def __init__(
+        self, book: Book | PassingBook, instruments: Mapping[str, Instrument], settings: PaperSettings, cue: Cue
+    ) -> None:
         self._book = book
         self._instruments = instruments
         self._symbols = {(instrument.base, instrument.quote): symbol for symbol, instrument in instruments.items()}
@@ -68,6 +71,17 @@ class PaperVenue:
             apsw.Error: the book cannot be opened or read.
         """
         return cls(Book.open(Path(path), deposit), instruments, settings, cue)
+
+    @classmethod
+    def passing(
+        cls, *, instruments: Mapping[str, Instrument], deposit: Mapping[str, Decimal], settings: PaperSettings
+    ) -> "PaperVenue":
+        """Return a venue whose book is gone with the process.
+
+        Raises:
+            ValueError: the deposit is below 0.
+        """
+        return cls(PassingBook(deposit), instruments, settings, nothing)
 
     @property
     def is_used(self) -> bool:

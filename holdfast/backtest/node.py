@@ -12,8 +12,8 @@ from typing import Any, Self
 from actors.health import Machine
 from domain.market import Instant
 from gateways.paper import PaperVenue
-from holdfast.ground import build_system, first_events, look_back, open_venue, opening_of, run_job
-from holdfast.parts import Parts
+from holdfast.ground import build_system, first_events, look_back, opening_of, run_job
+from holdfast.parts import Parts, paper_settings
 from holdfast.recovery import draft_of
 from holdfast.wiring import Current, Ports, trading_tree
 from messages.node import NodeStopped
@@ -55,8 +55,6 @@ class BacktestNode:
             self._journal = journal = opened.enter_context(closing(Journal.open(home)))
             self._past = look_back(home, journal.last_seq)
             self._opening = opening_of(self._past, parts, home)
-            venue = open_venue(home, parts, self._opening, cue=None)
-            opened.callback(venue.close)
             self._files = opened.pop_all()
         self._recorder = recorder = AtOnceRecorder(self._append, journal.last_seq)
         self.stage = Express(recorder=recorder, wall_ms=WALL_MS, by_own_loop=by_own_loop)
@@ -74,6 +72,11 @@ class BacktestNode:
             cue=None,
         )
         self.switchboard = self.system.switchboard
+        venue = PaperVenue.passing(
+            instruments=parts.shape.instruments,
+            deposit=parts.settings.venue.balances if self._opening is None else self._opening.cash,
+            settings=paper_settings(parts.settings),
+        )
         self._tree = trading_tree(self._current, self._ports(venue))
 
     def __enter__(self) -> Self:
