@@ -11,7 +11,7 @@ from domain.exposure import Reservations, worths
 from domain.imported import Counters
 from domain.limits import Account, Denied, Limits, Mode, judge
 from domain.losses import LossLimit, LossWatch, Trip
-from domain.market import Instant, Instrument
+from domain.market import Bar, Instant, Instrument
 from domain.money import ZERO
 from domain.order import FINAL, Fill, Order, Terms
 from domain.position import Book
@@ -114,10 +114,7 @@ class BreakerMemory(StructMemory[BreakerState]):
         state = self.state
         match record.event:
             case BarsClosed(at=at, bars=bars):
-                for bar in bars:
-                    state.marks[bar.symbol] = bar.close
-                    state.marked_at[bar.symbol] = at
-                self._mark(at)
+                self.take_bars(at, bars)
             case OfferAnswered() as answer:
                 self._offer_answered(answer)
             case OrderApproved(proposal_id=name, strategy=strategy, entry=entry, reserved=reserved):
@@ -134,6 +131,14 @@ class BreakerMemory(StructMemory[BreakerState]):
             case _:
                 self._open(record.event)
                 self._fold_order(record.event)
+
+    def take_bars(self, at: Instant, bars: tuple[Bar, ...]) -> None:
+        """Take bars in that closed together."""
+        state = self.state
+        for bar in bars:
+            state.marks[bar.symbol] = bar.close
+            state.marked_at[bar.symbol] = at
+        self._mark(at)
 
     def _open(self, event: object) -> None:
         state = self.state
@@ -254,6 +259,14 @@ class Breaker(RememberingActor):
         if isinstance(message, BreakerAsked):
             return self._known.save()
         return super().receive(message)
+
+    def take_bars(self, at: Instant, bars: tuple[Bar, ...]) -> bool:
+        """Take bars in that closed together; say whether there is something to tell of what was lost."""
+        self._known.take_bars(at, bars)
+        if self._crossed():
+            self._measured = ()
+            return True
+        return bool(self._known.state.cleared)
 
     def react(self) -> None:
         """Trip first; then judge one entry, for each verdict changes what the next is measured against."""

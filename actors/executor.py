@@ -6,9 +6,20 @@ from typing import Any, Literal, NamedTuple
 from actors.base import RememberingActor
 from actors.evidence import events_of
 from actors.executor_memory import ExecutorMemory
-from domain.market import Instrument
+from domain.market import Bar, Instant, Instrument
 from domain.order import UNPROVEN, Order
-from domain.steps import Cancel, Deny, EndLeaving, Leave, Place, Situation, Step, next_steps, queue_place
+from domain.steps import (
+    Cancel,
+    Deny,
+    EndLeaving,
+    Leave,
+    Place,
+    Situation,
+    Step,
+    may_follow_from,
+    next_steps,
+    queue_place,
+)
 from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven, VenueProfile, absence_is_proven
 from messages.node import OrdersAsked
 from messages.orders import (
@@ -100,6 +111,13 @@ class Executor(RememberingActor):
             case _:
                 super().receive(message)
         return None
+
+    def take_bars(self, at: Instant, bars: tuple[Bar, ...]) -> bool:
+        """Take bars in that closed together; say whether something may follow from them."""
+        known = self._known.state
+        may_follow = may_follow_from(known, bars)
+        self._known.take_bars(bars)
+        return may_follow
 
     def react(self) -> None:
         """Take answers in, one at a time; make certain of what is open; only then begin something new."""

@@ -45,7 +45,7 @@ class SentimentMemory(StructMemory[SentimentState]):
         state = self.state
         match record.event:
             case FramesClosed(at=at):
-                state.market_at = at
+                self.take_frames(at)
             case HeadlineScored(score=score):
                 if score.published_at > state.scored_at:
                     state.scored_at, state.hashes = score.published_at, []
@@ -56,6 +56,10 @@ class SentimentMemory(StructMemory[SentimentState]):
                 state.problem = detail
             case HeadlinesAvailable():
                 state.problem = ""
+
+    def take_frames(self, at: Instant) -> None:
+        """Take in that frames closed."""
+        self.state.market_at = at
 
 
 class Sentiment(RememberingActor):
@@ -106,6 +110,14 @@ class Sentiment(RememberingActor):
             case _:
                 super().receive(message)
         return None
+
+    def take_frames(self, at: Instant) -> bool:
+        """Take in that frames closed; say whether there is something to tell."""
+        state, headlines = self._known.state, self._headlines
+        self._known.take_frames(at)
+        if headlines is None or bool(self._problem) != bool(state.problem):
+            return headlines is not None
+        return self._place < len(headlines) and headlines[self._place].published_at <= at
 
     def react(self) -> None:
         """Say when the source failed or came back; score what market time has reached."""

@@ -32,10 +32,14 @@ class VenueMemory(StructMemory[VenueState]):
         """Take the newest bars in."""
         match record.event:
             case BarsClosed(at=at, bars=bars):
-                self.state.at, self.state.bars = at, bars
+                self.take_bars(at, bars)
             case SourceOpened(starts_at=starts_at):
                 if starts_at > self.state.at:
                     self.state.at, self.state.bars = starts_at, ()
+
+    def take_bars(self, at: Instant, bars: tuple[Bar, ...]) -> None:
+        """Take bars in that closed together."""
+        self.state.at, self.state.bars = at, bars
 
 
 class VenueDesk(RememberingActor):
@@ -54,6 +58,12 @@ class VenueDesk(RememberingActor):
         """Hear the venue, and show it the newest journaled bars before anyone can ask it anything."""
         self._venue.watch(lambda seen: self._hear(VenueReported(seen)))
         self._show()
+
+    def take_bars(self, at: Instant, bars: tuple[Bar, ...]) -> bool:
+        """Take bars in that closed together; say whether the venue said something to them."""
+        self._known.take_bars(at, bars)
+        self._show()
+        return self._mailbox.has_messages()
 
     def react(self) -> None:
         """Show what the venue has not seen yet."""

@@ -7,13 +7,13 @@
 * An entry is placed at most once, and not after its time, nor into a symbol with an order of unknown fate.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from domain.execution import Approval, Execution, Plan
-from domain.market import Instant, Instrument
+from domain.market import Bar, Instant, Instrument
 from domain.money import ZERO, floor_to
 from domain.order import UNPROVEN, Leg, Order, Terms, client_order_id
 from domain.proposal import Exit, Reason
@@ -113,6 +113,23 @@ def next_steps(known: Execution, here: Situation) -> list[Step]:
         if not _is_wished_away(known, approval):
             steps.append(_step_of_approval(known, approval, here))
     return steps
+
+
+def may_follow_from(known: Execution, bars: Sequence[Bar]) -> bool:
+    """Say whether anything can follow from these bars where nothing followed before them.
+
+    A plan that holds, and neither aims at a price nor waits for a time, is left as it is by the market's going on.
+    """
+    if known.approvals:
+        return True
+    for plan in known.plans.values():
+        if plan.wish is not None or plan.exit_why or (plan.not_before and plan.held > 0):
+            return True
+    for bar in bars:
+        if bar.symbol not in known.closes:
+            return True  # What waits for the market's first price.
+    targets = {plan.symbol: plan.take_profit for plan in known.plans.values() if plan.take_profit is not None}
+    return any(bar.close >= targets[bar.symbol] for bar in bars if bar.symbol in targets)
 
 
 def _is_wished_away(known: Execution, approval: Approval) -> bool:

@@ -2,7 +2,7 @@
 
 from actors.breaker import BreakerMemory
 from actors.executor_memory import ExecutorMemory
-from actors.feed import FeedMemory
+from actors.feed_memory import FeedMemory
 from actors.operator import OperatorMemory
 from actors.positions import PositionsMemory
 from actors.sentiment import SentimentMemory

@@ -11,6 +11,7 @@ from messages.base import Event
 from messages.imported import PositionImported, StateImported
 from messages.market import (
     BarsClosed,
+    BarsPassed,
     FramesClosed,
     HistoryLoaded,
     MarketEnded,
@@ -50,6 +51,7 @@ HEARS: dict[str, Kinds] = {
         SourceOpened,
         HistoryLoaded,
         BarsClosed,
+        BarsPassed,
         FramesClosed,
         RowRefused,
         Offered,
@@ -58,9 +60,10 @@ HEARS: dict[str, Kinds] = {
         OrderAbsent,
         MarketEnded,
     ),
-    "sentiment": (SourceOpened, FramesClosed, HeadlineScored, HeadlinesUnavailable, HeadlinesAvailable),
+    "sentiment": (SourceOpened, BarsPassed, FramesClosed, HeadlineScored, HeadlinesUnavailable, HeadlinesAvailable),
     "strategy": (
         HistoryLoaded,
+        BarsPassed,
         FramesClosed,
         HeadlineScored,
         EquityMarked,
@@ -77,6 +80,7 @@ HEARS: dict[str, Kinds] = {
         StateImported,
         PositionImported,
         BarsClosed,
+        BarsPassed,
         OfferAnswered,
         OrderApproved,
         OrderDenied,
@@ -92,6 +96,7 @@ HEARS: dict[str, Kinds] = {
     "executor": (
         PositionImported,
         BarsClosed,
+        BarsPassed,
         OfferAnswered,
         OrderApproved,
         OrderDenied,
@@ -104,12 +109,13 @@ HEARS: dict[str, Kinds] = {
         ExitEnded,
         OperatorCommanded,
     ),
-    "venue": (SourceOpened, BarsClosed),
+    "venue": (SourceOpened, BarsClosed, BarsPassed),
     "positions": (
         AccountOpened,
         StateImported,
         PositionImported,
         BarsClosed,
+        BarsPassed,
         FramesClosed,
         OfferAnswered,
         OrderIntended,

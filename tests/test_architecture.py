@@ -46,6 +46,7 @@ CATCH_ALL = {
     "holdfast/cli/errors.py": {"guarded"},
     "holdfast/ground.py": {"run_job"},
     "holdfast/node.py": {"_summarise", "run"},
+    "holdfast/passage.py": {"close", "mark", "offer", "run", "tell"},
 }
 """The functions that may catch what they cannot name; supervision may, being there for it."""
 

@@ -5,6 +5,7 @@ Nothing of it outlives the process, so what is recorded counts as durable at onc
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,13 +13,15 @@ from typing import Any, Self
 from actors.health import Machine
 from domain.market import Instant
 from gateways.paper import PaperVenue
+from holdfast.backtest.recovery import BacktestRecovery
 from holdfast.ground import build_system, first_events, look_back, opening_of, run_job
-from holdfast.parts import Parts, paper_settings
+from holdfast.parts import Parts, audiences_of, paper_settings
+from holdfast.passage import Passage
 from holdfast.recovery import draft_of
 from holdfast.wiring import Current, Ports, trading_tree
 from messages.node import NodeStopped
 from persistence.journal import Journal
-from supervision import AtOnceRecorder, Break, Exit, Express, Lane, Recorded, SupervisionError
+from supervision import AtOnceRecorder, Break, Exit, Express, Lane, Recorded, SupervisionError, SupervisorReport
 from supervision.system import Report
 
 WALL_MS = 1_700_000_000_000
@@ -36,21 +39,28 @@ class BacktestNode:
         *,
         folder: str = ".",
         hear: Callable[[Sequence[Recorded]], None] = lambda records: None,
+        mark: Callable[[Instant, Decimal], None] = lambda at, equity: None,
         look: Callable[[Instant], None] = lambda at: None,
+        by_messages: bool = False,
         by_own_loop: bool = False,
     ) -> None:
         """Set the stage.
 
-        `folder` is where the configuration's relative paths start; `hear` is told what is recorded, as it is; `look`,
-        how far the market has come.  `by_own_loop` lets pykka handle each message, which changes the speed alone.
+        `folder` is where the configuration's relative paths start.  `hear` is told what is recorded, as it is; `mark`,
+        what the account is worth where that is not recorded; `look`, how far the market has come.  `by_messages` lets
+        every bar go by messages and into the journal, `by_own_loop` lets pykka handle each: both take longer, and the
+        tests compare them.
         """
         self.ended = False
         self.root_exit: Exit | None = None
-        self.reports: list[Report] = []
+        self._given_up = ""
+        """Which part had to be given up, and why."""
         self._current = Current(parts)
         self._folder = folder
         self._hear = hear
         self._look = look
+        audiences = audiences_of(parts.shape, parts.source)
+        self._shortcut = None if by_messages else Passage(audiences, mark=mark, look=look)
         with ExitStack() as opened:
             self._journal = journal = opened.enter_context(closing(Journal.open(home)))
             self._past = look_back(home, journal.last_seq)
@@ -65,11 +75,12 @@ class BacktestNode:
             boot=journal.boot,
             runtime=self.stage,
             recorder=recorder,
-            on_report=self.reports.append,
+            on_report=self._hear_report,
             on_root_end=self._root_ended,
             on_stuck=lambda why: None,
             seed=0,
             cue=None,
+            recover=BacktestRecovery(home, recorder.wait, parts),
         )
         self.switchboard = self.system.switchboard
         venue = PaperVenue.passing(
@@ -119,9 +130,9 @@ class BacktestNode:
         Raises:
             SupervisionError: the node gave itself up.
         """
-        self.stage.run_until(lambda: self.ended or self.root_exit is not None or until(), steps_max=TURNS_MAX)
-        if self.root_exit is not None:
-            raise SupervisionError(f"a backtest must come to the end of its data, the node gave up: {self.root_exit}")
+        self.stage.run_until(lambda: self.ended or bool(self._given_up) or until(), steps_max=TURNS_MAX)
+        if self._given_up:
+            raise SupervisionError(f"a backtest must come to the end of its data, gave up: {self._given_up}")
 
     def stop(self, reason: str) -> None:
         """End in order, write down why, and have all of it in the journal."""
@@ -144,6 +155,10 @@ class BacktestNode:
     def _append(self, records: Sequence[Recorded]) -> None:
         self._hear(records)
         self._journal.append([draft_of(record) for record in records], tables_follow=True)
+
+    def _hear_report(self, report: Report) -> None:
+        if isinstance(report, SupervisorReport) and report.context == "shutdown" and not self._given_up:
+            self._given_up = f"{report.supervisor}, for {report.offender.name} ended with {report.reason}"
 
     def _root_ended(self, reason: Exit) -> None:
         self.root_exit = reason
@@ -169,6 +184,7 @@ class BacktestNode:
             pause_s=self._pause,
             at_end=self._data_ended,
             summary_after=lambda at: at,
+            shortcut=self._shortcut,
         )
 
 
