@@ -1,12 +1,12 @@
 """The executor: intent on disk, then the send, then evidence.  It never guesses and never sends twice."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from actors.base import RememberingActor
 from actors.evidence import events_of
 from actors.executor_memory import ExecutorMemory
-from domain.market import Bar, Instant, Instrument
+from domain.market import Closing, Instrument
 from domain.order import UNPROVEN, Order
 from domain.steps import (
     Cancel,
@@ -16,7 +16,7 @@ from domain.steps import (
     Place,
     Situation,
     Step,
-    may_follow_from,
+    count_idle,
     next_steps,
     queue_place,
 )
@@ -112,12 +112,14 @@ class Executor(RememberingActor):
                 super().receive(message)
         return None
 
-    def take_bars(self, at: Instant, bars: tuple[Bar, ...]) -> bool:
-        """Take bars in that closed together; say whether something may follow from them."""
-        known = self._known.state
-        may_follow = may_follow_from(known, bars)
-        self._known.take_bars(bars)
-        return may_follow
+    def count_idle(self, run: Sequence[Closing]) -> int:
+        """Return how many of these closings nothing can follow from."""
+        return count_idle(self._known.state, run)
+
+    def take_run(self, run: Sequence[Closing]) -> None:
+        """Take closings in."""
+        for _at, bars in run:
+            self._known.take_bars(bars)
 
     def react(self) -> None:
         """Take answers in, one at a time; make certain of what is open; only then begin something new."""

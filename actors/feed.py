@@ -32,15 +32,22 @@ Fetch = Callable[[Callable[[], Sequence[Bar]], Callable[[Sequence[Bar] | Excepti
 class Shortcut(Protocol):
     """Lets bars go straight through all who take them, where a run is on one thread."""
 
-    def run(
+    def run(self) -> BarsPassed | None:
+        """Let bars through until somebody has something to say; return what to record, None where nothing passed."""
+
+
+class MakesShortcut(Protocol):
+    """Makes the shortcut of one incarnation."""
+
+    def __call__(
         self,
+        *,
         system: System,
         feed: FeedMemory,
         next_step: Callable[[], Step | None],
         put_back: Callable[[Step], None],
-        /,
-    ) -> BarsPassed | None:
-        """Let bars through until somebody has something to say; return what to record, None where nothing passed."""
+    ) -> Shortcut:
+        """Return it; what it takes and does not let through it puts back."""
 
 
 class Feed(RememberingActor):
@@ -59,7 +66,7 @@ class Feed(RememberingActor):
         pause_s: Callable[[Instant, Instant], float],
         settle_limit_s: float,
         at_end: Callable[[], None],
-        shortcut: Shortcut | None = None,
+        shortcut: MakesShortcut | None = None,
     ) -> None:
         super().__init__(system, seat, memory=memory)
         self._known = memory
@@ -71,7 +78,11 @@ class Feed(RememberingActor):
         self._pause_s = pause_s
         self._settle_limit_s = settle_limit_s
         self._at_end = at_end
-        self._shortcut = shortcut
+        self._shortcut = (
+            shortcut(system=system, feed=memory, next_step=self._take_out, put_back=self._put_back)
+            if shortcut
+            else None
+        )
         self._steps: Iterator[Step] | None = None
         self._step: Step | None = None
         self._histories: dict[tuple[str, str], HistoryRead | None] = {}
@@ -190,7 +201,7 @@ class Feed(RememberingActor):
     def _take_shortcut(self, shortcut: Shortcut) -> BarsPassed | None:
         if not self._known.state.closed_frames and self._next_offer() is not None:
             return None
-        return shortcut.run(self._system, self._known, self._take_out, self._put_back)
+        return shortcut.run()
 
     def _take_out(self) -> Step | None:
         step, self._step = self._next_step(), None

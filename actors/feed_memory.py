@@ -36,6 +36,23 @@ class Audience(msgspec.Struct, frozen=True):
         return any(self.decides_on.get(symbol) == frame for symbol, frame in told)
 
 
+class Circle:
+    """Who is asked when, in order."""
+
+    def __init__(self, audiences: Sequence[Audience]) -> None:
+        self._audiences = audiences
+        self._found: dict[tuple[tuple[str, str], ...], tuple[str, ...]] = {}
+
+    def of(self, told: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+        """Return the strategies that decide when these frames (symbol, time frame) have closed."""
+        key = tuple(told)
+        found = self._found.get(key)
+        if found is None:
+            deciding = (audience for audience in self._audiences if audience.decides_at(key))
+            found = self._found[key] = tuple(audience.strategy for audience in deciding)
+        return found
+
+
 class Offer(msgspec.Struct):
     """Where one strategy stands with the bars of this instant.  `void`: an order it led to never came to be."""
 

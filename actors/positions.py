@@ -153,10 +153,9 @@ class Positions(RememberingActor):
         super().__init__(system, seat, memory=memory)
         self._known = memory
 
-    def take_bars(self, at: Instant, bars: tuple[Bar, ...]) -> bool:
+    def take_bars(self, bars: tuple[Bar, ...]) -> None:
         """Take bars in that closed together; nothing follows from them here."""
         self._known.take_bars(bars)
-        return False
 
     def take_frames(self, at: Instant) -> tuple[Decimal, Decimal]:
         """Take in that frames closed, and return what the account is worth and its cash, in quote currency."""

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from actors.base import RememberingActor, StructMemory
-from domain.market import Instant
+from domain.market import Closing, Instant
 from domain.sources import Headline
 from domain.strategies.base import Score
 from messages.market import FramesClosed, SourceOpened
@@ -111,13 +111,21 @@ class Sentiment(RememberingActor):
                 super().receive(message)
         return None
 
-    def take_frames(self, at: Instant) -> bool:
-        """Take in that frames closed; say whether there is something to tell."""
-        state, headlines = self._known.state, self._headlines
+    def count_idle(self, run: Sequence[Closing]) -> int:
+        """Return how many of these closings there is no news at."""
+        headlines = self._headlines
+        if headlines is None:
+            return len(run)
+        if bool(self._problem) != bool(self._known.state.problem):
+            return 0
+        if self._place >= len(headlines):
+            return len(run)
+        due = headlines[self._place].published_at
+        return sum(1 for at, _bars in run if at < due)
+
+    def take_frames(self, at: Instant) -> None:
+        """Take in that frames closed."""
         self._known.take_frames(at)
-        if headlines is None or bool(self._problem) != bool(state.problem):
-            return headlines is not None
-        return self._place < len(headlines) and headlines[self._place].published_at <= at
 
     def react(self) -> None:
         """Say when the source failed or came back; score what market time has reached."""

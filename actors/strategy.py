@@ -152,6 +152,9 @@ class StrategyHost(RememberingActor):
         self._known = memory
         self._strategy = strategy
         self._instruments = instruments
+        self._held_seq = -1
+        self._held = View(0, ZERO, ZERO, {}, {})
+        """What was held after that sequence."""
 
     def take_frames(self, bars: tuple[Bar, ...], equity: Decimal, cash: Decimal) -> None:
         """Take in frames that closed, and what the account was worth then."""
@@ -159,10 +162,13 @@ class StrategyHost(RememberingActor):
 
     def take_offer(self, at: Instant) -> bool:
         """Answer an offer with nothing where there is nothing to propose; say whether there is something."""
-        proposals = self._known.strategy.propose(self._view(at))
-        if tuple(proposals):
+        known = self._known
+        if self._held_seq != self.seq:
+            self._held_seq, self._held = self.seq, self._view(at)
+        held, state = self._held, known.state
+        if tuple(known.strategy.propose(View(at, state.equity, state.cash, held.holdings, held.instruments))):
             return True
-        self._known.take_offer(at)
+        known.take_offer(at)
         return False
 
     def react(self) -> None:

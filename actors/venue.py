@@ -1,12 +1,12 @@
 """The venue's desk: passes requests to the venue and its answers back, and shows a simulated venue the market."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from actors.base import RememberingActor, StructMemory
-from domain.market import Bar, Instant
+from domain.market import Bar, Closing, Instant
 from domain.venue import Answer, Venue
 from messages.market import BarsClosed, SourceOpened
 from messages.orders import CancelOrder, LookUpOrder, SubmitOrder, VenueAnswered, VenueReported
@@ -59,11 +59,10 @@ class VenueDesk(RememberingActor):
         self._venue.watch(lambda seen: self._hear(VenueReported(seen)))
         self._show()
 
-    def take_bars(self, at: Instant, bars: tuple[Bar, ...]) -> bool:
-        """Take bars in that closed together; say whether the venue said something to them."""
-        self._known.take_bars(at, bars)
+    def take_run(self, run: Sequence[Closing]) -> None:
+        """Take closings in of which the venue cares for the last at most."""
+        self._known.take_bars(*run[-1])
         self._show()
-        return self._mailbox.has_messages()
 
     def react(self) -> None:
         """Show what the venue has not seen yet."""

@@ -1,6 +1,6 @@
 """The memories of a node by name: what its actors fold, and what a replay rebuilds without any actor."""
 
-from actors.breaker import BreakerMemory
+from actors.breaker_memory import BreakerMemory
 from actors.executor_memory import ExecutorMemory
 from actors.feed_memory import FeedMemory
 from actors.operator import OperatorMemory

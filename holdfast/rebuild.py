@@ -16,8 +16,8 @@ from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.settings import Feed, InstrumentRules, Settings, StrategySettings
 from holdfast.memories import new_memory, remembering_names
 from holdfast.parts import Shape, audiences_of, open_market, shape_of
-from holdfast.passage import Retelling
 from holdfast.recovery import recorded_of
+from holdfast.retelling import Retelling
 from holdfast.routes import HEARS, role_of
 from messages.base import Event
 from messages.codec import decode

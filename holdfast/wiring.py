@@ -18,10 +18,11 @@ import msgspec
 
 from actors.archivist import Archivist
 from actors.base import Log
-from actors.breaker import Breaker, BreakerMemory
+from actors.breaker import Breaker
+from actors.breaker_memory import BreakerMemory
 from actors.executor import Executor
 from actors.executor_memory import ExecutorMemory
-from actors.feed import Feed, Fetch, Shortcut
+from actors.feed import Feed, Fetch, MakesShortcut
 from actors.feed_memory import FeedMemory
 from actors.health import Health, HealthLimits, Machine
 from actors.herald import Herald
@@ -61,7 +62,7 @@ class Ports(msgspec.Struct, frozen=True):
     pause_s: Callable[[Instant, Instant], float]
     at_end: Callable[[], None]
     summary_after: Callable[[Instant], Instant]
-    shortcut: Shortcut | None = None
+    shortcut: MakesShortcut | None = None
 
 
 class Current:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
-from domain.market import Bar, Instant, Instrument
+from domain.market import Bar, Closing, Instant, Instrument
 from domain.money import Money
 from domain.order import Terms
 from domain.venue import OrderNotFound, OrderSeen, Refused, Reply, Unproven
@@ -122,6 +122,17 @@ class PaperVenue:
         self._now, self._bars, self._floor = at, shown, floor
         if matches or is_behind:
             self._tell(since if NEVER < since < at else at - 1, at)
+
+    def count_idle(self, run: Sequence[Closing]) -> int:
+        """Return how many of these closings, which follow what was shown, would do nothing to any order."""
+        if self._floor is None:
+            return 0
+        if not self._floor:
+            return len(run)
+        for place, (_at, bars) in enumerate(run):
+            if self._match({bar.symbol: bar for bar in bars}, self._floor, done=NONE):
+                return place
+        return len(run)
 
     def submit(self, terms: Terms, reply: Reply) -> None:
         """Take an order, or refuse it with a code; a client id seen before is answered with the order that has it."""

@@ -6,6 +6,7 @@ Nothing of it outlives the process, so what is recorded counts as durable at onc
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -59,8 +60,6 @@ class BacktestNode:
         self._folder = folder
         self._hear = hear
         self._look = look
-        audiences = audiences_of(parts.shape, parts.source)
-        self._shortcut = None if by_messages else Passage(audiences, mark=mark, look=look)
         with ExitStack() as opened:
             self._journal = journal = opened.enter_context(closing(Journal.open(home)))
             self._past = look_back(home, journal.last_seq)
@@ -88,6 +87,9 @@ class BacktestNode:
             deposit=parts.settings.venue.balances if self._opening is None else self._opening.cash,
             settings=paper_settings(parts.settings),
         )
+        audiences = audiences_of(parts.shape, parts.source)
+        passage = partial(Passage, audiences, count_unmatched=venue.count_idle, mark=mark, look=look)
+        self._shortcut = None if by_messages else passage
         self._tree = trading_tree(self._current, self._ports(venue))
 
     def __enter__(self) -> Self:

@@ -39,12 +39,12 @@ class Deaths:
     def __init__(self, node: BacktestNode, seed: int) -> None:
         self._node = node
         self._random = random.Random(seed)
-        self._next = 500
+        self._next = 300
         self.count: Counter[str] = Counter()
 
     def __call__(self) -> bool:
         if self._node.stage.steps >= self._next:
-            self._next += self._random.randrange(20, 200)
+            self._next += self._random.randrange(10, 60)
             name = self._random.choice(PARTS)
             self.count[name] += self._node.crash(name)
         return False
