@@ -1,6 +1,7 @@
 """The breaker: judges every entry against the limits, and fails closed."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from actors.base import RememberingActor
@@ -32,6 +33,7 @@ class Breaker(RememberingActor):
         self._instruments = instruments
         self._limits = limits
         self._measured: tuple[object, ...] = ()
+        self._is_single = len(instruments) == 1
 
     def receive(self, message: Any) -> Any:
         """Answer the edge of the house."""
@@ -61,8 +63,10 @@ class Breaker(RememberingActor):
 
     def take_run(self, run: Sequence[Closing]) -> None:
         """Take closings in."""
-        if not self._known.state.book.held():
-            run = run[-1:] if len({bar.symbol for _at, bars in run for bar in bars}) == 1 else run
+        if self._is_single and len(run) > 1:
+            # The highest worth and the last are all that is remembered of these.
+            highest = max(run, key=_close) if self._known.state.book.held() else run[-1]
+            run = (highest, run[-1])
         for at, bars in run:
             self._known.take_bars(at, bars)
 
@@ -133,3 +137,7 @@ class Breaker(RememberingActor):
                 entry.symbol == symbol and entry.strategy == pending.strategy for entry in state.in_flight.values()
             ),
         )
+
+
+def _close(closing: Closing) -> Decimal:
+    return closing[1][0].close

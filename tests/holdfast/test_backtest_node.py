@@ -64,7 +64,7 @@ def live(
 def states_of(node: BacktestNode) -> dict[str, bytes]:
     """Return what each living actor remembers, by its name."""
     return {
-        name: actor._memory.save() for name in NAMES if isinstance(actor := node.system.actor(name), JournaledActor)
+        name: actor.remembered.save() for name in NAMES if isinstance(actor := node.system.actor(name), JournaledActor)
     }
 
 
