@@ -8,7 +8,7 @@ from actors.base import RememberingActor
 from actors.breaker_memory import BreakerMemory, Pending
 from domain.exposure import worths
 from domain.limits import Account, Denied, Limits, judge
-from domain.losses import Trip
+from domain.losses import MARGIN, Trip
 from domain.market import Closing, Instrument, day_of
 from domain.money import ZERO
 from messages.node import BreakerAsked
@@ -49,16 +49,22 @@ class Breaker(RememberingActor):
             return 0
         if not held and day_of(run[-1][0]) == day:
             return len(run)
-        floor = state.watch.floor(daily_loss_max=limits.daily_loss_max, drawdown_max=limits.drawdown_max)
-        cash, marks = float(state.book.cash.get(state.book.quote, ZERO)), dict(state.marks)
+        watch, fallen = state.watch, 1 - float(limits.drawdown_max)
+        floor = watch.floor(daily_loss_max=limits.daily_loss_max, drawdown_max=limits.drawdown_max)
+        peak = float(watch.peak_equity or ZERO)
+        cash = float(state.book.cash.get(state.book.quote, ZERO))
+        amounts = {symbol: float(amount) for symbol, amount in held}
+        worths = {symbol: amount * float(state.marks.get(symbol, ZERO)) for symbol, amount in amounts.items()}
         for place, (at, bars) in enumerate(run):
             for bar in bars:
-                marks[bar.symbol] = bar.close
-            worth = cash
-            for symbol, amount in held:
-                worth += float(amount) * float(marks.get(symbol, ZERO))
+                if bar.symbol in worths:
+                    worths[bar.symbol] = amounts[bar.symbol] * float(bar.close)
+            worth = cash + sum(worths.values())
             if worth <= floor or day_of(at) != day:
                 return place
+            if worth > peak:
+                peak = worth
+                floor = max(floor, peak * fallen * MARGIN)
         return len(run)
 
     def take_run(self, run: Sequence[Closing]) -> None:

@@ -21,7 +21,7 @@ from supervision import Crashed, System
 
 STEPS_MAX = 10_000
 """Instants that one record stands for at most."""
-WINDOW = 32
+WINDOW = 24
 """Closings that are looked at together."""
 
 
