@@ -48,17 +48,12 @@ class VenueDesk(RememberingActor):
         super().__init__(system, seat, memory=memory)
         self._known = memory
         self._venue = venue
-        self._open: set[int] = set()
         self._shown: Instant = 0
 
     def started(self) -> None:
         """Hear the venue, and show it the newest journaled bars before anyone can ask it anything."""
         self._venue.watch(lambda seen: self._hear(VenueReported(seen)))
         self._show()
-
-    def has_open_work(self) -> bool:
-        """Say whether the venue owes an answer."""
-        return bool(self._open)
 
     def react(self) -> None:
         """Show what the venue has not seen yet."""
@@ -73,16 +68,12 @@ class VenueDesk(RememberingActor):
                 self._venue.cancel(client_id, symbol, self._reply_to(request_id))
             case LookUpOrder(request_id=request_id, client_id=client_id, symbol=symbol):
                 self._venue.look_up(client_id, symbol, self._reply_to(request_id))
-            case VenueAnswered(request_id=request_id):
-                self._open.discard(request_id)
-                self.tell(EXECUTOR, message)
-            case VenueReported():
+            case VenueAnswered() | VenueReported():
                 self.tell(EXECUTOR, message)
             case _:
                 super().receive(message)
 
     def _reply_to(self, request_id: int) -> Callable[[Answer], None]:
-        self._open.add(request_id)
         return lambda answer: self._hear(VenueAnswered(request_id, answer))
 
     def _hear(self, said: VenueAnswered | VenueReported) -> None:

@@ -163,8 +163,12 @@ def build_system(
     on_stuck: Callable[[str], None],
     seed: int,
     cue: Callable[[str], None] | None,
+    remember: Callable[[Report], list[Event]] = events_of,
 ) -> System:
-    """Return the system a node's tree stands on.  The recorder must tell the switchboard what becomes durable."""
+    """Return the system a node's tree stands on.  The recorder must tell the switchboard what becomes durable.
+
+    `remember` says what goes into the journal of what supervision reports.
+    """
     switchboard = Switchboard(
         clock=runtime.clock,
         recorder=recorder,
@@ -178,7 +182,7 @@ def build_system(
 
     def hear(report: Report) -> None:
         # Written down here and by no actor: whichever it were, it may be down at this very moment.
-        switchboard.record("node", events_of(report))
+        switchboard.record("node", remember(report))
         on_report(report)
 
     return System(

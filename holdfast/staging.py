@@ -1,7 +1,7 @@
 """A whole node on the stage: the same actors, supervisors, switchboard, journal and paper venue, on one thread.
 
 Time is virtual, the order of delivery is drawn from a seed, and deaths come on cue; the same seed gives the same
-journal, hash for hash.
+journal, hash for hash, on every machine and Python.
 """
 
 from collections import Counter
@@ -15,14 +15,18 @@ from actors.base import Log
 from actors.health import Machine
 from actors.operator import Act
 from domain.market import DAY_MS, Instant
+from domain.venue import Venue
 from gateways.paper import PaperVenue
 from holdfast.ground import build_system, first_events, look_back, open_venue, opening_of, run_job
 from holdfast.parts import Parts
 from holdfast.recovery import draft_of
+from holdfast.reports import events_of
 from holdfast.wiring import Current, Ports, tree
+from messages.base import Event
 from messages.node import NodeStopped, OperatorCommanded
+from persistence.errors import JournalError
 from persistence.journal import Journal
-from supervision import Break, Exit, Lane, Recorded, Stage, StageRecorder
+from supervision import Break, CrashReport, Exit, Lane, Recorded, Stage, StageRecorder, System
 from supervision.stage import STEPS_MAX
 from supervision.system import Report
 
@@ -32,6 +36,15 @@ WALL_MS = 1_700_000_000_000
 
 def _act(command: OperatorCommanded) -> tuple[bool, str]:
     return False, f"{command.command} has no meaning on a stage"
+
+
+def _without_stack(report: Report) -> list[Event]:
+    """Leave the stack out: it names files and lines, and these are not the same everywhere."""
+    return events_of(report._replace(stack="") if isinstance(report, CrashReport) else report)
+
+
+def _plain(venue: PaperVenue, stage: Stage) -> Venue:
+    return venue
 
 
 class StagedNode:
@@ -49,18 +62,29 @@ class StagedNode:
         folder: str = ".",
         pause_s: Callable[[Instant, Instant], float] = lambda at, following: 0.0,
         hear: Callable[[Sequence[Recorded]], None] = lambda records: None,
+        on_commit: Callable[[Sequence[Recorded]], None] = lambda records: None,
+        around_venue: Callable[[PaperVenue, Stage], Venue] = _plain,
     ) -> None:
-        """`folder` is where the configuration's relative paths start; `hear` is told what is recorded, as it is."""
+        """Open the home.
+
+        `folder` is where the configuration's relative paths start; `hear` is told what is recorded, as it is, and
+        `on_commit` once it is durable.  `around_venue` may put something between the desk and the venue.
+        """
         self.current = Current(parts)
         self.reports: list[Report] = []
         self.ended = False
         self.root_exit: Exit | None = None
-        self._home = home
+        self.gave_up = ""
+        """Why the process could no longer help itself, and left."""
+        self.journal_failure: JournalError | None = None
+        """Why the journal could not be written, with which the process left."""
+        self.home = home
         self._log = log
         self._act = act
         self._folder = folder
         self._pause_s = pause_s
         self._hear = hear
+        self._on_commit = on_commit
         with ExitStack() as opened:
             self._journal = journal = opened.enter_context(closing(Journal.open(home, cue=cue or _nothing)))
             self._past = look_back(home, journal.last_seq)
@@ -72,22 +96,10 @@ class StagedNode:
         recorder = StageRecorder(self._append, journal.last_seq, on_enqueue=self._count)
         self._recorder = recorder
         self.stage = Stage(seed=seed, recorder=recorder, wall_ms=WALL_MS, market_ms=self._past.market_at)
-        self.system = build_system(
-            parts=parts,
-            past=self._past,
-            home=home,
-            boot=journal.boot,
-            runtime=self.stage,
-            recorder=recorder,
-            on_report=self.reports.append,
-            on_root_end=self._root_ended,
-            on_stuck=lambda why: None,
-            seed=seed,
-            cue=cue,
-        )
+        self.system = self._build_system(seed, cue)
         self.switchboard = self.system.switchboard
         recorder.on_durable = self.switchboard.on_durable
-        self._tree = tree(self.current, self._ports(venue))
+        self._tree = tree(self.current, self._ports(around_venue(venue, self.stage)))
 
     def __enter__(self) -> Self:
         self._record_start()
@@ -103,6 +115,11 @@ class StagedNode:
     def last_seq(self) -> int:
         """Return the highest sequence given."""
         return self.switchboard.last_seq
+
+    @property
+    def durable_seq(self) -> int:
+        """Return the highest sequence on disk."""
+        return self._recorder.durable_seq
 
     @property
     def head(self) -> str:
@@ -140,18 +157,46 @@ class StagedNode:
         """Die at once: what is not committed is lost."""
         self.stage.kill()
 
+    def retry_quarantined(self) -> int:
+        """Have all that is quarantined delivered, as an operator would who knows what ended the actors; count it."""
+        quarantine = self.switchboard.quarantine
+        return sum(quarantine.retry(case.actor, case.fingerprint) for case in quarantine.cases())
+
     def ask(self, name: str, message: Any) -> Any:
         """Ask an actor from outside."""
         return self.system.ask(name, message, 60.0)
 
     # -- helpers -------------------------------------------------------------------------------------------------
 
+    def _build_system(self, seed: int, cue: Callable[[str], None] | None) -> System:
+        return build_system(
+            parts=self.current.parts,
+            past=self._past,
+            home=self.home,
+            boot=self._journal.boot,
+            runtime=self.stage,
+            recorder=self._recorder,
+            on_report=self.reports.append,
+            on_root_end=self._root_ended,
+            on_stuck=self._give_up,
+            seed=seed,
+            cue=cue,
+            remember=_without_stack,
+        )
+
     def _count(self, records: Sequence[Recorded]) -> None:
         self._counts.update(record.kind for record in records)
         self._hear(records)
 
     def _append(self, records: Sequence[Recorded]) -> None:
-        self._journal.append([draft_of(record) for record in records])
+        try:
+            self._journal.append([draft_of(record) for record in records])
+        except JournalError as error:
+            # Whoever's turn it is: a process that cannot write leaves at once.
+            self.journal_failure = error
+            self.stage.kill()
+            raise
+        self._on_commit(records)
 
     def _keep(self, seq: int, states: Mapping[str, tuple[int, bytes]]) -> None:
         self._recorder.commit()
@@ -172,10 +217,14 @@ class StagedNode:
     def _root_ended(self, reason: Exit) -> None:
         self.root_exit = reason
 
+    def _give_up(self, why: str) -> None:
+        self.gave_up = why
+        self.stage.kill()
+
     def _data_ended(self) -> None:
         self.ended = True
 
-    def _ports(self, venue: PaperVenue) -> Ports:
+    def _ports(self, venue: Venue) -> Ports:
         return Ports(
             venue=venue,
             generation=self._journal.generation,

@@ -10,6 +10,7 @@ from supervision.cells import Seat, Vitals
 from supervision.clock import Clock, MarketClock
 from supervision.dead_letters import DeadLetters
 from supervision.errors import ActorDown, Crashed, Fenced, SpecError, SupervisionError
+from supervision.express import AtOnceRecorder, Express
 from supervision.journaled import JournaledActor, Memory, Recovered, Recovery
 from supervision.mailbox_spec import MailboxSpec
 from supervision.quarantine import Poison
@@ -35,6 +36,7 @@ from supervision.threads import RecordedClock, Threads, WallClock
 __all__ = [
     "Actor",
     "ActorDown",
+    "AtOnceRecorder",
     "Backoff",
     "Break",
     "ChildSpec",
@@ -43,6 +45,7 @@ __all__ = [
     "Crashed",
     "DeadLetters",
     "Exit",
+    "Express",
     "Fenced",
     "JournaledActor",
     "Lane",

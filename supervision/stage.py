@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pykka
 
 from supervision.bell import Bell
-from supervision.clock import Clock, MarketClock
+from supervision.clock import MarketClock
 from supervision.errors import SupervisionError
+from supervision.hang import Hang
 from supervision.signals import Recorded
 from supervision.turns import Player
 
@@ -41,6 +42,10 @@ class StageClock(MarketClock):
     def wall_ms(self) -> int:
         """Return the virtual wall clock."""
         return self._began_ms + int(self.now_s * 1000)
+
+    def step_wall(self, by_ms: int) -> None:
+        """Set the wall clock forward or back, as somebody may set a machine's; monotonic time takes no notice."""
+        self._began_ms += by_ms
 
 
 class StageRecorder:
@@ -97,7 +102,7 @@ class StageRecorder:
             self.on_durable(self._durable_seq)
 
 
-class _StillBell(Bell):
+class StillBell(Bell):
     """Nobody sleeps on a stage, so nobody is woken."""
 
     def ring(self) -> None:
@@ -112,6 +117,7 @@ class Stage:
         self._random = random.Random(seed)
         self._recorder = recorder
         self._players: list[Player] = []
+        self._hangs: list[Hang] = []
         self._timers: list[tuple[float, int, Callable[[], object]]] = []
         self._count = itertools.count()
         self._is_stepping = False
@@ -119,22 +125,58 @@ class Stage:
         self.steps = 0
 
     @property
-    def clock(self) -> Clock:
+    def clock(self) -> StageClock:
         """Return the virtual clock."""
         return self._clock
 
     def run(self, actor: "Actor", *, dispatcher: str = "", urgency: int = 0) -> None:
         """Let an actor take part; its start is a turn like any other."""
         player = Player(actor)
-        player.mailbox.give_turns(_StillBell())
+        player.mailbox.give_turns(StillBell())
         self._players.append(player)
 
     def leave_behind(self, actor: "Actor") -> None:
-        """Do nothing: nobody hangs on a stage, and one that was fenced ends by its next message."""
+        """Do nothing: nobody waits for a turn that hangs, and one that was fenced ends by its next message."""
 
     def stack_of(self, actor: "Actor") -> str:
-        """Return nothing: between turns an actor of a stage does nothing."""
-        return ""
+        """Return what a hung actor is doing; between turns an actor of a stage does nothing."""
+        return next((hang.stack for hang in self._hangs if hang.actor is actor), "")
+
+    def hang(self, name: str, moment: str = "before_release") -> bool:
+        """Let an actor hang in its next turn, at a moment of which `reach` is told; say False where none lives.
+
+        It keeps its message in hand, and others take their turns, until it is let go: by then it may be replaced.
+        """
+        for place, player in enumerate(self._players):
+            if player.actor.name == name and type(player) is Player and player.has_begun:
+                hang = Hang(player, moment)
+                self._players[place] = hang
+                self._hangs.append(hang)
+                return True
+        return False
+
+    def reach(self, point: str) -> None:
+        """Hear that a turn has come to a named point: one that is to hang stops there."""
+        for hang in tuple(self._hangs):
+            hang.reach(point)
+
+    def let_go(self) -> int:
+        """Let all turns that hang go on to their end, and those that were to hang be turns as any; count the hung."""
+        hangs, self._hangs = self._hangs, []
+        hung = [hang for hang in hangs if hang.is_hung]
+        for hang in hangs:
+            hang.let_go()
+        for hang in hung:
+            if hang.is_over:
+                self._players.remove(hang)
+            else:
+                hang.rest()
+        return len(hung)
+
+    @property
+    def hung(self) -> tuple[str, ...]:
+        """Return the names of those that hang at this moment."""
+        return tuple(hang.actor.name for hang in self._hangs if hang.is_hung)
 
     def after(self, delay_s: float, call: Callable[[], object]) -> None:
         """Call at a later virtual time."""
@@ -166,7 +208,7 @@ class Stage:
             else:
                 if not chosen.take_turn():
                     self._players.remove(chosen)
-                chosen.mailbox.rest()
+                chosen.rest()
         finally:
             self._is_stepping = False
         return True

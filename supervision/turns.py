@@ -48,6 +48,10 @@ class Player:
         actor._actor_loop_teardown()
         return False
 
+    def rest(self) -> None:
+        """Have nothing in hand until the next turn."""
+        self.mailbox.rest()
+
     def take_quick_turn(self) -> bool:
         """Handle one message of an actor that has begun; say False where that was the end of the actor's life."""
         if (envelope := self.mailbox.pop()) is None:

@@ -1,0 +1,132 @@
+"""Lets a fault befall a node on the stage."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from holdfast.simulation.faults import TURNS_MAX, Strike
+from holdfast.staging import StagedNode
+from persistence.errors import JournalError
+from persistence.journal import Journal
+from supervision import Crashed
+
+Say = Callable[[str, str], None]
+COMMITS = ("journal.before_commit", "journal.after_commit")
+PLACES_TO_DIE = (
+    *COMMITS,
+    "journal.after_watermark",
+    "venue.before_book",
+    "venue.after_book",
+)
+OPERATOR_COMES_AFTER_S = 1.0
+
+
+class Death(BaseException):
+    """The process ends here."""
+
+
+class Striker:
+    """Acts on one life of a node.  `reached` must hear every cue of it."""
+
+    def __init__(self, heard: Callable[[str], None], say: Say) -> None:
+        """`heard` is told each fault when it has befallen; `say` hears what must not be."""
+        self.node: StagedNode | None = None
+        self._heard = heard
+        self._say = say
+        self._crash_at = ""
+        self._die_at = ""
+        self._fail_at = ""
+        self._times = 0
+
+    def strike(self, strike: Strike) -> None:
+        """Let a fault come, now or at the point that it names."""
+        node = self.node
+        assert node is not None
+        match strike.act:
+            case "crash":
+                if node.crash(strike.part):
+                    self._heard("crash")
+            case "crash_within":
+                self._crash_at = f"{strike.part}.{strike.moment}"
+            case "hang":
+                node.stage.hang(strike.part, strike.moment)
+                node.stage.after(strike.delay_s, self._let_go)
+            case "kill":
+                self._heard("kill")
+                node.kill()
+            case "kill_within":
+                places = (*PLACES_TO_DIE, f"{strike.part}.{strike.moment}")
+                self._die_at = places[strike.turns % len(places)]
+                self._times = strike.times
+            case "commit_fails":
+                self._fail_at = COMMITS[strike.times % 2]
+            case "disk_stalls":
+                self._heard("disk_stalls")
+                node.stall_disk(is_stalled=True)
+                node.stage.after(strike.delay_s, lambda: node.stall_disk(is_stalled=False))
+            case "clock_steps":
+                self._heard("clock_steps")
+                node.stage.clock.step_wall(int(strike.delay_s * 1000) * (-1) ** strike.times)
+            case "log_is_cut":
+                self._heard("log_is_cut")
+                cut_log(node, strike, self._say)
+                node.kill()
+
+    def reached(self, point: str) -> None:
+        """Hear that the node has come to a point."""
+        node = self.node
+        if node is None or node.stage.is_dead:
+            return
+        if point == self._crash_at:
+            self._crash_at = ""
+            self._heard("crash_within")
+            # What is delivered when it kills for the second time is put aside, until somebody says that it was not it.
+            node.stage.after(OPERATOR_COMES_AFTER_S, node.retry_quarantined)
+            raise Crashed(f"on cue at {point}")
+        if point == self._die_at:
+            self._times -= 1
+            if self._times <= 0:
+                self._die_at = ""
+                self._heard("kill_within")
+                node.kill()
+                raise Death
+        if point == self._fail_at:
+            self._fail_at = ""
+            self._heard("commit_fails")
+            raise OSError(5, "Input/output error")
+        node.stage.reach(point)
+
+    def disarm(self) -> None:
+        """Let nothing befall the node any more."""
+        self._crash_at = self._die_at = self._fail_at = ""
+
+    def _let_go(self) -> None:
+        assert self.node is not None
+        for _ in range(self.node.stage.let_go()):
+            self._heard("hang")
+
+
+def cut_log(node: StagedNode, strike: Strike, say: Say) -> None:
+    """Open a copy of the journal whose log the disk has lost a piece of: it must be refused, or nothing be missing."""
+    durable = node.durable_seq
+    copy = node.home.with_name("cut")
+    shutil.copytree(node.home, copy)
+    try:
+        log = copy / "journal.db-wal"
+        whole = log.read_bytes()
+        used = len(whole.rstrip(b"\0"))
+        begin = used * strike.turns // TURNS_MAX
+        log.write_bytes(whole[:begin] + bytes(used - begin))
+        _demand_refused(copy, durable, say)
+    finally:
+        shutil.rmtree(copy)
+
+
+def _demand_refused(home: Path, durable: int, say: Say) -> None:
+    try:
+        journal = Journal.open(home)
+    except JournalError:
+        return
+    journal.close()
+    if journal.last_seq < durable:
+        say("loss-is-seen", f"{durable} was durable, a journal of {journal.last_seq} was opened without a word")
