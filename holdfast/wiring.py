@@ -83,6 +83,12 @@ def tree(current: Current, ports: Ports) -> ChildSpec:
     )
 
 
+def trading_tree(current: Current, ports: Ports) -> ChildSpec:
+    """Return the root of a node that nobody operates or looks on: a backtest."""
+    settings = current.parts.settings
+    return _supervisor("root", settings.supervision.root, (_trading(current, ports, settings),))
+
+
 def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec:
     names = remembering_names(current.parts.shape)
 

@@ -9,6 +9,7 @@ from supervision.actor import Actor
 from supervision.cells import Seat, Vitals
 from supervision.clock import Clock, MarketClock
 from supervision.errors import ActorDown, Crashed, Fenced, SpecError, SupervisionError
+from supervision.express import AtOnceRecorder, Express
 from supervision.journaled import JournaledActor, Memory, Recovered, Recovery
 from supervision.recorder import Recorder
 from supervision.signals import (
@@ -32,6 +33,7 @@ from supervision.threads import RecordedClock, Threads, WallClock
 __all__ = [
     "Actor",
     "ActorDown",
+    "AtOnceRecorder",
     "Backoff",
     "Break",
     "ChildSpec",
@@ -39,6 +41,7 @@ __all__ = [
     "CrashReport",
     "Crashed",
     "Exit",
+    "Express",
     "Fenced",
     "JournaledActor",
     "Lane",

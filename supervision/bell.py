@@ -34,8 +34,8 @@ class Bell:
 class Turns:
     """Whose turn it is on a thread that many share: a turn for each message, the most urgent first."""
 
-    def __init__(self) -> None:
-        self.bell = Bell()
+    def __init__(self, bell: Bell | None = None) -> None:
+        self.bell = bell or Bell()
         self.on_quiet: Callable[[], object] = nothing
         """Called when it is nobody's turn."""
         self._urgencies: dict[int, deque[Any]] = {}
@@ -47,6 +47,13 @@ class Turns:
         queue = self._urgencies.setdefault(urgency, deque())
         self._queues = tuple(queue for _urgency, queue in sorted(self._urgencies.items(), reverse=True))
         return queue
+
+    def take(self) -> Any:
+        """Return whose turn it is; None where it is nobody's."""
+        for queue in self._queues:
+            if queue:
+                return queue.popleft()
+        return None
 
     def next(self) -> Any:
         """Return whose turn it is; sleep until it is somebody's."""

@@ -102,7 +102,7 @@ class StageRecorder:
             self.on_durable(self._durable_seq)
 
 
-class _StillBell(Bell):
+class StillBell(Bell):
     """Nobody sleeps on a stage, so nobody is woken."""
 
     def ring(self) -> None:
@@ -132,7 +132,7 @@ class Stage:
     def run(self, actor: "Actor", *, dispatcher: str = "", urgency: int = 0) -> None:
         """Let an actor take part; its start is a turn like any other."""
         player = Player(actor)
-        player.mailbox.give_turns(_StillBell())
+        player.mailbox.give_turns(StillBell())
         self._players.append(player)
 
     def leave_behind(self, actor: "Actor") -> None:

@@ -11,18 +11,16 @@ import msgspec
 
 from actors.positions import PositionsState
 from domain.market import TIMEFRAMES_MS, Instant
+from holdfast.backtest.node import BacktestNode
 from holdfast.backtest.plan import Plan
 from holdfast.backtest.tape import Tape
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.parts import Parts
-from holdfast.staging import StagedNode
 from holdfast.summary import ProgressLine
 from holdfast.views import plain
 from messages.node import HoldingsAsked
 from persistence.home import Home
-from supervision import SupervisionError
 
-TURNS_MAX = 1_000_000_000
 LOOK_EVERY = 500
 """Steps of the market between two looks at how far it has come."""
 
@@ -84,12 +82,10 @@ def run_backtest(plan: Plan, *, journal: Path | None, progress: bool) -> Ran:
     tape = Tape()
     began, began_cpu = time.monotonic(), time.process_time()
     with _home(journal) as home, _node(plan, parts, home, tape, progress=progress) as node:
-        node.run(steps_max=TURNS_MAX)
-        if not node.ended:
-            raise SupervisionError(f"a backtest must come to the end of its data, the node gave up: {node.root_exit}")
+        node.run()
         end = node.system.clock.market_ms()
         state = msgspec.json.decode(node.ask("positions", HoldingsAsked()), type=PositionsState)
-        restarts = sum(each.restarts for each in node.switchboard.vitals())
+        restarts = node.restarts
         node.stop("end of data")
         result = _result(
             plan,
@@ -121,12 +117,12 @@ def _home(journal: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _node(plan: Plan, parts: Parts, home: Path, tape: Tape, *, progress: bool) -> Iterator[StagedNode]:
+def _node(plan: Plan, parts: Parts, home: Path, tape: Tape, *, progress: bool) -> Iterator[BacktestNode]:
     source = parts.source
     step_ms = min(TIMEFRAMES_MS[source.base_timeframe(symbol)] for symbol in source.symbols())
     line = ProgressLine(source.starts_at(), source.steps_total(), step_ms) if progress else None
     look = _looks(line, tape) if line is not None else _look_away
-    node = StagedNode(parts, home, seed=0, folder=str(plan.folder), pause_s=look, hear=tape.hear)
+    node = BacktestNode(parts, home, folder=str(plan.folder), look=look, hear=tape.hear)
     try:
         with node:
             yield node
@@ -135,21 +131,20 @@ def _node(plan: Plan, parts: Parts, home: Path, tape: Tape, *, progress: bool) -
             line.clear()
 
 
-def _looks(line: ProgressLine, tape: Tape) -> Callable[[Instant, Instant], float]:
+def _looks(line: ProgressLine, tape: Tape) -> Callable[[Instant], None]:
     steps = 0
 
-    def look(at: Instant, following: Instant) -> float:
+    def look(at: Instant) -> None:
         nonlocal steps
         steps += 1
         if steps % LOOK_EVERY == 0:
             line.show(at, None, len(tape.fills))
-        return 0.0
 
     return look
 
 
-def _look_away(at: Instant, following: Instant) -> float:
-    return 0.0
+def _look_away(at: Instant) -> None:
+    """Show nothing."""
 
 
 def _result(

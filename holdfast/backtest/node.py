@@ -1,0 +1,173 @@
+"""A node for backtests: the trading half of the tree on the express stage, with a paper venue that dies with it.
+
+Nothing of it outlives the process, so what is recorded counts as durable at once and is written down in large groups.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from actors.health import Machine
+from domain.market import Instant
+from gateways.paper import PaperVenue
+from holdfast.ground import build_system, first_events, look_back, open_venue, opening_of, run_job
+from holdfast.parts import Parts
+from holdfast.recovery import draft_of
+from holdfast.wiring import Current, Ports, trading_tree
+from messages.node import NodeStopped
+from persistence.journal import Journal
+from supervision import AtOnceRecorder, Break, Exit, Express, Lane, Recorded, SupervisionError
+from supervision.system import Report
+
+WALL_MS = 1_700_000_000_000
+"""Where the virtual wall clock begins."""
+TURNS_MAX = 10**12
+
+
+class BacktestNode:
+    """One life, from the first bar of its parts' source to the last.  Leaving the context closes its files."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        home: Path,
+        *,
+        folder: str = ".",
+        hear: Callable[[Sequence[Recorded]], None] = lambda records: None,
+        look: Callable[[Instant], None] = lambda at: None,
+        by_own_loop: bool = False,
+    ) -> None:
+        """Set the stage.
+
+        `folder` is where the configuration's relative paths start; `hear` is told what is recorded, as it is; `look`,
+        how far the market has come.  `by_own_loop` lets pykka handle each message, which changes the speed alone.
+        """
+        self.ended = False
+        self.root_exit: Exit | None = None
+        self.reports: list[Report] = []
+        self._current = Current(parts)
+        self._folder = folder
+        self._hear = hear
+        self._look = look
+        with ExitStack() as opened:
+            self._journal = journal = opened.enter_context(closing(Journal.open(home)))
+            self._past = look_back(home, journal.last_seq)
+            self._opening = opening_of(self._past, parts, home)
+            venue = open_venue(home, parts, self._opening, cue=None)
+            opened.callback(venue.close)
+            self._files = opened.pop_all()
+        self._recorder = recorder = AtOnceRecorder(self._append, journal.last_seq)
+        self.stage = Express(recorder=recorder, wall_ms=WALL_MS, by_own_loop=by_own_loop)
+        self.system = build_system(
+            parts=parts,
+            past=self._past,
+            home=home,
+            boot=journal.boot,
+            runtime=self.stage,
+            recorder=recorder,
+            on_report=self.reports.append,
+            on_root_end=self._root_ended,
+            on_stuck=lambda why: None,
+            seed=0,
+            cue=None,
+        )
+        self.switchboard = self.system.switchboard
+        self._tree = trading_tree(self._current, self._ports(venue))
+
+    def __enter__(self) -> Self:
+        events = first_events(
+            self._current.parts,
+            self._past,
+            self._journal,
+            opening=self._opening,
+            folder=self._folder,
+            platform="backtest",
+            wall_ms=self.stage.clock.wall_ms(),
+        )
+        self.switchboard.record("node", events)
+        self.system.start(self._tree)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.close()
+
+    @property
+    def last_seq(self) -> int:
+        """Return the highest sequence given."""
+        return self.switchboard.last_seq
+
+    @property
+    def head(self) -> str:
+        """Return the hash that chains all that was written down, in hex."""
+        return self._journal.last_hash.hex()
+
+    @property
+    def restarts(self) -> int:
+        """Return how often actors were started anew."""
+        return sum(each.restarts for each in self.switchboard.vitals())
+
+    def run(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Let the market go on until it ends, or a condition holds.
+
+        Raises:
+            SupervisionError: the node gave itself up.
+        """
+        self.stage.run_until(lambda: self.ended or self.root_exit is not None or until(), steps_max=TURNS_MAX)
+        if self.root_exit is not None:
+            raise SupervisionError(f"a backtest must come to the end of its data, the node gave up: {self.root_exit}")
+
+    def stop(self, reason: str) -> None:
+        """End in order, write down why, and have all of it in the journal."""
+        self.system.stop()
+        self.stage.run_until(lambda: self.root_exit is not None)
+        self.switchboard.record("node", [NodeStopped(reason)])
+        self._recorder.commit()
+        self._journal.catch_up()
+
+    def crash(self, name: str) -> bool:
+        """Break an actor before its next message; say False where it is down."""
+        return self.system.tell(name, Break("on cue"), Lane.SYSTEM)
+
+    def ask(self, name: str, message: Any) -> Any:
+        """Ask an actor from outside."""
+        return self.system.ask(name, message, 60.0)
+
+    # -- helpers -------------------------------------------------------------------------------------------------
+
+    def _append(self, records: Sequence[Recorded]) -> None:
+        self._hear(records)
+        self._journal.append([draft_of(record) for record in records], tables_follow=True)
+
+    def _root_ended(self, reason: Exit) -> None:
+        self.root_exit = reason
+
+    def _data_ended(self) -> None:
+        self.ended = True
+
+    def _pause(self, at: Instant, following: Instant) -> float:
+        self._look(at)
+        return 0.0
+
+    def _ports(self, venue: PaperVenue) -> Ports:
+        return Ports(
+            venue=venue,
+            generation=self._journal.generation,
+            fetch=run_job,
+            fetch_headlines=lambda reply: run_job(self._current.parts.headlines.load, reply),
+            keep_states=_keep_nothing,
+            durable_seq=lambda: self._recorder.durable_seq,
+            machine=lambda: Machine(0.0, 0.0, 1e6, 1, 1),
+            log=lambda level, event, **values: None,
+            act=lambda command: (False, f"{command.command} has no meaning in a backtest"),
+            pause_s=self._pause,
+            at_end=self._data_ended,
+            summary_after=lambda at: at,
+        )
+
+
+def _keep_nothing(seq: int, states: Mapping[str, tuple[int, bytes]]) -> None:
+    """Keep no states: nobody starts from the middle of a backtest."""

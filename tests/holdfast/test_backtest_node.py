@@ -1,0 +1,82 @@
+"""The quick ways of a backtest change the time it takes and nothing else: neither dispatch nor deaths show."""
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from holdfast.backtest.node import BacktestNode
+from holdfast.backtest.plan import Plan, plan_backtest
+from tests.endurance.nodes import Outcome, outcome_of
+from tests.holdfast.test_backtest import PARAMETERS, SETTINGS, write_walk
+
+PATIENCE = (
+    *(f"supervision.{name}.intensity=1000" for name in ("root", "trading", "guard", "market", "strategies")),
+    "supervision.backoff.base_s=0.001",
+    "supervision.backoff.cap_s=0.01",
+)
+PARTS = ("feed", "sentiment", "strategy.ema_cross", "breaker", "executor", "venue", "positions", "guard", "market")
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    folder = tmp_path_factory.mktemp("bars")
+    write_walk(folder / "BTCUSDT_1m.csv", seed=3, bars=500)
+    write_walk(folder / "ETHUSDT_1m.csv", seed=4, bars=500, price=20.0)
+    overrides = (*SETTINGS, *PATIENCE)
+    return plan_backtest(folder, "ema-cross", parameters=PARAMETERS, config=None, overrides=overrides)
+
+
+class Deaths:
+    """Breaks an actor every so many turns, the same ones again for the same seed."""
+
+    def __init__(self, node: BacktestNode, seed: int) -> None:
+        self._node = node
+        self._random = random.Random(seed)
+        self._next = 500
+        self.count: Counter[str] = Counter()
+
+    def __call__(self) -> bool:
+        if self._node.stage.steps >= self._next:
+            self._next += self._random.randrange(20, 200)
+            name = self._random.choice(PARTS)
+            self.count[name] += self._node.crash(name)
+        return False
+
+
+def live(plan: Plan, home: Path, *, by_own_loop: bool = False, deaths: int | None = None) -> tuple[str, Counter[str]]:
+    """Run a plan in a home; return the head of its chain and who was broken how often."""
+    with BacktestNode(plan.parts(), home, by_own_loop=by_own_loop) as node:
+        befall = Deaths(node, deaths or 0)
+        node.run(befall if deaths is not None else lambda: False)
+        node.stop("end of data")
+        return node.head, befall.count
+
+
+def test_quick_turns_record_what_the_loop_of_pykka_records_hash_for_hash(plan: Plan, tmp_path: Path) -> None:
+    quick, _ = live(plan, tmp_path / "quick")
+    slow, _ = live(plan, tmp_path / "slow", by_own_loop=True)
+
+    assert quick == slow
+    assert len(outcome_of(tmp_path / "quick").fills) > 20
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_they_do_under_failures_too(plan: Plan, tmp_path: Path, seed: int) -> None:
+    quick, deaths = live(plan, tmp_path / "quick", deaths=seed)
+    slow, deaths_again = live(plan, tmp_path / "slow", by_own_loop=True, deaths=seed)
+
+    assert quick == slow
+    assert deaths == deaths_again
+    assert sum(deaths.values()) > 20
+    assert set(deaths) == set(PARTS)
+
+
+def test_failures_change_nothing_of_the_outcome(plan: Plan, tmp_path: Path) -> None:
+    outcomes: list[Outcome] = []
+    for seed in (None, 4, 5):
+        live(plan, tmp_path / f"home{seed}", deaths=seed)
+        outcomes.append(outcome_of(tmp_path / f"home{seed}"))
+
+    assert outcomes[1:] == outcomes[:1] * 2
