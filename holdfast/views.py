@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from actors.breaker import BreakerState
+from actors.breaker_memory import BreakerState
 from actors.positions import PositionsState
 from actors.sentiment import SentimentState
 from domain.execution import Execution

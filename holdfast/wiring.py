@@ -18,10 +18,12 @@ import msgspec
 
 from actors.archivist import Archivist
 from actors.base import Log
-from actors.breaker import Breaker, BreakerMemory
+from actors.breaker import Breaker
+from actors.breaker_memory import BreakerMemory
 from actors.executor import Executor
 from actors.executor_memory import ExecutorMemory
-from actors.feed import Feed, FeedMemory, Fetch
+from actors.feed import Feed, Fetch, MakesShortcut
+from actors.feed_memory import FeedMemory
 from actors.health import Health, HealthLimits, Machine
 from actors.herald import Herald
 from actors.operator import Act, Operator, OperatorMemory
@@ -60,6 +62,7 @@ class Ports(msgspec.Struct, frozen=True):
     pause_s: Callable[[Instant, Instant], float]
     at_end: Callable[[], None]
     summary_after: Callable[[Instant], Instant]
+    shortcut: MakesShortcut | None = None
 
 
 class Current:
@@ -214,12 +217,13 @@ def _market(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             seat,
             memory=FeedMemory(parts.shape.frames),
             source=parts.source,
-            audiences=audiences_of(parts),
+            audiences=audiences_of(parts.shape, parts.source),
             frames=parts.shape.frames,
             fetch=ports.fetch,
             pause_s=ports.pause_s,
             settle_limit_s=parts.settings.feed.settle_limit_s,
             at_end=ports.at_end,
+            shortcut=ports.shortcut,
         )
 
     return _trader(current, "sentiment", sentiment), _trader(current, "feed", feed)
