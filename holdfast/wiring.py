@@ -38,7 +38,7 @@ from holdfast.memories import remembering_names, strategy_memory
 from holdfast.parts import DEADLINE_MS, Parts, Scorer, StrategyPart, audiences_of
 from holdfast.routes import role_of
 from persistence.snapshots import STATE_BYTES_MAX
-from supervision import Actor, Backoff, ChildSpec, Seat, Supervisor, SupervisorSpec, System
+from supervision import Actor, Backoff, ChildSpec, MailboxSpec, Seat, Supervisor, SupervisorSpec, System
 from supervision.spec import Restart, Strategy
 
 TRADING = "trading"
@@ -135,7 +135,8 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
         settings.supervision.operations,
         (
             *(ChildSpec(name=name, start=start, hears_late=True, **patience) for name, start in onlookers.items()),
-            ChildSpec(name="operator", start=operator, **patience),
+            # An operator's command waits until its clerk is back; what this one does is never begun by the next.
+            ChildSpec(name="operator", start=operator, mailbox=MailboxSpec(retains=True), **patience),
         ),
     )
 

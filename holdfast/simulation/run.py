@@ -24,7 +24,7 @@ from persistence.errors import JournalUnwritable
 from supervision import Recorded, Stage, SupervisionError
 
 SUPERVISORS = ("root", "operations", "trading", "guard", "strategies", "market")
-SEEDS_PER_WORLD = 20
+SEEDS_PER_WORLD = 10
 STUCK_AFTER_S = 900.0
 """Virtual time without any market time in between, after which a node is stuck."""
 STUCK_UNDER_FAULTS_AFTER_S = 7_200.0
@@ -215,6 +215,12 @@ class _Run:
 
 
 _references: dict[tuple[int, int], Outcome] = {}
+"""Of the newest world."""
+
+
+def forget_references() -> None:
+    """Find out anew what a life without faults comes to: the program has changed."""
+    _references.clear()
 
 
 def reference_of(world: World) -> Outcome:
