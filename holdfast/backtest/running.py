@@ -89,6 +89,7 @@ def run_backtest(plan: Plan, *, journal: Path | None, progress: bool) -> Ran:
         state = msgspec.json.decode(node.ask("positions", HoldingsAsked()), type=PositionsState)
         restarts = node.restarts
         node.stop("end of data")
+        tape.end()
         result = _result(
             plan,
             parts,
