@@ -1,14 +1,25 @@
 """The executor: intent on disk, then the send, then evidence.  It never guesses and never sends twice."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from actors.base import RememberingActor
 from actors.evidence import events_of
 from actors.executor_memory import ExecutorMemory
-from domain.market import Instrument
+from domain.market import Closing, Instrument
 from domain.order import UNPROVEN, Order
-from domain.steps import Cancel, Deny, EndLeaving, Leave, Place, Situation, Step, next_steps, queue_place
+from domain.steps import (
+    Cancel,
+    Deny,
+    EndLeaving,
+    Leave,
+    Place,
+    Situation,
+    Step,
+    count_idle,
+    next_steps,
+    queue_place,
+)
 from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven, VenueProfile, absence_is_proven
 from messages.node import OrdersAsked
 from messages.orders import (
@@ -100,6 +111,15 @@ class Executor(RememberingActor):
             case _:
                 super().receive(message)
         return None
+
+    def count_idle(self, run: Sequence[Closing]) -> int:
+        """Return how many of these closings nothing can follow from."""
+        return count_idle(self._known.state, run)
+
+    def take_run(self, run: Sequence[Closing]) -> None:
+        """Take closings in."""
+        for _at, bars in run:
+            self._known.take_bars(bars)
 
     def react(self) -> None:
         """Take answers in, one at a time; make certain of what is open; only then begin something new."""

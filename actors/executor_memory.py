@@ -2,7 +2,7 @@
 
 from actors.base import StructMemory
 from domain.execution import Approval, Execution
-from domain.market import HOUR_MS
+from domain.market import HOUR_MS, Bar
 from domain.proposal import Exit
 from messages.imported import PositionImported
 from messages.market import BarsClosed, OfferAnswered
@@ -38,8 +38,7 @@ class ExecutorMemory(StructMemory[Execution]):
         known = self.state
         match record.event:
             case BarsClosed(bars=bars):
-                for bar in bars:
-                    known.closes[bar.symbol] = bar.close
+                self.take_bars(bars)
             case OrderIntended(terms=terms, proposal_id=proposal_id):
                 known.intend(terms, proposal_id, seq=record.seq, seen=record.seen)
             case OrderFilled(fill=fill):
@@ -58,6 +57,12 @@ class ExecutorMemory(StructMemory[Execution]):
                 self._command(command, record)
             case _:
                 self._fold_rest(record)
+
+    def take_bars(self, bars: tuple[Bar, ...]) -> None:
+        """Take bars in that closed together."""
+        closes = self.state.closes
+        for bar in bars:
+            closes[bar.symbol] = bar.close
 
     def _fold_rest(self, record: Recorded) -> None:
         known = self.state

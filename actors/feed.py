@@ -1,133 +1,53 @@
 """The feed: moves market time, judges rows, builds frames, and offers closed bars to one strategy after another."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Protocol
 
-import msgspec
-
-from actors.base import RememberingActor, StructMemory
-from domain.bars import FrameBuilder, chain_frames, frames_of, judge_step, take_in
+from actors.base import RememberingActor
+from actors.feed_memory import Audience, FeedMemory
+from domain.bars import frames_of, judge_step
 from domain.market import Bar, Instant
-from domain.proposal import offer_of
 from domain.sources import MarketSource, Step
 from messages.market import (
     BarsClosed,
+    BarsPassed,
     CheckPatience,
     FramesClosed,
     GoOn,
     HistoryLoaded,
     HistoryRead,
     MarketEnded,
-    OfferAnswered,
     Offered,
     OfferSkipped,
     RowRefused,
     SourceOpened,
     Unsettled,
 )
-from messages.orders import OrderAbsent
-from supervision import Recorded, Seat, Settled, System
+from supervision import Seat, Settled, System
 
 Fetch = Callable[[Callable[[], Sequence[Bar]], Callable[[Sequence[Bar] | Exception], None]], None]
 """Runs a job beside others, off the actors' threads, and calls back with what it returned or raised."""
 
 
-class Audience(msgspec.Struct, frozen=True):
-    """A strategy that is offered bars: asked when a bar of `decides_on[symbol]` has closed."""
+class Shortcut(Protocol):
+    """Lets bars go straight through all who take them, where a run is on one thread."""
 
-    strategy: str
-    decides_on: dict[str, str]
-    """Time frame by symbol."""
-
-
-class Offer(msgspec.Struct):
-    """Where one strategy stands with the bars of this instant.  `void`: an order it led to never came to be."""
-
-    attempt: int
-    status: Literal["made", "answered", "void"] = "made"
+    def run(self) -> BarsPassed | None:
+        """Let bars through until somebody has something to say; return what to record, None where nothing passed."""
 
 
-class FeedState(msgspec.Struct):
-    """How far the market was read, and who has been asked about it."""
+class MakesShortcut(Protocol):
+    """Makes the shortcut of one incarnation."""
 
-    description: str = ""
-    at: Instant = 0
-    newest: dict[str, Bar] = msgspec.field(default_factory=dict)
-    builders: dict[str, FrameBuilder] = msgspec.field(default_factory=dict)
-    closed_frames: list[Bar] = msgspec.field(default_factory=list)
-    """Frames that closed at `at` and were not told yet."""
-    told_frames: list[tuple[str, str]] = msgspec.field(default_factory=list)
-    """Symbol and time frame of those that were."""
-    offers: dict[str, Offer] = msgspec.field(default_factory=dict)
-    """By strategy, for the bars that closed at `at`."""
-    histories: list[tuple[str, str]] = msgspec.field(default_factory=list)
-    refused: list[tuple[str, Instant, str]] = msgspec.field(default_factory=list)
-    """Rows refused since the last bar, so that reading them again refuses them once."""
-    is_ended: bool = False
-
-
-class FeedMemory(StructMemory[FeedState]):
-    """Folds what the market did."""
-
-    def __init__(self, frames: Sequence[str]) -> None:
-        super().__init__(FeedState())
-        self._frames = tuple(frames)
-        self._chains: dict[tuple[str, str], list[list[FrameBuilder]]] = {}
-        """Builders of the state, by symbol and time frame of the bars they take."""
-
-    def load(self, saved: bytes) -> None:
-        """Take over a saved state."""
-        super().load(saved)
-        self._chains = {}
-
-    def fold(self, record: Recorded) -> None:
-        """Take a market event in."""
-        state = self.state
-        match record.event:
-            case BarsClosed(at=at, bars=bars):
-                self._close_bars(at, bars)
-            case FramesClosed(bars=bars):
-                state.closed_frames = []
-                state.told_frames = [(bar.symbol, bar.timeframe) for bar in bars]
-            case Offered(strategy=strategy, attempt=attempt):
-                state.offers[strategy] = Offer(attempt)
-            case OfferAnswered(strategy=strategy, at=at) | OfferSkipped(strategy=strategy, at=at):
-                if at == state.at and strategy in state.offers:
-                    state.offers[strategy].status = "answered"
-            case OrderAbsent(proposal_id=proposal_id) if proposal_id:
-                strategy, at, _ = offer_of(proposal_id)
-                if at == state.at and strategy in state.offers:
-                    state.offers[strategy].status = "void"
-            case RowRefused(symbol=symbol, opened_at=opened_at, fault=fault):
-                state.refused.append((symbol, opened_at, fault))
-            case HistoryLoaded(symbol=symbol, timeframe=timeframe):
-                state.histories.append((symbol, timeframe))
-            case SourceOpened(description=description, starts_at=starts_at):
-                state.description = description
-                state.at = max(state.at, starts_at)
-            case MarketEnded():
-                state.is_ended = True
-
-    def _close_bars(self, at: Instant, bars: tuple[Bar, ...]) -> None:
-        state, newest, chains_of = self.state, self.state.newest, self._chains
-        state.at, state.is_ended = at, False
-        state.offers, state.told_frames, state.refused = {}, [], []
-        for bar in bars:
-            newest[symbol := bar.symbol] = bar
-            for chain in chains_of.get((symbol, bar.timeframe)) or self._chains_for(bar):
-                finest = chain[0]
-                if finest.opened_at <= bar.opened_at and bar.closed_at < finest.closes_at:
-                    finest.parts.append(bar)  # What `take_in` would do for nearly every bar, without the calls.
-                else:
-                    state.closed_frames += take_in(chain, bar)
-
-    def _chains_for(self, bar: Bar) -> list[list[FrameBuilder]]:
-        builders = [
-            self.state.builders.setdefault(f"{bar.symbol}|{frame}", FrameBuilder(frame))
-            for frame in frames_of(bar.timeframe, self._frames)
-        ]
-        chains = self._chains[bar.symbol, bar.timeframe] = chain_frames(builders)
-        return chains
+    def __call__(
+        self,
+        *,
+        system: System,
+        feed: FeedMemory,
+        next_step: Callable[[], Step | None],
+        put_back: Callable[[Step], None],
+    ) -> Shortcut:
+        """Return it; what it takes and does not let through it puts back."""
 
 
 class Feed(RememberingActor):
@@ -146,6 +66,7 @@ class Feed(RememberingActor):
         pause_s: Callable[[Instant, Instant], float],
         settle_limit_s: float,
         at_end: Callable[[], None],
+        shortcut: MakesShortcut | None = None,
     ) -> None:
         super().__init__(system, seat, memory=memory)
         self._known = memory
@@ -157,6 +78,11 @@ class Feed(RememberingActor):
         self._pause_s = pause_s
         self._settle_limit_s = settle_limit_s
         self._at_end = at_end
+        self._shortcut = (
+            shortcut(system=system, feed=memory, next_step=self._take_out, put_back=self._put_back)
+            if shortcut
+            else None
+        )
         self._steps: Iterator[Step] | None = None
         self._step: Step | None = None
         self._histories: dict[tuple[str, str], HistoryRead | None] = {}
@@ -255,7 +181,9 @@ class Feed(RememberingActor):
 
     def _go_on(self) -> None:
         state = self._known.state
-        if state.closed_frames:
+        if self._shortcut is not None and (passed := self._take_shortcut(self._shortcut)) is not None:
+            self.record(passed, at=passed.at)
+        elif state.closed_frames:
             # Told only now: what the account is worth is marked on it, and the fills of these bars belong to that.
             self.record(FramesClosed(at=state.at, bars=tuple(state.closed_frames)))
         elif (offer := self._next_offer()) is not None:
@@ -270,6 +198,18 @@ class Feed(RememberingActor):
             self._step = None
             self._take_step(step)
 
+    def _take_shortcut(self, shortcut: Shortcut) -> BarsPassed | None:
+        if not self._known.state.closed_frames and self._next_offer() is not None:
+            return None
+        return shortcut.run()
+
+    def _take_out(self) -> Step | None:
+        step, self._step = self._next_step(), None
+        return step
+
+    def _put_back(self, step: Step) -> None:
+        self._step = step
+
     def _end(self) -> None:
         if not self._known.state.is_ended:
             self.record(MarketEnded(at=self._known.state.at))
@@ -280,7 +220,7 @@ class Feed(RememberingActor):
     def _next_offer(self) -> Offered | OfferSkipped | None:
         state = self._known.state
         for audience in self._audiences:
-            if not any(audience.decides_on.get(symbol) == frame for symbol, frame in state.told_frames):
+            if not audience.decides_at(state.told_frames):
                 continue
             strategy = audience.strategy
             offer = state.offers.get(strategy)

@@ -9,7 +9,7 @@ import msgspec
 from actors.base import RememberingActor, StructMemory
 from domain.imported import HeldPosition
 from domain.losses import fall
-from domain.market import Instant, Instrument
+from domain.market import Bar, Instant, Instrument
 from domain.money import ZERO
 from domain.order import Fill
 from domain.performance import Performance
@@ -68,9 +68,7 @@ class PositionsMemory(StructMemory[PositionsState]):
         state = self.state
         match record.event:
             case BarsClosed(bars=bars):
-                state.performance.count("bars", len(bars))
-                for bar in bars:
-                    state.marks[bar.symbol] = bar.close
+                self.take_bars(bars)
             case FramesClosed(at=at):
                 state.frames_at = at
             case OrderFilled(fill=fill, strategy=strategy):
@@ -92,6 +90,21 @@ class PositionsMemory(StructMemory[PositionsState]):
                     state.performance.count("signals", len(proposals))
             case _:
                 self._open(record)
+
+    def take_bars(self, bars: tuple[Bar, ...]) -> None:
+        """Take bars in that closed together."""
+        marks = self.state.marks
+        self.state.performance.count("bars", len(bars))
+        for bar in bars:
+            marks[bar.symbol] = bar.close
+
+    def take_frames(self, at: Instant) -> tuple[Decimal, Decimal]:
+        """Take in that frames closed; mark the account, and return its worth and its cash in quote currency."""
+        state = self.state
+        state.frames_at = state.marked_at = at
+        equity = state.book.equity(state.marks)
+        state.performance.mark(at, equity)
+        return equity, state.book.cash.get(state.book.quote, ZERO)
 
     def _open(self, record: Recorded) -> None:
         state = self.state
@@ -139,6 +152,14 @@ class Positions(RememberingActor):
     def __init__(self, system: System, seat: Seat, *, memory: PositionsMemory) -> None:
         super().__init__(system, seat, memory=memory)
         self._known = memory
+
+    def take_bars(self, bars: tuple[Bar, ...]) -> None:
+        """Take bars in that closed together; nothing follows from them here."""
+        self._known.take_bars(bars)
+
+    def take_frames(self, at: Instant) -> tuple[Decimal, Decimal]:
+        """Take in that frames closed, and return what the account is worth and its cash, in quote currency."""
+        return self._known.take_frames(at)
 
     def react(self) -> None:
         """Tell what was not told yet."""

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from actors.base import RememberingActor, StructMemory
-from domain.market import Instant
+from domain.market import Closing, Instant
 from domain.sources import Headline
 from domain.strategies.base import Score
 from messages.market import FramesClosed, SourceOpened
@@ -45,7 +45,7 @@ class SentimentMemory(StructMemory[SentimentState]):
         state = self.state
         match record.event:
             case FramesClosed(at=at):
-                state.market_at = at
+                self.take_frames(at)
             case HeadlineScored(score=score):
                 if score.published_at > state.scored_at:
                     state.scored_at, state.hashes = score.published_at, []
@@ -56,6 +56,10 @@ class SentimentMemory(StructMemory[SentimentState]):
                 state.problem = detail
             case HeadlinesAvailable():
                 state.problem = ""
+
+    def take_frames(self, at: Instant) -> None:
+        """Take in that frames closed."""
+        self.state.market_at = at
 
 
 class Sentiment(RememberingActor):
@@ -106,6 +110,22 @@ class Sentiment(RememberingActor):
             case _:
                 super().receive(message)
         return None
+
+    def count_idle(self, run: Sequence[Closing]) -> int:
+        """Return how many of these closings there is no news at."""
+        headlines = self._headlines
+        if headlines is None:
+            return len(run)
+        if bool(self._problem) != bool(self._known.state.problem):
+            return 0
+        if self._place >= len(headlines):
+            return len(run)
+        due = headlines[self._place].published_at
+        return sum(1 for at, _bars in run if at < due)
+
+    def take_frames(self, at: Instant) -> None:
+        """Take in that frames closed."""
+        self._known.take_frames(at)
 
     def react(self) -> None:
         """Say when the source failed or came back; score what market time has reached."""

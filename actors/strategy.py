@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from actors.base import RememberingActor
-from domain.market import Instant, Instrument
+from domain.market import Bar, Instant, Instrument
 from domain.money import ZERO
 from domain.order import FINAL, Order
 from domain.proposal import Entry, Exit, Proposal, proposal_id
@@ -56,9 +56,7 @@ class StrategyMemory:
         """Take an event in; what concerns other strategies is left alone."""
         match record.event:
             case FramesClosed(bars=bars) | HistoryLoaded(bars=bars):
-                for bar in bars:
-                    if bar.timeframe in self.strategy.timeframes and bar.symbol in self.state.holdings:
-                        self.strategy.on_bar(bar)
+                self.take_bars(bars)
             case EquityMarked(equity=equity, cash=cash):
                 self.state.equity, self.state.cash = equity, cash
             case Offered(strategy=self._name, at=at, attempt=attempt):
@@ -73,6 +71,21 @@ class StrategyMemory:
                 self.state.holdings[change.symbol] = Holding(change.quantity, change.average_price, change.entered_at)
             case _:
                 self._fold_order(record.event)
+
+    def take_bars(self, bars: tuple[Bar, ...]) -> None:
+        """Take in closed bars of its symbols and time frames."""
+        for bar in bars:
+            if bar.timeframe in self.strategy.timeframes and bar.symbol in self.state.holdings:
+                self.strategy.on_bar(bar)
+
+    def take_frames(self, bars: tuple[Bar, ...], equity: Decimal, cash: Decimal) -> None:
+        """Take in frames that closed, and what the account was worth then."""
+        self.take_bars(bars)
+        self.state.equity, self.state.cash = equity, cash
+
+    def take_offer(self, at: Instant) -> None:
+        """Take in that an offer was answered with nothing."""
+        self.state.at, self.state.attempt, self.state.is_answered = at, 0, True
 
     def watch(self, symbols: tuple[str, ...]) -> None:
         """Begin with nothing held of these symbols."""
@@ -139,23 +152,41 @@ class StrategyHost(RememberingActor):
         self._known = memory
         self._strategy = strategy
         self._instruments = instruments
+        self._held_seq = -1
+        self._held = View(0, ZERO, ZERO, {}, {})
+        """What was held after that sequence."""
+
+    def take_frames(self, bars: tuple[Bar, ...], equity: Decimal, cash: Decimal) -> None:
+        """Take in frames that closed, and what the account was worth then."""
+        self._known.take_frames(bars, equity, cash)
+
+    def take_offer(self, at: Instant) -> bool:
+        """Answer an offer with nothing where there is nothing to propose; say whether there is something."""
+        known = self._known
+        if self._held_seq != self.seq:
+            self._held_seq, self._held = self.seq, self._view(at)
+        held, state = self._held, known.state
+        if tuple(known.strategy.propose(View(at, state.equity, state.cash, held.holdings, held.instruments))):
+            return True
+        known.take_offer(at)
+        return False
 
     def react(self) -> None:
         """Answer the offer that is open, if there is one."""
         state = self._known.state
         if state.is_answered:
             return
-        proposals = checked(self._known.strategy.propose(self._view()))
+        proposals = checked(self._known.strategy.propose(self._view(state.at)))
         self.record(OfferAnswered(strategy=self._strategy, at=state.at, attempt=state.attempt, proposals=proposals))
 
-    def _view(self) -> View:
+    def _view(self, at: Instant) -> View:
         known = self._known
         holdings = {
             symbol: msgspec.structs.replace(holding, entry_in_flight=known.has_entry_in_flight(symbol))
             for symbol, holding in known.state.holdings.items()
         }
         return View(
-            at=known.state.at,
+            at=at,
             equity=known.state.equity,
             cash=known.state.cash,
             holdings=holdings,

@@ -1,12 +1,12 @@
 """The venue's desk: passes requests to the venue and its answers back, and shows a simulated venue the market."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from actors.base import RememberingActor, StructMemory
-from domain.market import Bar, Instant
+from domain.market import Bar, Closing, Instant
 from domain.venue import Answer, Venue
 from messages.market import BarsClosed, SourceOpened
 from messages.orders import CancelOrder, LookUpOrder, SubmitOrder, VenueAnswered, VenueReported
@@ -32,10 +32,14 @@ class VenueMemory(StructMemory[VenueState]):
         """Take the newest bars in."""
         match record.event:
             case BarsClosed(at=at, bars=bars):
-                self.state.at, self.state.bars = at, bars
+                self.take_bars(at, bars)
             case SourceOpened(starts_at=starts_at):
                 if starts_at > self.state.at:
                     self.state.at, self.state.bars = starts_at, ()
+
+    def take_bars(self, at: Instant, bars: tuple[Bar, ...]) -> None:
+        """Take bars in that closed together."""
+        self.state.at, self.state.bars = at, bars
 
 
 class VenueDesk(RememberingActor):
@@ -53,6 +57,11 @@ class VenueDesk(RememberingActor):
     def started(self) -> None:
         """Hear the venue, and show it the newest journaled bars before anyone can ask it anything."""
         self._venue.watch(lambda seen: self._hear(VenueReported(seen)))
+        self._show()
+
+    def take_run(self, run: Sequence[Closing]) -> None:
+        """Take closings in of which the venue cares for the last at most."""
+        self._known.take_bars(*run[-1])
         self._show()
 
     def react(self) -> None:

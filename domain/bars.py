@@ -181,6 +181,9 @@ def take_in(chain: Sequence[FrameBuilder], bar: Bar) -> list[Bar]:
     closed: list[Bar] = []
     parts = [bar]
     for builder in chain:
+        if builder.timeframe == bar.timeframe:
+            closed.append(bar)
+            continue
         mine: list[Bar] = []
         for part in parts:
             mine += builder.add(part)

@@ -1,6 +1,7 @@
 """The losses that end entries: of the day, and from the highest equity.  Latched: a recovery does not reopen."""
 
 from decimal import Decimal
+from math import inf
 from typing import Literal
 
 import msgspec
@@ -67,6 +68,17 @@ class LossWatch(msgspec.Struct):
         )
         trips = [Trip(limit, fall(base, self.equity), allowed) for limit, base, allowed in losses]
         return [trip for trip in trips if trip.limit not in self.tripped and trip.value >= trip.allowed]
+
+    def floor(self, *, daily_loss_max: Decimal, drawdown_max: Decimal) -> float:
+        """Return a worth above which nothing can trip, while neither a day nor a peak is new; infinite for unknown."""
+        if self.day_start_equity is None or self.peak_equity is None:
+            return inf
+        floors = {
+            "daily_loss": self.day_start_equity * (1 - daily_loss_max),
+            "drawdown": self.peak_equity * (1 - drawdown_max),
+        }
+        open_ = [floor for limit, floor in floors.items() if limit not in self.tripped]
+        return float(max(open_)) * (1 + 1e-9) if open_ else -inf
 
     def trip(self, limit: LossLimit) -> None:
         """Latch a limit, once."""

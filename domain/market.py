@@ -46,6 +46,10 @@ class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """In base currency."""
 
 
+Closing = tuple[Instant, tuple[Bar, ...]]
+"""The bars that closed at one instant."""
+
+
 class Instrument(msgspec.Struct, frozen=True):
     """A symbol with the venue's rules: price steps, quantity steps and minimums."""
 

@@ -132,10 +132,12 @@ class Performance(msgspec.Struct):
             raise ValueError(f"equity must be finite, was {equity}")
         self._see(at)
         self._close_day(day_of(at - 1))
+        is_as_before = equity == self.equity and self.peak is not None
         self.equity = equity
-        self.equity_first = equity if self.equity_first is None else self.equity_first
-        self.peak = equity if self.peak is None else max(self.peak, equity)
-        self.drawdown_max = max(self.drawdown_max, fall(self.peak, equity))
+        if not is_as_before:
+            self.equity_first = equity if self.equity_first is None else self.equity_first
+            self.peak = equity if self.peak is None else max(self.peak, equity)
+            self.drawdown_max = max(self.drawdown_max, fall(self.peak, equity))
         if at % DAY_MS == 0:
             self._close_day(day_of(at))
 

@@ -16,7 +16,7 @@ The conventions, which tests hold the book to:
   start, so nothing moves there, and the start above is quote currency and such costs together.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Context, Decimal, localcontext
 
 import msgspec
@@ -195,13 +195,12 @@ class Book(msgspec.Struct):
 
     def equity(self, marks: Marks) -> Decimal:
         """Return what the account is worth in quote currency.  An asset without a mark counts as nothing."""
-        # Asked at every bar: a context of its own would cost more than the sums.
-        total = self.cash.get(self.quote, ZERO)
-        for asset, amount in self.cash.items():
-            symbol = self.markets.get(asset)
-            if amount and symbol is not None and (mark := _mark(marks, symbol)) is not None:
-                total = LEDGER.fma(amount, mark, total)
-        return total
+        return worth_of(self.cash.get(self.quote, ZERO), self.held(), marks)
+
+    def held(self) -> list[tuple[str, Decimal]]:
+        """Return what is held besides quote currency: the symbol that values it, and how much."""
+        markets = self.markets
+        return [(markets[asset], amount) for asset, amount in self.cash.items() if amount and asset in markets]
 
     def unrealised(self, marks: Marks) -> Decimal:
         """Return what the held lots are worth above their cost.  A lot without a mark counts as worth nothing."""
@@ -228,6 +227,16 @@ class Book(msgspec.Struct):
     def _lots(self) -> Iterator[tuple[str, Position]]:
         for lots in self.positions.values():
             yield from lots.items()
+
+
+def worth_of(cash: Decimal, held: Sequence[tuple[str, Decimal]], marks: Marks) -> Decimal:
+    """Return what cash and holdings are worth; what has no mark counts as nothing."""
+    # Asked at every bar: a context of its own would cost more than the sums.
+    total = cash
+    for symbol, amount in held:
+        if (mark := _mark(marks, symbol)) is not None:
+            total = LEDGER.fma(amount, mark, total)
+    return total
 
 
 def movements(fill: Fill, instrument: Instrument) -> tuple[tuple[str, Decimal], ...]:

@@ -7,13 +7,13 @@
 * An entry is placed at most once, and not after its time, nor into a symbol with an order of unknown fate.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from domain.execution import Approval, Execution, Plan
-from domain.market import Instant, Instrument
+from domain.market import Closing, Instant, Instrument
 from domain.money import ZERO, floor_to
 from domain.order import UNPROVEN, Leg, Order, Terms, client_order_id
 from domain.proposal import Exit, Reason
@@ -113,6 +113,26 @@ def next_steps(known: Execution, here: Situation) -> list[Step]:
         if not _is_wished_away(known, approval):
             steps.append(_step_of_approval(known, approval, here))
     return steps
+
+
+def count_idle(known: Execution, run: Sequence[Closing]) -> int:
+    """Return how many of these closings nothing can follow from, where nothing followed from what was before.
+
+    A plan that holds, and neither aims at a price nor waits for a time, is left as it is by the market's going on.
+    """
+    if known.approvals or any(
+        plan.wish is not None or plan.exit_why or (plan.not_before and plan.held > 0) for plan in known.plans.values()
+    ):
+        return 0
+    targets = {plan.symbol: plan.take_profit for plan in known.plans.values() if plan.take_profit is not None}
+    priced = known.closes
+    for place, (_at, bars) in enumerate(run):
+        for bar in bars:
+            if bar.symbol not in priced:
+                return place  # Something may wait for the market's first price.
+        if targets and any(bar.close >= targets[bar.symbol] for bar in bars if bar.symbol in targets):
+            return place
+    return len(run)
 
 
 def _is_wished_away(known: Execution, approval: Approval) -> bool:

@@ -57,6 +57,8 @@ class Acts:
                 return self._restart(command.target, command.reason)
             case "crash":
                 return self._crash(command.target, command.reason)
+            case "quarantine-retry" | "quarantine-drop":
+                return self._quarantine(command)
             case "reload":
                 return self.reload()
             case "loglevel":
@@ -153,3 +155,14 @@ class Acts:
         if not system.tell(name, blow, Lane.CONTROL):
             return False, f"{name} is down already"
         return True, f"{name} was broken; `holdfast ctl tree` shows how it heals"
+
+    def _quarantine(self, command: OperatorCommanded) -> tuple[bool, str]:
+        assert self.system is not None
+        quarantine = self.system.switchboard.quarantine
+        actor, _, fingerprint = command.target.partition(" ")
+        is_retry = command.command == "quarantine-retry"
+        count = (quarantine.retry if is_retry else quarantine.drop)(actor, fingerprint)
+        if count is None:
+            return False, f"no messages to {actor} with the fingerprint {fingerprint} are in quarantine"
+        waited = f"{count} that waited {'are' if count != 1 else 'is'} {'delivered' if is_retry else 'dropped'}"
+        return True, f"{waited}; others like that are delivered from now on"

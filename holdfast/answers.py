@@ -1,20 +1,21 @@
 """Requests of the admin socket: questions are answered from the actors' states, commands go to the clerk."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from actors.breaker import BreakerState
+from actors.breaker_memory import BreakerState
 from actors.positions import PositionsState
 from actors.sentiment import SentimentState
 from domain.execution import Execution
 from holdfast import __version__, views
 from holdfast.admin.protocol import Request
 from holdfast.admin.responder import Responder
+from holdfast.crashes import crashes
 from holdfast.tail import tail
 from messages.node import (
     BreakerAsked,
@@ -92,6 +93,12 @@ class Answers:
             case "performance":
                 lived = {"uptime_s": self._uptime_s(), "restarts": sum(each.restarts for each in vitals)}
                 return lived | msgspec.to_builtins(self._ask("positions", PerformanceAsked()))
+            case "crashes":
+                return crashes(self._home, request.params["n"])
+            case "quarantine":
+                return views.quarantine_view(self._system.switchboard.quarantine.cases())
+            case "dead-letters":
+                return views.dead_letters_view(self._system.switchboard.dead_letters)
             case _:
                 raise ValueError(f"no such question: {request.method}")
 
@@ -112,7 +119,7 @@ class Answers:
             "equity": views.worth_view(positions)["equity"] if positions is not None else None,
             "headlines": views.headlines_view(sentiment) if sentiment is not None else None,
             "version": __version__,
-            "dead_letters": sum(switchboard.dead_letters.counts.values()),
+            "dead_letters": switchboard.dead_letters.total,
             "down": down,
             "actors": views.actors_view(vitals),
         }
@@ -130,7 +137,7 @@ class Answers:
             process=request.peer.pid,
             wall_ms=self._system.clock.wall_ms(),
             reason=params["reason"],
-            target=params.get("actor") or params.get("symbol") or params.get("level") or "",
+            target=_target_of(params),
         )
         if problem := self._why_not(command):
             responder.refuse(problem)
@@ -150,6 +157,8 @@ class Answers:
         match command.command:
             case "crash" if not self._is_paper:
                 return "crash is for the paper venue only"
+            case "quarantine-retry" | "quarantine-drop" if not self._is_quarantined(command.target):
+                return f"expected an actor and a fingerprint of `holdfast ctl quarantine`, found {command.target!r}"
             case "crash" | "restart" if command.target not in self._system.names():
                 return f"expected one of {', '.join(self._system.names())}, found {command.target!r}"
             case "flatten" if command.target and command.target not in self._symbols:
@@ -161,6 +170,10 @@ class Answers:
                     return f"the node is {mode}; resume it with --reason"
         return ""
 
+    def _is_quarantined(self, target: str) -> bool:
+        cases = self._system.switchboard.quarantine.cases()
+        return any(target == f"{case.actor} {case.fingerprint}" for case in cases)
+
     def _ask(self, name: str, message: Any) -> Any:
         """Return an actor's state as of its answer, or whatever else it answers."""
         answer = self._system.ask(name, message, ASK_S)
@@ -171,3 +184,9 @@ class Answers:
             return self._ask(name, message)
         except (ActorDown, Timeout):
             return None
+
+
+def _target_of(params: Mapping[str, Any]) -> str:
+    """Return what a command is about, in words."""
+    words = (params.get(name) for name in ("actor", "fingerprint", "symbol", "level"))
+    return " ".join(word for word in words if word)

@@ -40,6 +40,7 @@ _BY_NAME: dict[str, ExitCode] = {
     "persistence.errors.JournalDamaged": ExitCode.DAMAGED,
     "persistence.errors.JournalUnwritable": ExitCode.IO_ERROR,
     "persistence.errors.SqliteUnfit": ExitCode.CONFIGURATION,
+    "supervision.errors.SupervisionError": ExitCode.GAVE_UP,
     "builtins.KeyboardInterrupt": ExitCode.INTERRUPTED,
     "builtins.OSError": ExitCode.IO_ERROR,
 }

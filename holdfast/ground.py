@@ -20,11 +20,12 @@ from holdfast.routes import LEAVES_HOUSE, node_names, routes_for
 from messages.base import Event
 from messages.codec import decode, encode
 from messages.imported import ImportedFile, StateImported
+from messages.market import BarsPassed
 from messages.node import NodeStarted, OperatorCommanded, StateMarked
 from persistence.journal import Journal
 from persistence.reader import JournalReader
 from persistence.writer import BATCH_MAX
-from supervision import Exit, Recorder, Switchboard, System
+from supervision import Exit, Recorder, Recovery, Switchboard, System
 from supervision.system import Report, Runtime
 
 EPOCHS_PER_BOOT = 1_000_000
@@ -45,6 +46,7 @@ class Past(msgspec.Struct, frozen=True):
     failures: int
     """How many of the newest processes ended by a failure of their own."""
     symbols: tuple[str, ...]
+    is_backtest: bool
 
 
 def look_back(home: Path, last_seq: int) -> Past:
@@ -59,6 +61,7 @@ def look_back(home: Path, last_seq: int) -> Past:
             imported=_imported_files(reader, opened.seq) if opened is not None else (),
             failures=failures_in_a_row(reader),
             symbols=symbols_at(reader, last_seq),
+            is_backtest=next(iter(reader.read(kinds=[BarsPassed.__name__])), None) is not None,
         )
 
 
@@ -83,6 +86,17 @@ def failures_in_a_row(reader: JournalReader) -> int:
         elif record.kind == "NodeStopped" or msgspec.json.decode(record.payload)["command"] == "resume":
             failures = 0
     return failures
+
+
+def demand_bars(past: Past, home: Path) -> None:
+    """Refuse the journal of a backtest: it leaves its bars to their files, and a node reads none again.
+
+    Raises:
+        ConfigurationError: it is one.
+    """
+    if past.is_backtest:
+        expected = "a journal that a node has written, or none"
+        raise ConfigurationError([Problem("", expected, "one of a backtest", str(home), "run in another home")])
 
 
 def demand_same_market(past: Past, parts: Parts) -> None:
@@ -164,10 +178,12 @@ def build_system(
     seed: int,
     cue: Callable[[str], None] | None,
     remember: Callable[[Report], list[Event]] = events_of,
+    recover: Recovery | None = None,
 ) -> System:
     """Return the system a node's tree stands on.  The recorder must tell the switchboard what becomes durable.
 
-    `remember` says what goes into the journal of what supervision reports.
+    `remember` says what goes into the journal of what supervision reports; `recover` finds the past of a starting
+    actor, in the journal of the home if not given.
     """
     switchboard = Switchboard(
         clock=runtime.clock,
@@ -188,7 +204,7 @@ def build_system(
     return System(
         runtime=runtime,
         switchboard=switchboard,
-        recover=JournalRecovery(home, recorder.wait),
+        recover=recover or JournalRecovery(home, recorder.wait),
         marker=StateMarked,
         on_report=hear,
         on_root_end=on_root_end,

@@ -1,8 +1,8 @@
 """The memories of a node by name: what its actors fold, and what a replay rebuilds without any actor."""
 
-from actors.breaker import BreakerMemory
+from actors.breaker_memory import BreakerMemory
 from actors.executor_memory import ExecutorMemory
-from actors.feed import FeedMemory
+from actors.feed_memory import FeedMemory
 from actors.operator import OperatorMemory
 from actors.positions import PositionsMemory
 from actors.sentiment import SentimentMemory

@@ -29,6 +29,7 @@ from holdfast.cues import cue_from_environment
 from holdfast.exit_codes import ExitCode
 from holdfast.ground import (
     build_system,
+    demand_bars,
     demand_same_market,
     first_events,
     look_back,
@@ -109,6 +110,7 @@ class Node:
         self._journal = Journal.open(home, cue=cue or _nothing)
         stack.callback(self._journal.close)
         self._past = look_back(home, self._journal.last_seq)
+        demand_bars(self._past, home)
         demand_same_market(self._past, parts)
         self._opening = opening_of(self._past, parts, home)
         self._log = NodeLog(settings.log, home)

@@ -6,7 +6,7 @@ from zlib import crc32
 
 import msgspec
 
-from actors.feed import Audience
+from actors.feed_memory import Audience
 from domain.bars import frames_of
 from domain.limits import Limits
 from domain.market import DAY_MS, SECOND_MS, Instant, Instrument
@@ -234,13 +234,13 @@ def paper_settings(settings: Settings) -> PaperSettings:
     )
 
 
-def audiences_of(parts: Parts) -> tuple[Audience, ...]:
+def audiences_of(shape: Shape, source: MarketSource) -> tuple[Audience, ...]:
     """Say which strategy is asked when: at its first time frame that a symbol's data has."""
     audiences = []
-    for part in parts.shape.strategies:
+    for part in shape.strategies:
         decides_on = {}
         for symbol in part.symbols:
-            available = frames_of(parts.source.base_timeframe(symbol), parts.shape.frames)
+            available = frames_of(source.base_timeframe(symbol), shape.frames)
             fitting = [frame for frame in part.timeframes if frame in available]
             decides_on[symbol] = fitting[0] if fitting else available[0]
         audiences.append(Audience(part.name, decides_on))

@@ -1,7 +1,7 @@
 """The state that the journal alone gives, at any past moment: every memory folded, every order with its evidence."""
 
 import gc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,18 @@ from actors.archivist import hash_parts, hash_states
 from actors.executor_memory import ExecutorMemory
 from actors.positions import PositionsMemory
 from domain.order import Order, Terms
-from holdfast.config.problems import Problem
+from domain.sources import MarketSource
+from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.settings import Feed, InstrumentRules, Settings, StrategySettings
 from holdfast.memories import new_memory, remembering_names
-from holdfast.parts import Shape, shape_of
+from holdfast.parts import Shape, audiences_of, open_market, shape_of
 from holdfast.recovery import recorded_of
+from holdfast.retelling import Retelling
 from holdfast.routes import HEARS, role_of
 from messages.base import Event
 from messages.codec import decode
 from messages.imported import StateImported
-from messages.market import SourceOpened
+from messages.market import BarsPassed, SourceOpened
 from messages.node import ConfigurationChanged, NodeStarted
 from messages.orders import OrderFilled, OrderIntended
 from persistence.reader import JournalReader
@@ -86,8 +88,19 @@ class History(msgspec.Struct):
 class Rebuilt:
     """All memories of a node, folded from the beginning."""
 
-    def __init__(self, shape: Shape) -> None:
-        self.memories: dict[str, Memory] = {name: new_memory(name, shape) for name in remembering_names(shape)}
+    def __init__(
+        self, shape: Shape, *, market: Callable[[], MarketSource] | None = None, only: Collection[str] = ()
+    ) -> None:
+        """Begin with empty memories, of `only` these names if any are given.
+
+        `market` opens the source that the journal of a backtest leaves its bars to.
+        """
+        self.memories: dict[str, Memory] = {
+            name: new_memory(name, shape) for name in remembering_names(shape) if not only or name in only
+        }
+        self._shape = shape
+        self._market = market
+        self._retelling: Retelling | None = None
         self.history = History()
         self.imported: tuple[int, StateImported] | None = None
         """What was taken over from another program, and the sequence that says so."""
@@ -98,6 +111,7 @@ class Rebuilt:
         for name, memory in self.memories.items():
             for kind in HEARS[role_of(name)]:
                 self._routes.setdefault(kind.__name__, []).append(memory.fold)
+        self._routes[BarsPassed.__name__] = [self._retell]
         for name in ORDER_EVENTS:
             self._routes.setdefault(name, []).append(self.history.take)
         self._routes.setdefault(StateImported.__name__, []).append(self._take_import)
@@ -110,6 +124,17 @@ class Rebuilt:
             for fold in folds:
                 fold(recorded)
         self.seq, self.at, self.hash = record.seq, record.at, record.hash
+
+    def _retell(self, record: Recorded) -> None:
+        assert isinstance(record.event, BarsPassed)
+        if self._retelling is None:
+            if self._market is None:
+                raise ValueError(
+                    "a journal that leaves its bars to their files must be read with these, none are given"
+                )
+            source = self._market()
+            self._retelling = Retelling(self.memories, audiences_of(self._shape, source), source)
+        self._retelling.take(record.event)
 
     def _take_import(self, record: Recorded) -> None:
         assert isinstance(record.event, StateImported)
@@ -193,6 +218,34 @@ def settings_of(configuration: dict[str, Any]) -> Settings:
     """Return the settings that memories depend on, from a journaled configuration; the rest is left at its default."""
     given = msgspec.convert(configuration, _Journaled, strict=False)
     return Settings(feed=Feed(frames=given.feed.frames), instruments=given.instruments, strategies=given.strategies)
+
+
+def market_at(reader: JournalReader, until: int) -> MarketSource:
+    """Open the files of recorded bars that a backtest's journal leaves its bars to.
+
+    Raises:
+        ConfigurationError: they are not there, or are not those that the backtest has read.
+    """
+    era = eras(reader, until)[-1]
+    feed = msgspec.convert(era.configuration["feed"], _JournaledFeed, strict=False)
+    source = open_market(Settings(feed=Feed(source="files", **msgspec.structs.asdict(feed))), Path(era.folder))
+    for record in reader.read(until=until, kinds=["SourceOpened"]):
+        opened = decode(record.kind, record.version, record.payload)
+        assert isinstance(opened, SourceOpened)
+        if opened.description != source.describe():
+            problem = Problem("feed.path", opened.description, source.describe(), "the journal", "put these files back")
+            raise ConfigurationError([problem])
+    return source
+
+
+class _JournaledFeed(msgspec.Struct):
+    path: str
+    symbols: tuple[str, ...]
+    timeframe: str
+    frames: tuple[str, ...]
+    warmup_bars: int
+    start: int | None = None
+    end: int | None = None
 
 
 class _Frames(msgspec.Struct):

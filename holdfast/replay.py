@@ -9,11 +9,12 @@ import msgspec
 
 from actors.archivist import hash_parts, hash_states
 from domain.market import Instant
+from domain.sources import MarketSource
 from holdfast import views
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.exit_codes import ExitCode
 from holdfast.memories import new_memory
-from holdfast.rebuild import Rebuilt, eras, shape_at
+from holdfast.rebuild import Rebuilt, eras, market_at, shape_at
 from holdfast.recovery import recorded_of
 from holdfast.routes import kinds_of
 from holdfast.summary import when
@@ -56,7 +57,7 @@ def rebuild(home: Path, to: str | None = None) -> tuple[Rebuilt, list[str]]:
     with JournalReader(home) as reader:
         until = _until(reader, to)
         shape, problems = shape_at(reader, until)
-        rebuilt = Rebuilt(shape)
+        rebuilt = Rebuilt(shape, market=lambda: market_at(reader, until))
         rebuilt.fold_all(reader.read(until=until))
     return rebuilt, [str(problem) for problem in problems]
 
@@ -121,7 +122,7 @@ def verify_everything(home: Path) -> list[Check]:
             for record in reader.read(kinds=["StateHashed"])
             if isinstance(event := decode(record.kind, record.version, record.payload), StateHashed)
         }
-    rebuilt = Rebuilt(shape)
+    rebuilt = Rebuilt(shape, market=lambda: _market_of(home))
     problems: list[str] = []
     compared = 0
 
@@ -141,6 +142,11 @@ def verify_everything(home: Path) -> list[Check]:
     if verification.is_sound:
         checks.append(_check_snapshots(home, rebuilt))
     return checks
+
+
+def _market_of(home: Path) -> MarketSource:
+    with JournalReader(home) as reader:
+        return market_at(reader, reader.last()[0])
 
 
 def str_of(finding: Any) -> str:

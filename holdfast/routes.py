@@ -11,6 +11,7 @@ from messages.base import Event
 from messages.imported import PositionImported, StateImported
 from messages.market import (
     BarsClosed,
+    BarsPassed,
     FramesClosed,
     HistoryLoaded,
     MarketEnded,
@@ -50,6 +51,7 @@ HEARS: dict[str, Kinds] = {
         SourceOpened,
         HistoryLoaded,
         BarsClosed,
+        BarsPassed,
         FramesClosed,
         RowRefused,
         Offered,

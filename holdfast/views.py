@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from actors.breaker import BreakerState
+from actors.breaker_memory import BreakerState
 from actors.positions import PositionsState
 from actors.sentiment import SentimentState
 from domain.execution import Execution
 from domain.order import Order
-from supervision import Vitals
+from supervision import DeadLetters, Poison, Vitals
 
 
 def holdings_view(state: PositionsState) -> dict[str, Any]:
@@ -113,6 +113,16 @@ def tree_view(vitals: Iterable[Vitals]) -> dict[str, Any]:
 def actors_view(vitals: Iterable[Vitals]) -> dict[str, dict[str, Any]]:
     """Return the vitals of every actor by name."""
     return {each.name: {k: v for k, v in _vitals_view(each).items() if k != "name"} for each in vitals}
+
+
+def dead_letters_view(letters: DeadLetters) -> list[dict[str, Any]]:
+    """Return what could not be delivered, the most frequent first."""
+    return [letter._asdict() | {"count": count} for letter, count in letters.counts.most_common()]
+
+
+def quarantine_view(cases: Iterable[Poison]) -> list[dict[str, Any]]:
+    """Return the messages that are not delivered any more."""
+    return [case._asdict() for case in cases]
 
 
 def plain(value: Decimal) -> str:

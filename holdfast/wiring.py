@@ -18,10 +18,12 @@ import msgspec
 
 from actors.archivist import Archivist
 from actors.base import Log
-from actors.breaker import Breaker, BreakerMemory
+from actors.breaker import Breaker
+from actors.breaker_memory import BreakerMemory
 from actors.executor import Executor
 from actors.executor_memory import ExecutorMemory
-from actors.feed import Feed, FeedMemory, Fetch
+from actors.feed import Feed, Fetch, MakesShortcut
+from actors.feed_memory import FeedMemory
 from actors.health import Health, HealthLimits, Machine
 from actors.herald import Herald
 from actors.operator import Act, Operator, OperatorMemory
@@ -36,7 +38,7 @@ from holdfast.memories import remembering_names, strategy_memory
 from holdfast.parts import DEADLINE_MS, Parts, Scorer, StrategyPart, audiences_of
 from holdfast.routes import role_of
 from persistence.snapshots import STATE_BYTES_MAX
-from supervision import Actor, Backoff, ChildSpec, Seat, Supervisor, SupervisorSpec, System
+from supervision import Actor, Backoff, ChildSpec, MailboxSpec, Seat, Supervisor, SupervisorSpec, System
 from supervision.spec import Restart, Strategy
 
 TRADING = "trading"
@@ -60,6 +62,7 @@ class Ports(msgspec.Struct, frozen=True):
     pause_s: Callable[[Instant, Instant], float]
     at_end: Callable[[], None]
     summary_after: Callable[[Instant], Instant]
+    shortcut: MakesShortcut | None = None
 
 
 class Current:
@@ -132,7 +135,8 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
         settings.supervision.operations,
         (
             *(ChildSpec(name=name, start=start, hears_late=True, **patience) for name, start in onlookers.items()),
-            ChildSpec(name="operator", start=operator, **patience),
+            # An operator's command waits until its clerk is back; what this one does is never begun by the next.
+            ChildSpec(name="operator", start=operator, mailbox=MailboxSpec(retains=True), **patience),
         ),
     )
 
@@ -213,12 +217,13 @@ def _market(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             seat,
             memory=FeedMemory(parts.shape.frames),
             source=parts.source,
-            audiences=audiences_of(parts),
+            audiences=audiences_of(parts.shape, parts.source),
             frames=parts.shape.frames,
             fetch=ports.fetch,
             pause_s=ports.pause_s,
             settle_limit_s=parts.settings.feed.settle_limit_s,
             at_end=ports.at_end,
+            shortcut=ports.shortcut,
         )
 
     return _trader(current, "sentiment", sentiment), _trader(current, "feed", feed)

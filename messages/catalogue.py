@@ -7,6 +7,7 @@ from messages.base import Event
 from messages.imported import PastImported, PositionImported, StateImported
 from messages.market import (
     BarsClosed,
+    BarsPassed,
     FramesClosed,
     HistoryLoaded,
     MarketEnded,
@@ -52,6 +53,7 @@ EVENTS: tuple[type[Event], ...] = (
     SourceOpened,
     HistoryLoaded,
     BarsClosed,
+    BarsPassed,
     FramesClosed,
     RowRefused,
     Offered,

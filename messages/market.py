@@ -39,6 +39,23 @@ class FramesClosed(Event, frozen=True):
     bars: tuple[Bar, ...]
 
 
+class BarsPassed(Event, frozen=True):
+    """Bars of the source closed one after another, and nobody who heard of them had anything to say.
+
+    In a backtest it stands for all that a node records of such bars: that they closed, their frames, what the account
+    was worth, and an offer to each strategy that answered with nothing.  The bars themselves are in the source, which
+    `SourceOpened` names by the hashes of its files; they are those up to `at` that were not recorded before.
+    """
+
+    at: Instant
+    steps: int
+    """Instants at which they closed."""
+    is_told: bool
+    """The frames that closed at `at` were told too."""
+    asked: int
+    """So many of the strategies that decide on these frames were asked too."""
+
+
 class RowRefused(Event, frozen=True):
     """A row of the source was not believed and will not be traded on (for a gap: what is missing)."""
 

@@ -19,6 +19,8 @@ Command = Literal[
     "stop",
     "crash",
     "snapshot",
+    "quarantine-retry",
+    "quarantine-drop",
 ]
 
 
@@ -67,7 +69,7 @@ class OperatorCommanded(Event, frozen=True):
     wall_ms: int
     reason: str = ""
     target: str = ""
-    """The actor, log level or symbol the command is about."""
+    """The actor, log level or symbol the command is about; of messages in quarantine, actor and fingerprint."""
 
 
 class CommandDone(Event, frozen=True):

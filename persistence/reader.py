@@ -19,6 +19,9 @@ from persistence.scan import CHUNK, END, hash_at, last_mark, rows_after
 from persistence.schema import MIGRATIONS, is_empty, read_identity
 from persistence.watermark import START
 
+SCANNED = 10_000
+"""How many records are looked at in one transaction, where only some of them are wanted."""
+
 
 class JournalReader:
     """Reads the journal in a home, whether or not somebody writes it.
@@ -78,6 +81,22 @@ class JournalReader:
         """
         end = END if until is None else until
         return self._read_chained(after, end) if kinds is None else self._read_kinds(after, end, kinds)
+
+    def read_newest(self, kinds: Collection[str], limit: int = END) -> Iterator[Record]:
+        """Read the newest records of some kinds, the newest first, at most so many; they are not checked.
+
+        Goes back through the journal a part at a time, so that a long one holds up nobody who writes it.
+        """
+        places = ", ".join("?" for _ in kinds)
+        query = (
+            f"SELECT {COLUMNS} FROM events WHERE seq > ? AND seq <= ? AND kind IN ({places}) ORDER BY seq DESC LIMIT ?"
+        )
+        end = self.last()[0]
+        while end > 0 and limit > 0:
+            with reading(f"{self._home.database} before sequence {end}"):
+                rows: list[Row] = self._connection.execute(query, (end - SCANNED, end, *kinds, limit)).fetchall()
+            yield from starmap(Record, rows)
+            limit, end = limit - len(rows), end - SCANNED
 
     def last(self) -> tuple[int, bytes]:
         """Return the sequence and hash of the last record."""

@@ -8,9 +8,12 @@ from pykka import Timeout
 from supervision.actor import Actor
 from supervision.cells import Seat, Vitals
 from supervision.clock import Clock, MarketClock
+from supervision.dead_letters import DeadLetters
 from supervision.errors import ActorDown, Crashed, Fenced, SpecError, SupervisionError
 from supervision.express import AtOnceRecorder, Express
 from supervision.journaled import JournaledActor, Memory, Recovered, Recovery
+from supervision.mailbox_spec import MailboxSpec
+from supervision.quarantine import Poison
 from supervision.recorder import Recorder
 from supervision.signals import (
     Break,
@@ -40,13 +43,16 @@ __all__ = [
     "Clock",
     "CrashReport",
     "Crashed",
+    "DeadLetters",
     "Exit",
     "Express",
     "Fenced",
     "JournaledActor",
     "Lane",
+    "MailboxSpec",
     "MarketClock",
     "Memory",
+    "Poison",
     "Progress",
     "Recorded",
     "RecordedClock",

@@ -14,7 +14,7 @@ import pykka
 from supervision.cells import Outbox, Seat
 from supervision.errors import Crashed, Fenced, Ignore, said_of
 from supervision.mailbox import Mailbox, refuse, type_of
-from supervision.signals import Break, CrashReport, Down, Exit, Recorded, Stop, Wake
+from supervision.signals import Break, CrashReport, Down, Exit, Raise, Recorded, Stop, Wake
 
 if TYPE_CHECKING:
     from supervision.system import System
@@ -122,6 +122,8 @@ class Actor(pykka.Actor):
             return None
         if type(message) is Break:
             raise Crashed(f"{self.name} was broken on purpose: {message.reason}")
+        if type(message) is Raise:
+            raise message.error
         if type(message) is Recorded:
             self._heard = message.seq
         elif type(message) is Down and self._watching.pop(message.ref, None) is None:
@@ -218,7 +220,7 @@ class Actor(pykka.Actor):
             self._exit = Exit("ignore", str(error))
             return
         self._exit = Exit("init" if kind == "init" else "crash", said_of(error))
-        if kind == "crash" and type(self._mailbox.in_hand) not in (Recorded, Wake, Break, Down):
+        if kind == "crash" and type(self._mailbox.in_hand) not in (Recorded, Wake, Break, Raise, Down):
             self._system.switchboard.quarantine.blame(self.name, self._mailbox.in_hand, str(self._exit))
         self._system.report(self.last_words(self._exit, "".join(traceback.format_exception(error))))
 

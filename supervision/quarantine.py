@@ -13,7 +13,7 @@ DEATHS_MAX = 2
 """After so many deaths a message, and every one like it, is not delivered any more."""
 FINGERPRINTS_MAX = 1_000
 KEPT_MAX = 100
-"""Messages of one kind that are kept; more are only counted."""
+"""Messages of one kind that are kept, the newest; older ones go to the dead letters."""
 SHOWN_CHARS_MAX = 500
 
 
@@ -35,16 +35,21 @@ class _Case:
         self.shown = shown
         self.reason = ""
         self.deaths = 0
-        self.waiting: deque[tuple[Lane, Any]] = deque(maxlen=KEPT_MAX)
-        self.came = 0
+        self.waiting: deque[tuple[Lane, Any]] = deque()
 
 
 class Quarantine:
     """Counts deaths by actor and message.  `takes` is called with the switchboard's lock held."""
 
-    def __init__(self, lock: threading.RLock, tell: Callable[[str, Any, Lane], object]) -> None:
+    def __init__(
+        self,
+        lock: threading.RLock,
+        tell: Callable[[str, Any, Lane], object],
+        bury: Callable[[str, Any, str], object],
+    ) -> None:
         self._lock = lock
         self._tell = tell
+        self._bury = bury
         self._cases: dict[tuple[str, str], _Case] = {}
         self._closed: Counter[str] = Counter()
         """How many kinds of messages are not delivered, by actor."""
@@ -68,31 +73,35 @@ class Quarantine:
         case = self._cases.get((actor, fingerprint_of(message)))
         if case is None or case.deaths < DEATHS_MAX:
             return False
+        if len(case.waiting) == KEPT_MAX:
+            self._bury(actor, case.waiting.popleft()[1], "quarantined")
         case.waiting.append((lane, message))
-        case.came += 1
         return True
 
     def cases(self) -> list[Poison]:
         """Return what is not delivered because it ended its actor too often."""
         with self._lock:
             return [
-                Poison(actor, fingerprint, case.shown, case.reason, case.deaths, case.came)
+                Poison(actor, fingerprint, case.shown, case.reason, case.deaths, len(case.waiting))
                 for (actor, fingerprint), case in self._cases.items()
                 if case.deaths >= DEATHS_MAX
             ]
 
-    def retry(self, actor: str, fingerprint: str) -> bool:
-        """Deliver what waits here, and all like it from now on; say False where there is no such case."""
+    def retry(self, actor: str, fingerprint: str) -> int | None:
+        """Deliver what waits here, and all like it from now on; say how many waited, None where there is no case."""
         with self._lock:
             waiting = self._release(actor, fingerprint)
             for lane, message in waiting or ():
                 self._tell(actor, message, lane)
-            return waiting is not None
+            return None if waiting is None else len(waiting)
 
-    def drop(self, actor: str, fingerprint: str) -> bool:
-        """Forget what waits here, and deliver all like it from now on; say False where there is no such case."""
+    def drop(self, actor: str, fingerprint: str) -> int | None:
+        """Bury what waits here, deliver all like it from now on; say how many waited, None where there is no case."""
         with self._lock:
-            return self._release(actor, fingerprint) is not None
+            waiting = self._release(actor, fingerprint)
+            for _lane, message in waiting or ():
+                self._bury(actor, message, "quarantined")
+            return None if waiting is None else len(waiting)
 
     def _release(self, actor: str, fingerprint: str) -> list[tuple[Lane, Any]] | None:
         case = self._cases.get((actor, fingerprint))

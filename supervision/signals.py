@@ -67,6 +67,12 @@ class Break(NamedTuple):
     reason: str
 
 
+class Raise(NamedTuple):
+    """Crash by an error that was met when this actor was called outside of its turns."""
+
+    error: Exception
+
+
 class Started(NamedTuple):
     """A child acknowledged its start."""
 

@@ -57,7 +57,7 @@ class Switchboard:
         self._settle_waiter: Cell | None = None
         self.watches = Watches(self._lock, self._cells, self._tell_watcher)
         self.dead_letters = DeadLetters()
-        self.quarantine = Quarantine(self._lock, self.tell)
+        self.quarantine = Quarantine(self._lock, self.tell, self.dead_letters.bury)
 
     # -- names ---------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from supervision.signals import (
     Exited,
     Lane,
     Progress,
+    Raise,
     RecycleChild,
     Started,
     Stop,
@@ -246,6 +247,14 @@ class System:
     def draw(self) -> float:
         """Return a random number in 0..1 from the system's own seed."""
         return self._random.random()
+
+    def actor(self, name: str) -> "Actor | None":
+        """Return the living incarnation of a name, to be called by who shares its thread; None where nobody lives."""
+        return self._actors[name] if self.switchboard.is_up(name) else None
+
+    def break_by(self, name: str, error: Exception) -> bool:
+        """Let an actor that was called outside of its turns crash by what it raised there."""
+        return self.tell(name, Raise(error), Lane.SYSTEM)
 
     # -- helpers -------------------------------------------------------------------------------------------------
 

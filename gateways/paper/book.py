@@ -226,10 +226,19 @@ def _transaction(connection: apsw.Connection) -> Iterator[None]:
         raise
 
 
-def _create(connection: apsw.Connection, deposit: Mapping[str, Decimal]) -> None:
+def demand_deposit(deposit: Mapping[str, Decimal]) -> None:
+    """Refuse a deposit below 0.
+
+    Raises:
+        ValueError: it names the asset.
+    """
     for asset, amount in deposit.items():
         if not (amount.is_finite() and amount >= 0):
             raise ValueError(f"the deposit of {asset} must be at least 0, was {amount}")
+
+
+def _create(connection: apsw.Connection, deposit: Mapping[str, Decimal]) -> None:
+    demand_deposit(deposit)
     with _transaction(connection):
         schema.create_tables(connection)
         _post(connection, NEVER, (Money(amount, asset) for asset, amount in deposit.items()), None)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
-from domain.market import Bar, Instant, Instrument
+from domain.market import Bar, Closing, Instant, Instrument
 from domain.money import Money
 from domain.order import Terms
 from domain.venue import OrderNotFound, OrderSeen, Refused, Reply, Unproven
@@ -19,6 +19,7 @@ from gateways.paper.book import NEVER, OUT_OF_FUNDS, Book
 from gateways.paper.fees import fee_of, legs_of, taken_from_lock
 from gateways.paper.floor import Floor
 from gateways.paper.matching import Match, Working, match
+from gateways.paper.passing_book import PassingBook
 from gateways.paper.rules import Circumstances, Refusal, judge
 from gateways.paper.settings import PaperSettings
 
@@ -37,7 +38,9 @@ class PaperVenue:
     on from what is in the book.
     """
 
-    def __init__(self, book: Book, instruments: Mapping[str, Instrument], settings: PaperSettings, cue: Cue) -> None:
+    def __init__(
+        self, book: Book | PassingBook, instruments: Mapping[str, Instrument], settings: PaperSettings, cue: Cue
+    ) -> None:
         self._book = book
         self._instruments = instruments
         self._symbols = {(instrument.base, instrument.quote): symbol for symbol, instrument in instruments.items()}
@@ -69,6 +72,17 @@ class PaperVenue:
         """
         return cls(Book.open(Path(path), deposit), instruments, settings, cue)
 
+    @classmethod
+    def passing(
+        cls, *, instruments: Mapping[str, Instrument], deposit: Mapping[str, Decimal], settings: PaperSettings
+    ) -> "PaperVenue":
+        """Return a venue whose book is gone with the process.
+
+        Raises:
+            ValueError: the deposit is below 0.
+        """
+        return cls(PassingBook(deposit), instruments, settings, nothing)
+
     @property
     def is_used(self) -> bool:
         """Say whether anything was ever written down but the deposit."""
@@ -91,6 +105,10 @@ class PaperVenue:
         since = self._now
         if at < since:
             return
+        if self._floor is not None and not self._floor and self._book.head <= since < at:
+            # Nobody waits for these bars, as for nearly all.
+            self._now, self._bars = at, {bar.symbol: bar for bar in bars}
+            return
         # The book may have results of these bars, or of bars between, only where it was read late or is ahead of us.
         shown = {bar.symbol: bar for bar in bars} | (self._bars if at == since else {})
         is_behind = self._floor is None or self._book.head > since or self._book.head >= at
@@ -104,6 +122,17 @@ class PaperVenue:
         self._now, self._bars, self._floor = at, shown, floor
         if matches or is_behind:
             self._tell(since if NEVER < since < at else at - 1, at)
+
+    def count_idle(self, run: Sequence[Closing]) -> int:
+        """Return how many of these closings, which follow what was shown, would do nothing to any order."""
+        if self._floor is None:
+            return 0
+        if not self._floor:
+            return len(run)
+        for place, (_at, bars) in enumerate(run):
+            if self._match({bar.symbol: bar for bar in bars}, self._floor, done=NONE):
+                return place
+        return len(run)
 
     def submit(self, terms: Terms, reply: Reply) -> None:
         """Take an order, or refuse it with a code; a client id seen before is answered with the order that has it."""

@@ -11,6 +11,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=100)]
 RequestId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 
 TAIL_MAX = 1_000
+CRASHES_MAX = 100
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,6 +30,12 @@ class Tail(Question, frozen=True):
 
     n: Annotated[int, Meta(ge=0, le=TAIL_MAX)] = 20
     follow: bool = False
+
+
+class Crashes(Question, frozen=True):
+    """How many crashes to tell of."""
+
+    n: Annotated[int, Meta(ge=1, le=CRASHES_MAX)] = 10
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -56,6 +63,12 @@ class ActorOrder(Order, frozen=True, kw_only=True):
     actor: Name
 
 
+class QuarantineOrder(ActorOrder, frozen=True, kw_only=True):
+    """Which messages are meant: those to an actor with one fingerprint."""
+
+    fingerprint: Annotated[str, Meta(pattern=r"^[0-9a-f]{12}$")]
+
+
 class LogLevel(Order, frozen=True, kw_only=True):
     """The level from now on."""
 
@@ -69,6 +82,9 @@ METHODS: dict[str, type[Question] | type[Order]] = {
     "orders": Orders,
     "performance": Question,
     "tail": Tail,
+    "crashes": Crashes,
+    "quarantine": Question,
+    "dead-letters": Question,
     "pause": Order,
     "resume": Order,
     "halt": Halt,
@@ -76,6 +92,8 @@ METHODS: dict[str, type[Question] | type[Order]] = {
     "cancel-all": Order,
     "restart": ActorOrder,
     "crash": ActorOrder,
+    "quarantine-retry": QuarantineOrder,
+    "quarantine-drop": QuarantineOrder,
     "reload": Order,
     "loglevel": LogLevel,
     "snapshot": Order,

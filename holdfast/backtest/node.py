@@ -5,6 +5,8 @@ Nothing of it outlives the process, so what is recorded counts as durable at onc
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,13 +14,15 @@ from typing import Any, Self
 from actors.health import Machine
 from domain.market import Instant
 from gateways.paper import PaperVenue
-from holdfast.ground import build_system, first_events, look_back, open_venue, opening_of, run_job
-from holdfast.parts import Parts
+from holdfast.backtest.recovery import BacktestRecovery
+from holdfast.ground import build_system, first_events, look_back, opening_of, run_job
+from holdfast.parts import Parts, audiences_of, paper_settings
+from holdfast.passage import Passage
 from holdfast.recovery import draft_of
 from holdfast.wiring import Current, Ports, trading_tree
 from messages.node import NodeStopped
 from persistence.journal import Journal
-from supervision import AtOnceRecorder, Break, Exit, Express, Lane, Recorded, SupervisionError
+from supervision import AtOnceRecorder, Break, Exit, Express, Lane, Recorded, SupervisionError, SupervisorReport
 from supervision.system import Report
 
 WALL_MS = 1_700_000_000_000
@@ -36,17 +40,22 @@ class BacktestNode:
         *,
         folder: str = ".",
         hear: Callable[[Sequence[Recorded]], None] = lambda records: None,
+        mark: Callable[[Instant, Decimal], None] = lambda at, equity: None,
         look: Callable[[Instant], None] = lambda at: None,
+        by_messages: bool = False,
         by_own_loop: bool = False,
     ) -> None:
         """Set the stage.
 
-        `folder` is where the configuration's relative paths start; `hear` is told what is recorded, as it is; `look`,
-        how far the market has come.  `by_own_loop` lets pykka handle each message, which changes the speed alone.
+        `folder` is where the configuration's relative paths start.  `hear` is told what is recorded, as it is; `mark`,
+        what the account is worth where that is not recorded; `look`, how far the market has come.  `by_messages` lets
+        every bar go by messages and into the journal, `by_own_loop` lets pykka handle each: both take longer, and the
+        tests compare them.
         """
         self.ended = False
         self.root_exit: Exit | None = None
-        self.reports: list[Report] = []
+        self._given_up = ""
+        """Which part had to be given up, and why."""
         self._current = Current(parts)
         self._folder = folder
         self._hear = hear
@@ -55,8 +64,6 @@ class BacktestNode:
             self._journal = journal = opened.enter_context(closing(Journal.open(home)))
             self._past = look_back(home, journal.last_seq)
             self._opening = opening_of(self._past, parts, home)
-            venue = open_venue(home, parts, self._opening, cue=None)
-            opened.callback(venue.close)
             self._files = opened.pop_all()
         self._recorder = recorder = AtOnceRecorder(self._append, journal.last_seq)
         self.stage = Express(recorder=recorder, wall_ms=WALL_MS, by_own_loop=by_own_loop)
@@ -67,13 +74,22 @@ class BacktestNode:
             boot=journal.boot,
             runtime=self.stage,
             recorder=recorder,
-            on_report=self.reports.append,
+            on_report=self._hear_report,
             on_root_end=self._root_ended,
             on_stuck=lambda why: None,
             seed=0,
             cue=None,
+            recover=BacktestRecovery(home, recorder.wait, parts),
         )
         self.switchboard = self.system.switchboard
+        venue = PaperVenue.passing(
+            instruments=parts.shape.instruments,
+            deposit=parts.settings.venue.balances if self._opening is None else self._opening.cash,
+            settings=paper_settings(parts.settings),
+        )
+        audiences = audiences_of(parts.shape, parts.source)
+        passage = partial(Passage, audiences, count_unmatched=venue.count_idle, mark=mark, look=look)
+        self._shortcut = None if by_messages else passage
         self._tree = trading_tree(self._current, self._ports(venue))
 
     def __enter__(self) -> Self:
@@ -116,9 +132,9 @@ class BacktestNode:
         Raises:
             SupervisionError: the node gave itself up.
         """
-        self.stage.run_until(lambda: self.ended or self.root_exit is not None or until(), steps_max=TURNS_MAX)
-        if self.root_exit is not None:
-            raise SupervisionError(f"a backtest must come to the end of its data, the node gave up: {self.root_exit}")
+        self.stage.run_until(lambda: self.ended or bool(self._given_up) or until(), steps_max=TURNS_MAX)
+        if self._given_up:
+            raise SupervisionError(f"a backtest must come to the end of its data, gave up: {self._given_up}")
 
     def stop(self, reason: str) -> None:
         """End in order, write down why, and have all of it in the journal."""
@@ -141,6 +157,10 @@ class BacktestNode:
     def _append(self, records: Sequence[Recorded]) -> None:
         self._hear(records)
         self._journal.append([draft_of(record) for record in records], tables_follow=True)
+
+    def _hear_report(self, report: Report) -> None:
+        if isinstance(report, SupervisorReport) and report.context == "shutdown" and not self._given_up:
+            self._given_up = f"{report.supervisor}, for {report.offender.name} ended with {report.reason}"
 
     def _root_ended(self, reason: Exit) -> None:
         self.root_exit = reason
@@ -166,6 +186,7 @@ class BacktestNode:
             pause_s=self._pause,
             at_end=self._data_ended,
             summary_after=lambda at: at,
+            shortcut=self._shortcut,
         )
 
 

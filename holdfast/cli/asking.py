@@ -35,10 +35,25 @@ def ask(
     write: Callable[[str, Any], str] = write_answer,
 ) -> int:
     """Ask the node and write its answer."""
+    return ask_or_else(home, method, params, None, as_json=as_json, write=write)
+
+
+def ask_or_else(
+    home: Path,
+    method: str,
+    params: dict[str, Any],
+    look: Callable[[], Any] | None,
+    *,
+    as_json: bool,
+    write: Callable[[str, Any], str] = write_answer,
+) -> int:
+    """Ask the node, or look oneself where none runs, and write the answer."""
     try:
         answer = AdminClient(home / SOCKET).call(method, params, SILENCE_S)
     except NodeUnreachable as error:
-        raise _advised(error, home, params) from None
+        if look is None or error.was_reached:
+            raise _advised(error, home, params) from None
+        answer = look()
     if as_json:
         say_json(answer)
     else:

@@ -3,12 +3,17 @@
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
-from holdfast.cli.asking import ask, stream
+from holdfast.cli.asking import ask, ask_or_else, stream
 from holdfast.cli.options import HERE, At
-from holdfast.cli.tables import as_event, as_outcome
+from holdfast.cli.tables import as_crashes, as_event, as_outcome
 
 app = App(name="ctl", help="Steer the node that runs in this home.")
+quarantine = App(
+    name="quarantine", help="Show the messages that ended their actor twice and are not delivered any more."
+)
+app.command(quarantine)
 
 RequestId = Annotated[
     str,
@@ -57,6 +62,70 @@ def orders(
 def performance(*, at: At = HERE) -> int:
     """Show return, drawdown, fees, trades, restarts of actors and uptime."""
     return _ask(at, "performance")
+
+
+@app.command
+def crashes(
+    *,
+    n: Annotated[int, Parameter(name=("-n", "--lines"), validator=Number(gte=1, lte=100))] = 10,
+    at: At = HERE,
+) -> int:
+    """Show what crashed or hung, newest first: why, what it had in hand and before, its stack; also without a node.
+
+    Parameters
+    ----------
+    n
+        How many crashes, at most 100.
+    """
+
+    def look() -> Any:
+        from holdfast.crashes import crashes as read
+
+        return read(at.folder, n)
+
+    return ask_or_else(
+        at.folder, "crashes", {"n": n}, look, as_json=at.as_json, write=lambda _method, found: as_crashes(found)
+    )
+
+
+@app.command(name="dead-letters")
+def dead_letters(*, at: At = HERE) -> int:
+    """Show what could not be delivered: to whom, of which type, why and how many."""
+    return _ask(at, "dead-letters")
+
+
+@quarantine.default
+def show_quarantine(*, at: At = HERE) -> int:
+    """Show the messages that ended their actor twice and are not delivered any more."""
+    return _ask(at, "quarantine")
+
+
+@quarantine.command
+def retry(actor: str, fingerprint: str, /, *, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
+    """Deliver what waits in quarantine, and all messages like it from now on.
+
+    Parameters
+    ----------
+    actor
+        Whom the messages are for.
+    fingerprint
+        What they have in common, as `holdfast ctl quarantine` shows it.
+    """
+    return _order(at, "quarantine-retry", request_id, actor=actor, fingerprint=fingerprint, reason=reason)
+
+
+@quarantine.command
+def drop(actor: str, fingerprint: str, /, *, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
+    """Forget what waits in quarantine; messages like it are delivered again from now on.
+
+    Parameters
+    ----------
+    actor
+        Whom the messages are for.
+    fingerprint
+        What they have in common, as `holdfast ctl quarantine` shows it.
+    """
+    return _order(at, "quarantine-drop", request_id, actor=actor, fingerprint=fingerprint, reason=reason)
 
 
 @app.command
@@ -165,7 +234,7 @@ def stop(*, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> i
 @app.command
 def tail(
     *,
-    n: Annotated[int, Parameter(name=("-n", "--lines"))] = 20,
+    n: Annotated[int, Parameter(name=("-n", "--lines"), validator=Number(gte=0, lte=1_000))] = 20,
     follow: Annotated[bool, Parameter(name=("--follow", "-f"), negative=(), show_default=False)] = False,
     at: At = HERE,
 ) -> int:

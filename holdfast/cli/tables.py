@@ -61,6 +61,28 @@ def as_event(event: Any) -> str:
     return f"{head}  {details}".rstrip()
 
 
+def as_crashes(crashes: Any) -> str:
+    """Return crashes as paragraphs, each with its stack."""
+    if not isinstance(crashes, list) or not crashes:
+        return as_text(crashes)
+    return "\n\n".join(map(_crash, crashes))
+
+
+def _crash(crash: Mapping[str, Any]) -> str:
+    up_again = crash["up_again_at"]
+    facts = {
+        "in hand": crash["message"],
+        "before": ", ".join(crash["last_messages"]),
+        "waiting": f"{crash['mailbox_depth']} messages",
+        "had lived": f"{crash['uptime_s']:g} s, epoch {crash['epoch']}, sequence {crash['seq']}",
+        "restarts": f"{crash['restarts_in_window']} within its supervisor's period",
+        "up again": f"after {(up_again - crash['at']) / 1000:g} s" if up_again else "no",
+    }
+    head = f"{crash['actor']}  {instant(crash['at'])}  {crash['reason']}"
+    lines = [f"  {name:<9}  {said or '-'}" for name, said in facts.items()]
+    return "\n".join([head, *lines, _indented(crash["stack"].rstrip(), "    ")])
+
+
 def cell(key: str, value: Any) -> str:
     """Return a single value as a person reads it; the unit is in its key's name."""
     match value:

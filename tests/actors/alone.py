@@ -16,6 +16,7 @@ from supervision import (
     ChildSpec,
     Crashed,
     Lane,
+    MailboxSpec,
     Recorded,
     Recovered,
     Seat,
@@ -27,6 +28,7 @@ from supervision import (
     Switchboard,
     System,
 )
+from supervision.mailbox_spec import DEFAULT_MAILBOX
 
 Make = Callable[[System, Seat], Actor]
 LISTENERS = ("positions", "venue", "executor", "archivist", "health")
@@ -38,7 +40,7 @@ SOMEBODY = "somebody"
 class Alone:
     """The actor, everything it has said, and the means to let things happen to it."""
 
-    def __init__(self, name: str, make: Make, *, seed: int = 0) -> None:
+    def __init__(self, name: str, make: Make, *, seed: int = 0, mailbox: MailboxSpec = DEFAULT_MAILBOX) -> None:
         self.name = name
         self.said: list[Any] = []
         """Events it recorded, whether they are on disk or not."""
@@ -69,7 +71,7 @@ class Alone:
             cue=self._cue,
         )
         listeners = (self._listener(each) for each in (*LISTENERS, SOMEBODY) if each != name)
-        self._root = _root((*listeners, ChildSpec(name=name, start=make, settles=True)))
+        self._root = _root((*listeners, ChildSpec(name=name, start=make, settles=True, mailbox=mailbox)))
         self._lives = False
 
     def live(self) -> Self:

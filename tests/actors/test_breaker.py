@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.breaker import Breaker, BreakerMemory, BreakerState
+from actors.breaker import Breaker
+from actors.breaker_memory import BreakerMemory, BreakerState
 from domain.limits import Limits
 from domain.market import DAY_MS, HOUR_MS, MINUTE_MS
 from domain.proposal import Exit, Reason

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from actors.feed import Audience, Feed, FeedMemory
+from actors.feed import Feed
+from actors.feed_memory import Audience, FeedMemory
 from domain.market import MINUTE_MS, Bar
 from domain.proposal import proposal_id
 from gateways.recorded import RecordedMarket

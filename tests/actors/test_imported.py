@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from actors.breaker import BreakerMemory
+from actors.breaker_memory import BreakerMemory
 from actors.executor_memory import ExecutorMemory
 from actors.positions import PositionsMemory
 from domain.imported import Counters, HeldPosition, LastEntry

@@ -7,10 +7,11 @@ import pytest
 from actors.operator import COMMANDS_KEPT, Operator, OperatorMemory
 from messages.base import Event
 from messages.node import Command, CommandDone, CommandReceived, Mark, Marked, OperatorCommanded
+from supervision import MailboxSpec
 from tests.actors.alone import Alone
 from tests.actors.values import commanded
 
-ACTING: tuple[Command, ...] = ("restart", "reload", "loglevel", "stop", "crash")
+ACTING: tuple[Command, ...] = ("restart", "reload", "loglevel", "stop", "crash", "quarantine-drop")
 FOLDED: tuple[Command, ...] = ("pause", "resume", "halt", "flatten", "cancel-all")
 
 
@@ -20,8 +21,9 @@ class Desk:
     def __init__(self, *past: Event, outcome: tuple[bool, str] = (True, "as you say")) -> None:
         self.done: list[Command] = []
         self.answers: list[tuple[bool, str]] = []
+        self.fails_next = False
         self._outcome = outcome
-        self.alone = Alone("operator", self._make)
+        self.alone = Alone("operator", self._make, mailbox=MailboxSpec(retains=True))
         self.alone.happen(*past)
         self.alone.live()
 
@@ -37,6 +39,9 @@ class Desk:
 
     def _act(self, command: OperatorCommanded) -> tuple[bool, str]:
         self.done.append(command.command)
+        if self.fails_next:
+            self.fails_next = False
+            raise OSError("the disk is gone")
         return self._outcome
 
 
@@ -181,6 +186,32 @@ def test_a_clerk_that_dies_in_the_midst_of_a_command_never_does_it_twice(events:
 
     assert len(desk.done) == events - 1
     assert desk.answers == [(True, "as you say") if events == 2 else CUT_SHORT]
+
+
+def test_a_command_that_waits_for_a_clerk_that_dies_is_done_by_the_next() -> None:
+    desk = Desk()
+
+    desk.alone.system.tell("operator", desk.request("crash"))
+    desk.alone.crash()
+
+    assert desk.done == ["crash"]
+    assert desk.answers == [(True, "as you say")]
+
+
+def test_what_a_clerk_had_written_down_and_not_begun_when_it_died_is_never_begun() -> None:
+    desk = Desk()
+    desk.alone.stall_disk()
+    for number in (1, 2, 3):
+        desk.order("crash", request_id=f"r{number}")
+    desk.fails_next = True
+
+    desk.alone.stall_disk(is_stalled=False)
+    desk.order("crash", request_id="r2")
+    desk.order("crash", request_id="r4")
+
+    assert desk.alone.crashes() == 1
+    assert desk.done == ["crash", "crash"], "the first, over which the clerk died, and the fourth"
+    assert [ok for ok, _detail in desk.answers] == [False, True]
 
 
 # -- snapshots -------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from gateways.sample import SampleMarket
+from holdfast import views
 from holdfast.acts import Acts
 from holdfast.config.loading import load_settings
 from holdfast.config.settings import Log
@@ -18,7 +19,7 @@ from holdfast.parts import Parts, gather
 from holdfast.replay import verify_everything
 from holdfast.staging import StagedNode
 from messages.codec import decode
-from messages.node import CommandReceived, ConfigurationChanged, Mark, OperatorCommanded, StateHashed
+from messages.node import Command, CommandReceived, ConfigurationChanged, Mark, OperatorCommanded, StateHashed
 from persistence.reader import JournalReader
 from supervision import Crashed
 from tests.actors.values import commanded
@@ -227,3 +228,40 @@ def test_a_stop_ends_the_node_although_the_clerk_dies_over_it_and_is_answered_wh
     assert ends == ["stopped by an operator"]
     assert answers == [answer]
     assert performed == ["stop"]
+
+
+def until_quiet(node: StagedNode, name: str) -> None:
+    """Let a node live until an actor is up and has no ordinary message waiting."""
+
+    def is_quiet() -> bool:
+        vitals = next(each for each in node.switchboard.vitals() if each.name == name)
+        return vitals.up and vitals.mailbox_depth == 0
+
+    node.stage.run_until(is_quiet)
+
+
+# -- quarantine ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["quarantine-retry", "quarantine-drop"])
+def test_what_waits_in_quarantine_is_delivered_or_dropped_by_a_command(
+    node: StagedNode, acts: Acts, command: Command
+) -> None:
+    for _ in range(4):
+        node.system.tell("health", "nonsense")
+        until_quiet(node, "health")
+    (case,) = views.quarantine_view(node.switchboard.quarantine.cases())
+    target = f"{case['actor']} {case['fingerprint']}"
+
+    answer = acts(commanded(command, target=target))
+    again = acts(commanded(command, target=target))
+
+    assert (case["actor"], case["message"], case["deaths"], case["waiting"]) == ("health", "'nonsense'", 2, 2)
+    assert answer[0]
+    assert answer[1].startswith(
+        "2 that waited are delivered" if command == "quarantine-retry" else "2 that waited are dropped"
+    )
+    assert again == (False, f"no messages to health with the fingerprint {case['fingerprint']} are in quarantine")
+    buried = views.dead_letters_view(node.switchboard.dead_letters)
+    expected = {"to": "health", "type": "str", "why": "quarantined", "count": 2}
+    assert (expected in buried) is (command == "quarantine-drop")

@@ -14,12 +14,38 @@ from holdfast.backtest.plan import plan_backtest
 from holdfast.backtest.running import Ran, run_backtest
 from holdfast.config.problems import ConfigurationError
 from holdfast.exit_codes import ExitCode
-from holdfast.replay import verify_everything
+from holdfast.replay import rebuild, verify_everything
 from tests.endurance.nodes import ROOT, Outcome, outcome_of, run_to_end
 
 FIRST = 1_704_067_200_000
 SETTINGS = ("feed.frames=['1m', '15m']", "feed.warmup_bars=10", "risk.symbol_exposure_max=0.9")
 PARAMETERS = ("timeframe=1m", "fast=5", "slow=13", "cooldown_minutes=3", "stop_atr=1.5", "take_profit_atr=2")
+
+
+RAISING = """
+class Raising:
+    timeframes = ("1m",)
+
+    def __init__(self, symbols, parameters):
+        self.bars = 0
+
+    def on_bar(self, bar):
+        self.bars += 1
+
+    def on_score(self, score):
+        pass
+
+    def propose(self, view):
+        if self.bars > 200:
+            raise ValueError("the moon is not full")
+        return ()
+
+    def save(self):
+        return {"bars": self.bars}
+
+    def restore(self, state):
+        self.bars = state["bars"]
+"""
 
 
 def write_walk(file: Path, *, seed: int, bars: int, price: float = 100.0) -> None:
@@ -124,3 +150,41 @@ def test_a_folder_that_has_a_journal_is_left_alone(bars: Path, tmp_path: Path) -
 
     with pytest.raises(ConfigurationError, match="a folder without a journal"):
         run(bars, journal=tmp_path)
+
+
+def test_a_strategy_that_fails_for_good_ends_the_backtest_and_is_named(bars: Path, tmp_path: Path) -> None:
+    file = tmp_path / "raising.py"
+    file.write_text(RAISING)
+
+    done = command("--data", str(bars), "--strategy", f"{file}:Raising", "--set", "feed.frames=['1m']")
+
+    assert done.returncode == ExitCode.GAVE_UP
+    assert "gave up: strategies, for strategy.raising" in done.stderr
+    assert "the moon is not full" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_node_does_not_go_on_with_the_journal_of_a_backtest(bars: Path, tmp_path: Path) -> None:
+    run(bars, journal=tmp_path)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "holdfast", "run", "--home", str(tmp_path), "--set", "feed.speed=max"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == ExitCode.CONFIGURATION
+    assert "one of a backtest" in done.stderr
+
+
+def test_a_journal_is_not_read_with_other_bars_than_the_backtest_had(bars: Path, tmp_path: Path) -> None:
+    file = tmp_path / "BTCUSDT_1m.csv"
+    write_walk(file, seed=1, bars=1_500)
+    run(file, journal=tmp_path / "kept")
+
+    write_walk(file, seed=2, bars=1_500)
+
+    with pytest.raises(ConfigurationError, match="put these files back"):
+        rebuild(tmp_path / "kept")

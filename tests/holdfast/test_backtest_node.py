@@ -8,6 +8,9 @@ import pytest
 
 from holdfast.backtest.node import BacktestNode
 from holdfast.backtest.plan import Plan, plan_backtest
+from holdfast.backtest.tape import Tape
+from holdfast.replay import rebuild
+from supervision import JournaledActor
 from tests.endurance.nodes import Outcome, outcome_of
 from tests.holdfast.test_backtest import PARAMETERS, SETTINGS, write_walk
 
@@ -16,7 +19,9 @@ PATIENCE = (
     "supervision.backoff.base_s=0.001",
     "supervision.backoff.cap_s=0.01",
 )
-PARTS = ("feed", "sentiment", "strategy.ema_cross", "breaker", "executor", "venue", "positions", "guard", "market")
+NAMES = ("feed", "sentiment", "strategy.ema_cross", "breaker", "executor", "venue", "positions")
+PARTS = (*NAMES, "guard", "market")
+every_way = pytest.mark.parametrize("by_messages", [False, True])
 
 
 @pytest.fixture(scope="module")
@@ -34,43 +39,81 @@ class Deaths:
     def __init__(self, node: BacktestNode, seed: int) -> None:
         self._node = node
         self._random = random.Random(seed)
-        self._next = 500
+        self._next = 300
         self.count: Counter[str] = Counter()
 
     def __call__(self) -> bool:
         if self._node.stage.steps >= self._next:
-            self._next += self._random.randrange(20, 200)
+            self._next += self._random.randrange(10, 60)
             name = self._random.choice(PARTS)
             self.count[name] += self._node.crash(name)
         return False
 
 
-def live(plan: Plan, home: Path, *, by_own_loop: bool = False, deaths: int | None = None) -> tuple[str, Counter[str]]:
+def live(
+    plan: Plan, home: Path, *, by_messages: bool = False, by_own_loop: bool = False, deaths: int | None = None
+) -> tuple[str, Counter[str]]:
     """Run a plan in a home; return the head of its chain and who was broken how often."""
-    with BacktestNode(plan.parts(), home, by_own_loop=by_own_loop) as node:
+    with BacktestNode(plan.parts(), home, by_messages=by_messages, by_own_loop=by_own_loop) as node:
         befall = Deaths(node, deaths or 0)
         node.run(befall if deaths is not None else lambda: False)
         node.stop("end of data")
         return node.head, befall.count
 
 
-def test_quick_turns_record_what_the_loop_of_pykka_records_hash_for_hash(plan: Plan, tmp_path: Path) -> None:
-    quick, _ = live(plan, tmp_path / "quick")
-    slow, _ = live(plan, tmp_path / "slow", by_own_loop=True)
+def states_of(node: BacktestNode) -> dict[str, bytes]:
+    """Return what each living actor remembers, by its name."""
+    return {
+        name: actor._memory.save() for name in NAMES if isinstance(actor := node.system.actor(name), JournaledActor)
+    }
+
+
+@every_way
+def test_quick_turns_record_what_the_loop_of_pykka_records_hash_for_hash(
+    plan: Plan, tmp_path: Path, by_messages: bool
+) -> None:
+    quick, _ = live(plan, tmp_path / "quick", by_messages=by_messages)
+    slow, _ = live(plan, tmp_path / "slow", by_messages=by_messages, by_own_loop=True)
 
     assert quick == slow
     assert len(outcome_of(tmp_path / "quick").fills) > 20
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_they_do_under_failures_too(plan: Plan, tmp_path: Path, seed: int) -> None:
-    quick, deaths = live(plan, tmp_path / "quick", deaths=seed)
-    slow, deaths_again = live(plan, tmp_path / "slow", by_own_loop=True, deaths=seed)
+@every_way
+@pytest.mark.parametrize("seed", [1, 2])
+def test_they_do_under_failures_too(plan: Plan, tmp_path: Path, seed: int, by_messages: bool) -> None:
+    quick, deaths = live(plan, tmp_path / "quick", by_messages=by_messages, deaths=seed)
+    slow, again = live(plan, tmp_path / "slow", by_messages=by_messages, by_own_loop=True, deaths=seed)
 
     assert quick == slow
-    assert deaths == deaths_again
+    assert deaths == again
     assert sum(deaths.values()) > 20
-    assert set(deaths) == set(PARTS)
+    assert len(deaths) >= len(PARTS) - 1
+
+
+def test_bars_that_pass_come_to_what_messages_come_to(plan: Plan, tmp_path: Path) -> None:
+    told: list[list[tuple[int, float]]] = []
+    for by_messages in (False, True):
+        tape, home = Tape(), tmp_path / f"{by_messages}"
+        with BacktestNode(plan.parts(), home, hear=tape.hear, mark=tape.mark, by_messages=by_messages) as node:
+            node.run()
+            node.stop("end of data")
+        told.append(sorted(zip(tape.marks_at, tape.equity, strict=True)))
+
+    assert outcome_of(tmp_path / "False") == outcome_of(tmp_path / "True")
+    assert told[0] == told[1]
+    assert len(told[0]) > 300
+
+
+def test_what_a_journal_tells_again_is_what_its_actors_remembered(plan: Plan, tmp_path: Path) -> None:
+    with BacktestNode(plan.parts(), tmp_path) as node:
+        node.run()
+        lived = states_of(node)
+        node.stop("end of data")
+
+    rebuilt, _ = rebuild(tmp_path)
+    assert {name: rebuilt.memories[name].save() for name in lived} == lived
+    assert set(lived) == set(NAMES)
 
 
 def test_failures_change_nothing_of_the_outcome(plan: Plan, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from holdfast.cli.quick import QUESTIONS, answer_quickly
 from holdfast.exit_codes import ExitCode, exit_code_of
 
 ROOT = Path(__file__).resolve().parents[2]
+POISON = ("feed", "0123456789ab")
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +96,10 @@ def command(*tokens: str, **more: Any) -> subprocess.CompletedProcess[str]:
         ["ctl", "restart"],
         ["ctl", "loglevel", "loud"],
         ["ctl", "tail", "-n", "many"],
+        ["ctl", "tail", "-n", "5000"],
+        ["ctl", "crashes", "-n", "0"],
+        ["ctl", "quarantine", "retry", "feed"],
+        ["ctl", "quarantine", "forget", "feed", "0123456789ab"],
         ["journal", "tail", "-n", "-1"],
         ["journal", "export", "--after", "x"],
         ["replay", "--to", "yesterday"],
@@ -258,6 +263,12 @@ def test_run_hands_over_what_it_was_told_and_returns_the_nodes_code(
         (["cancel-all"], {"reason": ""}),
         (["restart", "feed"], {"actor": "feed", "reason": ""}),
         (["crash", "executor"], {"actor": "executor", "reason": ""}),
+        (["crashes"], {"n": 10}),
+        (["crashes", "-n", "3"], {"n": 3}),
+        (["dead-letters"], {}),
+        (["quarantine"], {}),
+        (["quarantine", "retry", *POISON], {"actor": "feed", "fingerprint": POISON[1], "reason": ""}),
+        (["quarantine", "drop", *POISON], {"actor": "feed", "fingerprint": POISON[1], "reason": ""}),
         (["reload"], {"reason": ""}),
         (["loglevel", "debug"], {"level": "debug", "reason": ""}),
         (["snapshot"], {"reason": ""}),
@@ -270,11 +281,12 @@ def test_every_command_asks_what_it_says(node: Node, tokens: list[str], params: 
     (request,) = node.asked
     given = {key: value for key, value in request.params.items() if key != "request_id"}
     assert code == ExitCode.OK
-    assert (request.method, given) == (tokens[0], params)
+    words = "-".join(tokens[:2])
+    assert (request.method, given) == (words if words in METHODS else tokens[0], params)
 
 
 def test_every_method_of_the_socket_has_a_command() -> None:
-    assert set(METHODS) == _commands_of(_resolved("ctl"))
+    assert set(METHODS) == {"-".join(path) for path in _paths_below(_resolved("ctl"), [])}
 
 
 def test_what_changes_something_has_a_request_id_of_its_own_or_the_one_that_was_given(node: Node) -> None:
@@ -325,6 +337,45 @@ def test_what_came_of_a_command_is_one_line(node: Node, capsys: pytest.CaptureFi
     run_command_line(["ctl", "snapshot"])
 
     assert capsys.readouterr().out.splitlines() == ["pause: done", "snapshot: at 17"]
+
+
+CRASH = {
+    "actor": "feed",
+    "at": 1_623_326_400_000,
+    "seq": 812,
+    "restarts_in_window": 2,
+    "up_again_at": 1_623_326_400_250,
+    "epoch": 1_000_021,
+    "reason": "crash(ValueError: no)",
+    "stack": "Traceback\n  line 1\n",
+    "message": "Poke()",
+    "last_messages": ["Wake", "BarsClosed"],
+    "mailbox_depth": 3,
+    "mailbox_types": [],
+    "uptime_s": 4.5,
+    "ancestors": ["market"],
+}
+
+
+def test_crashes_are_told_in_paragraphs_with_their_stacks(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    node.answer = [CRASH, CRASH | {"up_again_at": None, "last_messages": []}]
+
+    run_command_line(["ctl", "crashes"])
+
+    first, second = capsys.readouterr().out.split("\n\n")
+    assert first.splitlines() == [
+        "feed  2021-06-10 12:00:00  crash(ValueError: no)",
+        "  in hand    Poke()",
+        "  before     Wake, BarsClosed",
+        "  waiting    3 messages",
+        "  had lived  4.5 s, epoch 1000021, sequence 812",
+        "  restarts   2 within its supervisor's period",
+        "  up again   after 0.25 s",
+        "    Traceback",
+        "      line 1",
+    ]
+    assert "  before     -" in second
+    assert "  up again   no" in second
 
 
 def test_a_tree_is_drawn_as_one(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
@@ -554,10 +605,15 @@ def _commands_of(group: App) -> set[str]:
 
 
 def _all_commands() -> list[list[str]]:
-    paths: list[list[str]] = []
-    for name in _commands_of(app):
-        paths += [[name], *([name, inner] for inner in _commands_of(_resolved(name)))]
-    return sorted(paths)
+    return sorted(_paths_below(app, []))
+
+
+def _paths_below(group: App, path: list[str]) -> Iterator[list[str]]:
+    for name in _commands_of(group):
+        inner = group[name]
+        assert isinstance(inner, App)
+        yield [*path, name]
+        yield from _paths_below(inner, [*path, name])
 
 
 def test_every_command_says_in_a_sentence_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:

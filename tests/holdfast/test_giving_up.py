@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors.breaker import BreakerState
+from actors.breaker_memory import BreakerState
 from gateways.sample import SampleMarket
 from holdfast.config.loading import load_settings
 from holdfast.parts import Parts, gather

@@ -379,6 +379,40 @@ def test_a_part_is_restarted_by_hand(node: Node, name: str) -> None:
     )
 
 
+def test_crashes_are_told_with_what_was_in_hand_and_the_stack_newest_first(node: Node) -> None:
+    for name in ("herald", "breaker"):
+        assert node.order("crash", actor=name, reason=f"to be told of {name}")["ok"]
+        node.wait_until(lambda: not node.status()["down"], "everything up")
+
+    def told() -> Any:
+        crashes = node.call("crashes", n=2)
+        return crashes if all(each["up_again_at"] for each in crashes) else None
+
+    newest, before = node.wait_until(told, "word of both being up again")
+
+    assert [(each["actor"], each["message"]) for each in (newest, before)] == [
+        ("breaker", "Break(reason='to be told of breaker')"),
+        ("herald", "Break(reason='to be told of herald')"),
+    ]
+    assert "Crashed: breaker was broken on purpose: to be told of breaker" in newest["reason"]
+    assert newest["stack"].startswith("Traceback")
+    assert newest["last_messages"]
+    assert newest["up_again_at"] >= newest["at"] > before["at"]
+    assert newest["restarts_in_window"] > 0
+
+
+def test_what_is_not_in_quarantine_is_neither_delivered_nor_dropped(node: Node) -> None:
+    answers = [
+        node.order(command, actor="feed", fingerprint="0123456789ab")
+        for command in ("quarantine-retry", "quarantine-drop")
+    ]
+
+    assert node.call("quarantine") == []
+    for answer in answers:
+        assert not answer["ok"]
+        assert answer["detail"].endswith("found 'feed 0123456789ab'")
+
+
 def test_a_part_that_is_not_there_is_not_crashed(node: Node) -> None:
     answer = node.order("crash", actor="nobody")
 

@@ -187,3 +187,14 @@ def test_an_export_is_one_json_object_a_line_with_the_payload_decoded(tmp_path: 
     assert lines[2]["payload"] == {"strategy": "cross", "at": 3, "attempt": 1}
     assert lines[9]["kind"] == "MarketEnded"
     assert lines[9]["hash"] == last_hash.hex()
+
+
+@given(st.integers(0, 300), st.integers(1, 700))
+@settings(max_examples=25, deadline=None)
+def test_the_newest_of_a_kind_come_first_and_no_more_than_were_asked_for(long: Path, limit: int, scanned: int) -> None:
+    with JournalReader(long) as reader, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("persistence.reader.SCANNED", scanned)
+        found = [(record.seq, record.kind) for record in reader.read_newest(["MarketEnded"], limit)]
+
+    all_of_them = [(seq, "MarketEnded") for seq in range(2 * CHUNK, 0, -10)]
+    assert found == all_of_them[:limit]

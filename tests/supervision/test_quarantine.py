@@ -59,12 +59,12 @@ def test_what_is_quarantined_is_delivered_when_it_is_tried_again() -> None:
     (case,) = house.switchboard.quarantine.cases()
     poisoned.is_cured = True
     house.log.clear()
-    assert house.switchboard.quarantine.retry("a", case.fingerprint)
+    assert house.switchboard.quarantine.retry("a", case.fingerprint) == 2
     house.rest()
 
     assert house.log == [("took", "a", Poke("poison"))] * 2
     assert house.switchboard.quarantine.cases() == []
-    assert not house.switchboard.quarantine.retry("a", case.fingerprint)
+    assert house.switchboard.quarantine.retry("a", case.fingerprint) is None
 
 
 def test_what_is_tried_again_and_still_kills_is_quarantined_again() -> None:
@@ -161,9 +161,11 @@ def test_what_is_kept_has_a_limit() -> None:
         house.switchboard.quarantine.blame("a", Poke(n), "once")
 
     (case,) = house.switchboard.quarantine.cases()
-    assert case.waiting == KEPT_MAX + 5
+    assert case.waiting == KEPT_MAX
+    assert house.switchboard.dead_letters.counts == {("a", "Poke", "quarantined"): 5}
     assert len(house.switchboard.quarantine._cases) <= FINGERPRINTS_MAX
-    assert house.switchboard.quarantine.drop("a", case.fingerprint)
+    assert house.switchboard.quarantine.drop("a", case.fingerprint) == KEPT_MAX
+    assert house.dead_letters("a") == KEPT_MAX + 5
 
 
 def test_a_message_that_cannot_be_shown_can_be_quarantined() -> None:

@@ -188,7 +188,7 @@ def test_what_waits_for_somebody_who_is_down_when_it_may_leave_is_a_dead_letter(
     board.switchboard.close("venue", board.seats["venue"].epoch, Exit("crash"))
     board.durable(1)
 
-    assert board.switchboard.dead_letters.counts == {("venue", "Letter"): 1}
+    assert board.switchboard.dead_letters.counts == {("venue", "Letter", "down"): 1}
 
 
 def test_a_plain_actor_too_waits_for_what_it_has_heard() -> None:
@@ -368,7 +368,7 @@ def test_a_message_for_one_incarnation_does_not_reach_another() -> None:
 
     assert not board.switchboard.tell("a", Poke(), epoch=old)
     assert board.switchboard.tell("a", Poke(), epoch=board.seats["a"].epoch)
-    assert board.switchboard.dead_letters.counts == {("a", "Poke"): 1}
+    assert board.switchboard.dead_letters.counts == {("a", "Poke", "down"): 1}
 
 
 # -- settling --------------------------------------------------------------------------------------------------------

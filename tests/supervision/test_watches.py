@@ -129,7 +129,7 @@ def test_a_watcher_that_has_ended_is_told_nothing_and_its_successor_neither(runt
 
         assert downs(house) == []
         assert house.switchboard.watches._watches == {}
-        assert not any(kind == "Down" for _name, kind in house.switchboard.dead_letters.counts)
+        assert not any(letter.type == "Down" for letter in house.switchboard.dead_letters.counts)
 
 
 @on_all

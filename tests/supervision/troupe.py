@@ -229,7 +229,7 @@ class House:
 
     def dead_letters(self, to: str) -> int:
         """Count what could not be delivered to a name."""
-        return sum(n for (name, _kind), n in self.switchboard.dead_letters.counts.items() if name == to)
+        return sum(n for letter, n in self.switchboard.dead_letters.counts.items() if letter.to == to)
 
     def puppet(
         self,
