@@ -44,7 +44,6 @@ class MakesShortcut(Protocol):
         *,
         system: System,
         feed: FeedMemory,
-        next_step: Callable[[], Step | None],
         put_back: Callable[[Step], None],
     ) -> Shortcut:
         """Return it; what it takes and does not let through it puts back."""
@@ -78,11 +77,7 @@ class Feed(RememberingActor):
         self._pause_s = pause_s
         self._settle_limit_s = settle_limit_s
         self._at_end = at_end
-        self._shortcut = (
-            shortcut(system=system, feed=memory, next_step=self._take_out, put_back=self._put_back)
-            if shortcut
-            else None
-        )
+        self._shortcut = shortcut(system=system, feed=memory, put_back=self._put_back) if shortcut else None
         self._steps: Iterator[Step] | None = None
         self._step: Step | None = None
         self._histories: dict[tuple[str, str], HistoryRead | None] = {}
@@ -201,11 +196,8 @@ class Feed(RememberingActor):
     def _take_shortcut(self, shortcut: Shortcut) -> BarsPassed | None:
         if not self._known.state.closed_frames and self._next_offer() is not None:
             return None
+        self._steps = None  # The shortcut reads for itself.
         return shortcut.run()
-
-    def _take_out(self) -> Step | None:
-        step, self._step = self._next_step(), None
-        return step
 
     def _put_back(self, step: Step) -> None:
         self._step = step

@@ -12,6 +12,10 @@ from domain.money import ZERO
 LossLimit = Literal["daily_loss", "drawdown"]
 
 
+MARGIN = 1 + 1e-9
+"""What looks ahead in floats takes a loss for so much greater than it is: then it never sees one too late."""
+
+
 class Trip(msgspec.Struct, frozen=True):
     """A loss reached its limit; entries are denied from here on."""
 
@@ -78,7 +82,7 @@ class LossWatch(msgspec.Struct):
             "drawdown": self.peak_equity * (1 - drawdown_max),
         }
         open_ = [floor for limit, floor in floors.items() if limit not in self.tripped]
-        return float(max(open_)) * (1 + 1e-9) if open_ else -inf
+        return float(max(open_)) * MARGIN if open_ else -inf
 
     def trip(self, limit: LossLimit) -> None:
         """Latch a limit, once."""

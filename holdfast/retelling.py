@@ -78,12 +78,12 @@ class Retelling:
         state = self._feed.state
         at, frames = state.at, tuple(state.closed_frames)
         self._feed.take_frames(frames)
-        worth = self._positions.take_frames(at)
+        worth = self._positions.take_frames(at), self._positions.cash
         if self._sentiment is not None:
             self._sentiment.take_frames(at)
         for memory in self._strategies.values():
             memory.take_frames(frames, *worth)
-        for strategy in self._circle.of(state.told_frames)[:asked]:
+        for strategy in self._circle.of(frames)[:asked]:
             self._feed.take_offer(strategy)
             if strategy in self._strategies:
                 self._strategies[strategy].take_offer(at)

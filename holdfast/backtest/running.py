@@ -69,6 +69,8 @@ class Ran(msgspec.Struct, frozen=True):
     result: Result
     tape: Tape
     parts: Parts
+    closes: list[float]
+    """What the account was worth at the end of each day."""
 
 
 def run_backtest(plan: Plan, *, journal: Path | None, progress: bool) -> Ran:
@@ -99,7 +101,7 @@ def run_backtest(plan: Plan, *, journal: Path | None, progress: bool) -> Ran:
             seconds=time.monotonic() - began,
             cpu_seconds=time.process_time() - began_cpu,
         )
-    return Ran(result, tape, parts)
+    return Ran(result, tape, parts, state.performance.closes)
 
 
 @contextmanager

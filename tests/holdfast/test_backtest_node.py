@@ -2,14 +2,17 @@
 
 import random
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from holdfast.backtest.node import BacktestNode
 from holdfast.backtest.plan import Plan, plan_backtest
 from holdfast.backtest.tape import Tape
 from holdfast.replay import rebuild
+from persistence.reader import JournalReader
 from supervision import JournaledActor
 from tests.endurance.nodes import Outcome, outcome_of
 from tests.holdfast.test_backtest import PARAMETERS, SETTINGS, write_walk
@@ -64,8 +67,15 @@ def live(
 def states_of(node: BacktestNode) -> dict[str, bytes]:
     """Return what each living actor remembers, by its name."""
     return {
-        name: actor._memory.save() for name in NAMES if isinstance(actor := node.system.actor(name), JournaledActor)
+        name: actor.remembered.save() for name in NAMES if isinstance(actor := node.system.actor(name), JournaledActor)
     }
+
+
+def kinds_in(home: Path) -> Counter[str]:
+    """Count what a journal holds by kind, but for what bars are told by."""
+    told_by = ("BarsPassed", "BarsClosed", "FramesClosed", "EquityMarked", "Offered", "OfferAnswered")
+    with JournalReader(home) as reader:
+        return Counter(record.kind for record in reader.read() if record.kind not in told_by)
 
 
 @every_way
@@ -91,7 +101,10 @@ def test_they_do_under_failures_too(plan: Plan, tmp_path: Path, seed: int, by_me
     assert len(deaths) >= len(PARTS) - 1
 
 
-def test_bars_that_pass_come_to_what_messages_come_to(plan: Plan, tmp_path: Path) -> None:
+@pytest.mark.parametrize("limits", [{}, {"drawdown_max": Decimal("0.004")}, {"daily_loss_max": Decimal("0.003")}])
+def test_bars_that_pass_come_to_what_messages_come_to(plan: Plan, tmp_path: Path, limits: dict[str, Decimal]) -> None:
+    risk = msgspec.structs.replace(plan.settings.risk, **limits)
+    plan = msgspec.structs.replace(plan, settings=msgspec.structs.replace(plan.settings, risk=risk))
     told: list[list[tuple[int, float]]] = []
     for by_messages in (False, True):
         tape, home = Tape(), tmp_path / f"{by_messages}"
@@ -102,6 +115,8 @@ def test_bars_that_pass_come_to_what_messages_come_to(plan: Plan, tmp_path: Path
 
     assert outcome_of(tmp_path / "False") == outcome_of(tmp_path / "True")
     assert told[0] == told[1]
+    assert kinds_in(tmp_path / "False") == kinds_in(tmp_path / "True")
+    assert bool(limits) is ("BreakerTripped" in kinds_in(tmp_path / "True"))
     assert len(told[0]) > 300
 
 
