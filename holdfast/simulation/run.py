@@ -93,7 +93,7 @@ class _Run:
                 if self._lives > LIVES_MAX:
                     self._oracle.say("comes-back", f"after {self._lives} lives the data has not ended")
             outcome = judge_end(self._oracle, self._home) if has_ended else Outcome()
-            if has_ended and self._compares and not self._oracle.violations:
+            if has_ended and self._compares and not (self._oracle.is_decided_anew or self._oracle.violations):
                 reference = reference_of(self._world)
                 for difference in outcome.differences(reference):
                     self._oracle.say("faults-change-nothing", difference)
