@@ -32,6 +32,10 @@ Fetch = Callable[[Callable[[], Sequence[Bar]], Callable[[Sequence[Bar] | Excepti
 class Shortcut(Protocol):
     """Lets bars go straight through all who take them, where a run is on one thread."""
 
+    @property
+    def is_over(self) -> bool:
+        """Say whether the source has no more rows."""
+
     def run(self) -> BarsPassed | None:
         """Let bars through until somebody has something to say; return what to record, None where nothing passed."""
 
@@ -227,6 +231,8 @@ class Feed(RememberingActor):
     def _next_step(self) -> Step | None:
         if self._step is not None:
             return self._step
+        if self._shortcut is not None and self._shortcut.is_over:
+            return None
         if self._steps is None:
             self._steps = self._source.steps(self._known.state.at)
         return next(self._steps, None)

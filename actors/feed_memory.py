@@ -45,7 +45,10 @@ class Circle:
 
     def of(self, frames: Sequence[Bar]) -> tuple[str, ...]:
         """Return the strategies that decide when these frames have closed."""
-        told = tuple([(bar.symbol, bar.timeframe) for bar in frames])
+        if len(frames) == 1:
+            told: tuple[tuple[str, str], ...] = ((frames[0].symbol, frames[0].timeframe),)
+        else:
+            told = tuple([(bar.symbol, bar.timeframe) for bar in frames])
         found = self._found.get(told)
         if found is None:
             deciding = (audience for audience in self._audiences if audience.decides_at(told))

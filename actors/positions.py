@@ -9,7 +9,7 @@ import msgspec
 from actors.base import RememberingActor, StructMemory
 from domain.imported import HeldPosition
 from domain.losses import fall
-from domain.market import Bar, Instant, Instrument
+from domain.market import DAY_MS, Bar, Instant, Instrument
 from domain.money import ZERO
 from domain.order import Fill
 from domain.performance import Performance
@@ -54,6 +54,8 @@ class PositionsMemory(StructMemory[PositionsState]):
         self._instruments = instruments
         self._worth: tuple[Decimal, list[tuple[str, Decimal]]] | None = None
         """Cash and holdings as they are until another fill or import; None where they have to be looked up."""
+        self._calm_until: Instant = 0
+        """Before this instant marks change nothing but their time."""
         self._know_markets()
 
     def load(self, saved: bytes) -> None:
@@ -85,6 +87,7 @@ class PositionsMemory(StructMemory[PositionsState]):
                     if (each.strategy, each.symbol) != (strategy, symbol) or each.changed_at > record.seen
                 ]
             case EquityMarked(at=at, equity=equity):
+                self._calm_until = 0
                 state.marked_at = at
                 state.performance.mark(at, equity)
             case OrderIntended():
@@ -98,26 +101,36 @@ class PositionsMemory(StructMemory[PositionsState]):
 
     def take_bars(self, bars: tuple[Bar, ...]) -> None:
         """Take bars in that closed together."""
-        marks = self.state.marks
         self.state.performance.count("bars", len(bars))
+        self.price(bars)
+
+    def price(self, bars: tuple[Bar, ...]) -> None:
+        """Take in prices, of bars that are counted elsewhere."""
+        marks = self.state.marks
         for bar in bars:
             marks[bar.symbol] = bar.close
 
-    def take_frames(self, at: Instant) -> Decimal:
-        """Take in that frames closed; mark the account, and return its worth in quote currency."""
+    def count_bars(self, count: int) -> None:
+        """Take in how many bars closed."""
+        self.state.performance.count("bars", count)
+
+    def take_frames(self, at: Instant) -> tuple[Decimal, Decimal]:
+        """Take in that frames closed; mark the account, and return its worth and its cash in quote currency."""
         state = self.state
         state.frames_at = state.marked_at = at
         if self._worth is None:
             book = state.book
             self._worth = book.cash.get(book.quote, ZERO), book.held()
-        equity = worth_of(*self._worth, state.marks)
+            self._calm_until = 0
+        cash, held = self._worth
+        if at < self._calm_until:
+            # Nothing is held, so that the mark is the one before, but for its time.
+            state.performance.latest_at = at
+            return cash, cash
+        equity = worth_of(cash, held, state.marks) if held else cash
         state.performance.mark(at, equity)
-        return equity
-
-    @property
-    def cash(self) -> Decimal:
-        """Return the quote currency on the account."""
-        return self.state.book.cash.get(self.state.book.quote, ZERO)
+        self._calm_until = 0 if held else at - at % DAY_MS + DAY_MS
+        return equity, cash
 
     def _open(self, record: Recorded) -> None:
         state = self.state

@@ -165,15 +165,20 @@ class StrategyHost(RememberingActor):
         Who has nothing to propose has answered with that.
         """
         known = self._known
-        known.take_frames(frames, equity, cash)
+        state, strategy = known.state, known.strategy
+        symbols, timeframes = state.holdings, strategy.timeframes
+        for bar in frames:
+            if bar.timeframe in timeframes and bar.symbol in symbols:
+                strategy.on_bar(bar)
+        state.equity, state.cash = equity, cash
         if not is_asked:
             return False
         if self._held_seq != self.seq:
             self._held_seq, self._held = self.seq, self._view(at)
         held = self._held
-        if tuple(known.strategy.propose(View(at, equity, cash, held.holdings, held.instruments))):
+        if tuple(strategy.propose(View(at, equity, cash, held.holdings, held.instruments))):
             return True
-        known.take_offer(at)
+        state.at, state.attempt, state.is_answered = at, 0, True
         return False
 
     def react(self) -> None:

@@ -130,16 +130,16 @@ class Performance(msgspec.Struct):
         """
         if not equity.is_finite():
             raise ValueError(f"equity must be finite, was {equity}")
-        if equity == self.equity and self.day == day_of(at - 1) and at % DAY_MS and self.latest_at and self._is_seen():
-            # As nearly all marks are while nothing is held.
-            self.equity, self.latest_at = equity, max(self.latest_at, at)
-            return
         self._see(at)
-        self._close_day(day_of(at - 1))
+        day = (at - 1) // DAY_MS
+        if day != self.day:
+            self._close_day(day)
         self.equity = equity
         self.equity_first = equity if self.equity_first is None else self.equity_first
-        self.peak = equity if self.peak is None else max(self.peak, equity)
-        self.drawdown_max = max(self.drawdown_max, fall(self.peak, equity))
+        if self.peak is None or equity > self.peak:
+            self.peak = equity
+        elif (fallen := fall(self.peak, equity)) > self.drawdown_max:
+            self.drawdown_max = fallen
         if at % DAY_MS == 0:
             self._close_day(day_of(at))
 
@@ -172,9 +172,6 @@ class Performance(msgspec.Struct):
             days=len(returns),
             imported=self.imported,
         )
-
-    def _is_seen(self) -> bool:
-        return self.exposed_since is not None or not any(self.trips.values())
 
     def _see(self, at: Instant) -> None:
         self.started_at = at if self.started_at is None else min(self.started_at, at)

@@ -9,7 +9,7 @@ from supervision.signals import Wake
 
 GUARD = ("venue", "executor", "breaker")
 """Who takes closings as they pass, together, in this order; the position keeper takes each by itself."""
-COUNTED = ("executor", "breaker", "sentiment")
+COUNTED = ("sentiment", "executor", "breaker")
 """Who says how many pass before it has something to say."""
 
 
@@ -18,6 +18,8 @@ class Doors:
 
     def __init__(self, system: System, strategies: Sequence[str]) -> None:
         self._system = system
+        self._switchboard = system.switchboard
+        self._changes = self._switchboard.changes
         self._names = (*GUARD, "positions", "sentiment", *(f"strategy.{name}" for name in strategies))
         self._found: dict[str, Any] = {name: system.actor(name) for name in self._names}
         self.positions: Any = getattr(self._found["positions"], "remembered", None)
@@ -25,19 +27,20 @@ class Doors:
         hosts = ((name, self._found[f"strategy.{name}"]) for name in strategies)
         self.strategies = [(name, getattr(host, "take_frames", _nobody)) for name, host in hosts]
 
+        self._all_live = None not in self._found.values()
+
     @property
     def are_open(self) -> bool:
-        """Say whether all of them live, still and without another incarnation."""
-        actor = self._system.actor
-        return all(found is not None and actor(name) is found for name, found in self._found.items())
+        """Say whether all of them live, and nobody has come or gone since."""
+        return self._all_live and self._changes == self._switchboard.changes
 
     def count_idle(self, run: list[Closing]) -> int:
         """Return how many closings pass before somebody who decides, or news, has something to say; wake who has."""
-        counts = {name: self._count(name, run) for name in COUNTED}
-        idle = min(counts.values())
+        news, *counts = [self._count(name, run) for name in COUNTED]
+        idle = min(news, *counts)
         if idle < len(run):
-            for name, count in counts.items():
-                if count == idle and name != "sentiment":
+            for name, count in zip(COUNTED[1:], counts, strict=True):
+                if count == idle:
                     self.wake(name)
         return idle
 

@@ -14,6 +14,7 @@ from decimal import Decimal
 from actors.feed_memory import Audience, Circle, FeedMemory
 from domain.bars import judge_step, read_stretch
 from domain.market import Bar, Closing, Instant
+from domain.money import ZERO
 from domain.sources import Step, Stretch
 from holdfast.doors import Doors
 from messages.market import BarsPassed
@@ -53,11 +54,17 @@ class Passage:
         self._strategies = tuple(audience.strategy for audience in audiences)
         self._count_unmatched = count_unmatched
         self._mark = mark
+        self._worth = ZERO, ZERO
         self._look = look
         self._system = system
         self._feed = feed
         self._doors = Doors(system, self._strategies)
         self._ahead = _Ahead(feed, read, put_back)
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether the source has no more rows."""
+        return self._ahead.is_over
 
     def run(self) -> BarsPassed | None:
         """Let bars through until somebody has something to say; return what to record, None where nothing passed."""
@@ -73,7 +80,9 @@ class Passage:
             asked, has_stirred = self._tell(state.at, state.closed_frames, doors, may_ask=may_ask)
         while not has_stirred and steps < STEPS_MAX and (run := self._ahead.read(doors, puts_back=not has_begun)):
             taken, asked, has_stirred = self._let_through(run, doors)
-            has_stirred = doors.take(run[:taken]) or has_stirred
+            passed = run if taken == len(run) else run[:taken]
+            doors.positions.count_bars(sum([len(bars) for _at, bars in passed]))
+            has_stirred = doors.take(passed) or has_stirred
             self._ahead.drop(taken)
             self._look(state.at)
             steps, has_begun = steps + taken, True
@@ -88,12 +97,12 @@ class Passage:
 
     def _let_through(self, run: list[Closing], doors: Doors) -> tuple[int, int, bool]:
         """Let closings through; return how many, whom the last one asked, and whether somebody has something to say."""
-        feed, build, take_bars = self._feed, self._feed.build, doors.positions.take_bars
+        feed, build, price = self._feed, self._feed.build, doors.positions.price
         idle = min(self._count_unmatched(run), doors.count_idle(run))
         asked, has_stirred = 0, False
         for place, (at, bars) in enumerate(run):
             frames = build(bars)
-            take_bars(bars)
+            price(bars)
             if place == idle:
                 feed.come_to(at)
                 feed.state.closed_frames = frames
@@ -114,11 +123,11 @@ class Passage:
         The feed is told how far the market has come only at the last, or where somebody has something to say.
         """
         deciding, asked, has_stirred = self._circle.of(frames), 0, not may_ask
-        cash = doors.positions.cash
         try:
-            equity = doors.positions.take_frames(at)
+            self._worth = doors.positions.take_frames(at)
         except Exception as error:  # noqa: BLE001  whatever it is, it befalls who raised it
-            equity, has_stirred = cash, doors.fail("positions", error)
+            has_stirred = doors.fail("positions", error)
+        equity, cash = self._worth
         self._mark(at, equity)
         for strategy, take_frames in doors.strategies:
             is_asked = not has_stirred and strategy in deciding
@@ -146,6 +155,7 @@ class _Ahead:
         self._newest: dict[str, Bar] = {}
         self._read_until: Instant = -1
         self._source: Iterator[Step | Stretch] = iter(())
+        self.is_over = False
         self._odd: deque[Step] = deque()
         """Steps to be looked at one by one, the first of them odd if there are no closings."""
 
@@ -183,7 +193,7 @@ class _Ahead:
         state = self._feed.state
         self._newest = dict(state.newest)
         if state.at > self._read_until:
-            self._source, self._odd = self._read(state.at), deque()
+            self._source, self._odd, self.is_over = self._read(state.at), deque(), False
         self._read_until = state.at
 
     def _read_on(self) -> None:
@@ -196,6 +206,7 @@ class _Ahead:
                 continue
             found = next(self._source, None)
             if found is None:
+                self.is_over = True
                 return
             if isinstance(found, Step):
                 self._odd.append(found)

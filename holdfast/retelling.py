@@ -78,7 +78,7 @@ class Retelling:
         state = self._feed.state
         at, frames = state.at, tuple(state.closed_frames)
         self._feed.take_frames(frames)
-        worth = self._positions.take_frames(at), self._positions.cash
+        worth = self._positions.take_frames(at)
         if self._sentiment is not None:
             self._sentiment.take_frames(at)
         for memory in self._strategies.values():

@@ -138,13 +138,14 @@ class BacktestNode:
         if self._given_up:
             raise SupervisionError(f"a backtest must come to the end of its data, gave up: {self._given_up}")
 
-    def stop(self, reason: str) -> None:
-        """End in order, write down why, and have all of it in the journal."""
+    def stop(self, reason: str, *, with_tables: bool = True) -> None:
+        """End in order, write down why, and have all of it in the journal, its tables for people too if wanted."""
         self.system.stop()
         self.stage.run_until(lambda: self.root_exit is not None)
         self.switchboard.record("node", [NodeStopped(reason)])
         self._recorder.commit()
-        self._journal.catch_up()
+        if with_tables:
+            self._journal.catch_up()
 
     def crash(self, name: str) -> bool:
         """Break an actor before its next message; say False where it is down."""
