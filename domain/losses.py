@@ -59,9 +59,10 @@ class LossWatch(msgspec.Struct):
         """
         if not equity.is_finite():
             raise ValueError(f"equity must be finite, was {equity}")
-        self.equity = equity
-        rolled = self._roll(day_of(at)) if self.day is None or day_of(at) > self.day else None
-        self.peak_equity = equity if self.peak_equity is None else max(self.peak_equity, equity)
+        self.equity, day, peak = equity, day_of(at), self.peak_equity
+        rolled = self._roll(day) if self.day is None or day > self.day else None
+        if peak is None or equity > peak:
+            self.peak_equity = equity
         return rolled
 
     def crossed(self, *, daily_loss_max: Decimal, drawdown_max: Decimal) -> list[Trip]:

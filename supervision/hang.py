@@ -10,9 +10,14 @@ import traceback
 
 from supervision.turns import Player
 
+BEFORE = ".before_release"
+
 
 class Hang(Player):
-    """A player whose next message is begun and not ended, until it is let go."""
+    """A player whose next message is begun and not ended, until it is let go.
+
+    Before what it said is released it hangs only in a turn in which it has something to say.
+    """
 
     __slots__ = ("_at_rest", "_is_let_go", "_point", "_thread", "is_hung")
 
@@ -55,6 +60,8 @@ class Hang(Player):
     def reach(self, point: str) -> None:
         """Stop here, if this is the turn and the point to stop at."""
         if point != self._point or threading.current_thread() is not self._thread or self._is_let_go.is_set():
+            return
+        if point.endswith(BEFORE) and self.actor._outbox is None:
             return
         self.is_hung = True
         self._at_rest.set()

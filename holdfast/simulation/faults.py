@@ -19,10 +19,12 @@ ACTS = {
     "log_is_cut": 0.5,
 }
 """Faults on cue, and how often one is drawn where none is left out."""
-STRIKES_MIN, STRIKES_MAX = 3, 12
+STRIKES_MIN, STRIKES_MAX = 6, 12
 DEATHS_MAX = 5
 """Of the whole process, in two hours: each costs as much as ten minutes of market."""
 DEADLY = ("kill", "kill_within", "commit_fails", "log_is_cut")
+DEAF_AND_DUMB = ("sentiment", "health", "herald", "archivist", "operator")
+"""Who says nothing that could come too late."""
 MOMENTS = ("before_release", "after_release")
 TURNS_MAX = 60
 """Turns that a fault waits once its minute has come."""
@@ -89,11 +91,15 @@ def _draw_strike(draw: Random, act: str, minute: int, parts: Sequence[str], supe
         minute=minute,
         turns=draw.randrange(TURNS_MAX),
         act=act,
-        part=draw.choice(supervisors if is_supervisor else parts),
+        part=draw.choice(supervisors if is_supervisor else _speakers(parts) if act == "hang" else parts),
         moment=draw.choice(MOMENTS),
         delay_s=draw.choice([0.1, 5.0, 30.0, 90.0]) * (0.5 + draw.random()),
         times=draw.randint(1, 6),
     )
+
+
+def _speakers(parts: Sequence[str]) -> list[str]:
+    return [part for part in parts if part not in DEAF_AND_DUMB]
 
 
 def _draw_line(draw: Random) -> LineFaults:

@@ -81,6 +81,7 @@ class _Run:
         self._pause_s = PACE_S if weather.line.report_late else 0.0
         self._lives = 0
         self._node: StagedNode | None = None
+        self._striker: Striker | None = None
         self._far_end: FaultyVenue | None = None
 
     def to_end(self, began: float) -> Result:
@@ -92,7 +93,7 @@ class _Run:
                 if self._lives > LIVES_MAX:
                     self._oracle.say("comes-back", f"after {self._lives} lives the data has not ended")
             outcome = judge_end(self._oracle, self._home) if has_ended else Outcome()
-            if has_ended and self._compares and not self._oracle.violations:
+            if has_ended and self._compares and not (self._oracle.is_decided_anew or self._oracle.violations):
                 reference = reference_of(self._world)
                 for difference in outcome.differences(reference):
                     self._oracle.say("faults-change-nothing", difference)
@@ -116,7 +117,7 @@ class _Run:
     def _live(self) -> bool:
         """Live once; say whether the data has ended."""
         self._lives += 1
-        striker = Striker(self._heard, self._oracle.say)
+        self._striker = striker = Striker(self._heard, self._oracle.say)
         node = StagedNode(
             self._parts,
             self._home,
@@ -172,12 +173,14 @@ class _Run:
 
     def _go_on(self, node: StagedNode, is_there: Callable[[], bool]) -> bool:
         """Let the node live until a condition holds; say False where it does not live any more, or is stuck."""
-        clock, violations = node.stage.clock, self._oracle.violations
+        clock, violations, striker = node.stage.clock, self._oracle.violations, self._striker
+        assert striker is not None
         moved_at, market = clock.now_s, clock.market_ms()
         patience_s = STUCK_AFTER_S if self._line.is_calm else STUCK_UNDER_FAULTS_AFTER_S
 
         def is_over() -> bool:
             nonlocal moved_at, market
+            striker.look()
             if is_there() or violations:
                 return True
             if market != (now := clock.market_ms()):

@@ -18,6 +18,8 @@ PLACES_TO_DIE = (
     "venue.before_book",
     "venue.after_book",
 )
+IN_TIME_S = 15.0
+"""What hangs no longer than this is not replaced."""
 OPERATOR_COMES_AFTER_S = 1.0
 
 
@@ -37,6 +39,10 @@ class Striker:
         self._die_at = ""
         self._fail_at = ""
         self._times = 0
+        self._hung = ""
+        """Who hangs until some turns after it was replaced."""
+        self._hung_epoch = 0
+        self._late_turns = 0
 
     def strike(self, strike: Strike) -> None:
         """Let a fault come, now or at the point that it names."""
@@ -49,8 +55,7 @@ class Striker:
             case "crash_within":
                 self._crash_at = f"{strike.part}.{strike.moment}"
             case "hang":
-                node.stage.hang(strike.part, strike.moment)
-                node.stage.after(strike.delay_s, self._let_go)
+                self._hang(node, strike)
             case "kill":
                 self._heard("kill")
                 node.kill()
@@ -96,9 +101,30 @@ class Striker:
             raise OSError(5, "Input/output error")
         node.stage.reach(point)
 
+    def look(self) -> None:
+        """Look between two turns whether one that hangs was replaced so long ago that it may go on."""
+        node = self.node
+        if not self._hung or node is None or node.switchboard.epoch_of(self._hung) == self._hung_epoch:
+            return
+        if self._late_turns > 0:
+            self._late_turns -= 1
+            return
+        self._hung = ""
+        self._let_go()
+
     def disarm(self) -> None:
         """Let nothing befall the node any more."""
         self._crash_at = self._die_at = self._fail_at = ""
+
+    def _hang(self, node: StagedNode, strike: Strike) -> None:
+        if not node.stage.hang(strike.part, strike.moment):
+            return
+        if strike.delay_s < IN_TIME_S:
+            node.stage.after(strike.delay_s, self._let_go)
+        else:
+            # Its successor is at work by then: later nobody would be left to be disturbed.
+            self._hung, self._hung_epoch = strike.part, node.switchboard.epoch_of(strike.part)
+            self._late_turns = strike.turns
 
     def _let_go(self) -> None:
         assert self.node is not None

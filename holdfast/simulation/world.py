@@ -29,7 +29,7 @@ from holdfast.simulation.market import RestlessMarket
 BEGINS_AT: Instant = 1_700_006_400_000
 """A midnight."""
 STRATEGY = "holdfast.simulation.restless:Restless"
-PATIENT = Intensity(intensity=1_000, period_s=60.0)
+PATIENT = Intensity(intensity=200, period_s=60.0)
 """No supervisor gives up: what faults on cue come to is not for want of patience."""
 
 
@@ -66,7 +66,7 @@ def draw_world(number: int, *, hours: float) -> World:
         venue=_venue(draw),
         strategies={name: _strategy(draw, salt) for salt, name in enumerate(names)},
         risk=_risk(draw),
-        journal=Journal(snapshot_every=draw.choice([100, 250, 600])),
+        journal=Journal(snapshot_every=draw.choice([150, 300, 600])),
         supervision=_supervision(draw),
     )
     parts = gather(settings, folder=Path())

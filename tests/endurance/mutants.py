@@ -12,6 +12,7 @@ import msgspec
 import actors.evidence
 import actors.executor
 import domain.execution
+import domain.order
 import domain.steps
 import persistence.opening
 from actors.breaker_memory import BreakerMemory
@@ -179,7 +180,7 @@ def silence_is_taken_for_a_rejection(put: Put) -> None:
 
 def ids_begin_again(put: Put) -> None:
     """Client order ids have too few digits for the journal's sequence."""
-    client_order_id = domain.steps.client_order_id
+    client_order_id = domain.order.client_order_id
     put(
         domain.steps,
         "client_order_id",

@@ -10,7 +10,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 RARE = {
     "a_finished_orders_late_fills_are_passed_over",
     "reservations_are_not_restored",
-    "the_epoch_is_not_checked",
     "a_starting_actor_joins_one_record_late",
 }
 """They take more seeds than there is time for on every change; `python -m tests.endurance.sensitivity` finds them."""
