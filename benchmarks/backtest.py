@@ -33,6 +33,8 @@ SETTINGS = (
     "feed.warmup_bars=0",
     "venue.latency_ms=0",
     "venue.slippage_bps=0",
+    "venue.balances.USDT=1000000",
+    "risk.order_notional_max=100000",
     "risk.drawdown_max=1",
     "risk.daily_loss_max=1",
     "risk.exposure_max=1",
@@ -85,7 +87,9 @@ def measure(folder: Path, bars: int, *, long: int, peers: str | None) -> list[di
         figures.append(beside(name, script, file, ours, peers))
     if long:
         longer = run_ours(write_walk(folder / "long", long), folder / "kept_long")
-        growth = ours.rate / longer.rate
+        # On a machine with other work the rate of the same run differs from minute to minute: so one before, one after.
+        again = run_ours(file, folder / "kept_again")
+        growth = (ours.rate + again.rate) / 2 / longer.rate
         target = {"target": f"at most {LINEAR_MAX:g} times a bar's cost", "is_met": growth <= LINEAR_MAX}
         more = {"bars": long, "memory_mb": rounded(longer.memory_mb)}
         figures.append(figure("backtest_growth", ours=growth, unit="times", **more) | target)

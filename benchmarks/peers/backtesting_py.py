@@ -42,7 +42,7 @@ def main() -> None:
     table.index = pd.to_datetime(table["ts"], unit="ms")
     table = table.rename(columns=str.capitalize)[["Open", "High", "Low", "Close", "Volume"]]
     kind = strategy_of(int(fast), int(slow), int(quantity))
-    test = Backtest(table, kind, cash=10_000, commission=0.001, finalize_trades=False)
+    test = Backtest(table, kind, cash=1_000_000, commission=0.001, finalize_trades=False)
     began_s, began_cpu_s = time.perf_counter(), time.process_time()
     stats = test.run()
     seconds, cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s

@@ -84,7 +84,7 @@ def main() -> None:
         oms_type=OmsType.NETTING,
         account_type=AccountType.CASH,
         base_currency=None,
-        starting_balances=[Money(10_000, USDT), Money(0, BTC)],
+        starting_balances=[Money(1_000_000, USDT), Money(0, BTC)],
     )
     engine.add_instrument(instrument)
     bar_type = BarType.from_str("BTCUSDT.SIM-1-MINUTE-LAST-EXTERNAL")

@@ -138,14 +138,13 @@ class BacktestNode:
         if self._given_up:
             raise SupervisionError(f"a backtest must come to the end of its data, gave up: {self._given_up}")
 
-    def stop(self, reason: str, *, with_tables: bool = True) -> None:
-        """End in order, write down why, and have all of it in the journal, its tables for people too if wanted."""
+    def stop(self, reason: str) -> None:
+        """End in order, write down why, and have all of it in the journal."""
         self.system.stop()
         self.stage.run_until(lambda: self.root_exit is not None)
         self.switchboard.record("node", [NodeStopped(reason)])
         self._recorder.commit()
-        if with_tables:
-            self._journal.catch_up()
+        self._journal.catch_up()
 
     def crash(self, name: str) -> bool:
         """Break an actor before its next message; say False where it is down."""
@@ -159,7 +158,7 @@ class BacktestNode:
 
     def _append(self, records: Sequence[Recorded]) -> None:
         self._hear(records)
-        self._journal.append([draft_of(record) for record in records], tables_follow=True)
+        self._journal.append([draft_of(record) for record in records])
 
     def _hear_report(self, report: Report) -> None:
         if isinstance(report, SupervisorReport) and report.context == "shutdown" and not self._given_up:

@@ -94,7 +94,7 @@ def run_backtest(plan: Plan, *, journal: Path | None, progress: bool) -> Ran:
         end = node.system.clock.market_ms()
         state = msgspec.json.decode(node.ask("positions", HoldingsAsked()), type=PositionsState)
         restarts = node.restarts
-        node.stop("end of data", with_tables=journal is not None)
+        node.stop("end of data")
         tape.end()
         result = _result(
             plan,
