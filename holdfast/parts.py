@@ -1,6 +1,6 @@
 """The parts a configuration asks for, made ready and not yet wired: instruments, sources, strategies, limits."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from zlib import crc32
 
@@ -71,15 +71,17 @@ class Parts(msgspec.Struct, frozen=True):
     shape: Shape
     profile: VenueProfile
     limits: Limits
+    score: Callable[[Headline, Instant], Score] | None = None
+    """Scores a headline that arrived at an instant, in place of the lexicon."""
 
 
-def gather(settings: Settings, *, folder: Path) -> Parts:
-    """Make the parts ready; paths and files of strategies start at `folder`.
+def gather(settings: Settings, *, folder: Path, source: MarketSource | None = None) -> Parts:
+    """Make the parts ready; paths and files of strategies start at `folder`.  `source` replaces the configured market.
 
     Raises:
         ConfigurationError: with everything that the configuration names and is not there.
     """
-    source = open_market(settings, folder)
+    source = source or open_market(settings, folder)
     symbols = tuple(source.symbols())
     problems: list[Problem] = []
     shape = shape_of(settings, symbols, folder, problems)

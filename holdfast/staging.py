@@ -18,6 +18,7 @@ from domain.market import DAY_MS, Instant
 from domain.venue import Venue
 from gateways.paper import PaperVenue
 from holdfast.ground import build_system, first_events, look_back, open_venue, opening_of, run_job
+from holdfast.imports.opening import Opening
 from holdfast.parts import Parts
 from holdfast.recovery import draft_of
 from holdfast.reports import events_of
@@ -64,11 +65,13 @@ class StagedNode:
         hear: Callable[[Sequence[Recorded]], None] = lambda records: None,
         on_commit: Callable[[Sequence[Recorded]], None] = lambda records: None,
         around_venue: Callable[[PaperVenue, Stage], Venue] = _plain,
+        opening: Opening | None = None,
     ) -> None:
         """Open the home.
 
         `folder` is where the configuration's relative paths start; `hear` is told what is recorded, as it is, and
-        `on_commit` once it is durable.  `around_venue` may put something between the desk and the venue.
+        `on_commit` once it is durable.  `around_venue` may put something between the desk and the venue; `opening`
+        opens a new account with something else than the configuration says.
         """
         self.current = Current(parts)
         self.reports: list[Report] = []
@@ -88,7 +91,8 @@ class StagedNode:
         with ExitStack() as opened:
             self._journal = journal = opened.enter_context(closing(Journal.open(home, cue=cue or _nothing)))
             self._past = look_back(home, journal.last_seq)
-            self._opening = opening_of(self._past, parts, home)
+            is_given = opening is not None and not self._past.has_account
+            self._opening = opening if is_given else opening_of(self._past, parts, home)
             venue = open_venue(home, parts, self._opening, cue=cue)
             opened.callback(venue.close)
             self._files = opened.pop_all()

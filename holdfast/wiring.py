@@ -205,7 +205,7 @@ def _market(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             memory=SentimentMemory(),
             source=parts.headlines.describe(),
             fetch=ports.fetch_headlines,
-            score=Scorer(parts.settings, parts.shape.instruments),
+            score=parts.score or Scorer(parts.settings, parts.shape.instruments),
             look_back_ms=8 * half_life_ms,
             retry_s=parts.settings.sentiment.retry_s,
         )

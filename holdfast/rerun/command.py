@@ -1,0 +1,167 @@
+"""`holdfast replay --rerun` and `--what-if`: does the journal's node decide the same again, and what would another?"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from holdfast.exit_codes import ExitCode
+from holdfast.rerun.decisions import Decision, Difference, Reading, first_difference
+from holdfast.rerun.figures import Figures, figures_of
+from holdfast.rerun.inputs import Inputs, read_inputs
+from holdfast.rerun.running import Rerun
+from holdfast.secrets import scrub
+from holdfast.summary import ProgressLine, when
+from persistence.reader import JournalReader
+
+LOOK_EVERY_S = 0.5
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """A journal beside a re-run of its inputs."""
+
+    until: int
+    """The journal's sequence up to which it was run again."""
+    compared: int
+    """Decisions of the journal."""
+    difference: Difference | None
+    journal: Figures
+    rerun: Figures
+
+
+def rerun_command(home: Path, *, what_if: Sequence[str], as_json: bool, progress: bool) -> int:
+    """Run a journal's inputs again, print what came of it, and return the exit code.
+
+    Raises:
+        JournalError: there is no journal, or it is damaged where it is read.
+        ConfigurationError: it cannot be run again here; or another setting cannot be.
+    """
+    compared = rerun(home, what_if=what_if, progress=progress)
+    view = what_if_view(compared, what_if) if what_if else rerun_view(compared)
+    if as_json:
+        sys.stdout.write(scrub(msgspec.json.encode(view).decode()) + "\n")
+    else:
+        sys.stdout.write(scrub("\n".join(_lines(compared, what_if))) + "\n")
+    return int(ExitCode.OK if what_if or compared.difference is None else ExitCode.FAILED)
+
+
+def rerun(home: Path, *, what_if: Sequence[str] = (), progress: bool = False) -> Compared:
+    """Run the inputs of a home's journal again in a home that is gone afterwards, and compare."""
+    inputs = read_inputs(home)
+    with tempfile.TemporaryDirectory(prefix="holdfast-rerun-") as folder:
+        again = Path(folder) / "home"
+        _run(inputs, home, again, what_if, progress=progress)
+        with JournalReader(home) as reader, JournalReader(again) as other:
+            journal = Reading(reader, until=inputs.until, with_market=not inputs.is_backtest)
+            made_again = Reading(other, with_market=not inputs.is_backtest)
+            return Compared(
+                until=inputs.until,
+                compared=sum(1 for _ in journal.decisions()),
+                difference=first_difference(journal, made_again),
+                journal=figures_of(home, journal),
+                rerun=figures_of(again, made_again),
+            )
+
+
+def rerun_view(compared: Compared) -> dict[str, Any]:
+    """Return a re-run as JSON values."""
+    return {
+        "equal": compared.difference is None,
+        "until": compared.until,
+        "compared": compared.compared,
+        "difference": _difference_view(compared.difference),
+    }
+
+
+def what_if_view(compared: Compared, what_if: Sequence[str]) -> dict[str, Any]:
+    """Return what would have been different as JSON values."""
+    return {
+        "what_if": list(what_if),
+        **rerun_view(compared),
+        "journal": msgspec.to_builtins(compared.journal),
+        "rerun": msgspec.to_builtins(compared.rerun),
+    }
+
+
+def _run(inputs: Inputs, home: Path, again: Path, what_if: Sequence[str], *, progress: bool) -> None:
+    starts_at = inputs.first.opened.starts_at
+    line = ProgressLine(starts_at, inputs.ends_at - starts_at, 1) if progress else None
+    shown = 0.0
+
+    def look(at: int) -> None:
+        nonlocal shown
+        if line is not None and time.monotonic() - shown >= LOOK_EVERY_S:
+            shown = time.monotonic()
+            line.show(at, None, None)
+
+    try:
+        Rerun(inputs, home, again, what_if=what_if, look=look).run()
+    finally:
+        if line is not None:
+            line.clear()
+
+
+def _difference_view(difference: Difference | None) -> dict[str, Any] | None:
+    if difference is None:
+        return None
+    return {
+        "at": difference.at,
+        "journal": difference.journal.view() if difference.journal is not None else None,
+        "rerun": difference.rerun.view() if difference.rerun is not None else None,
+    }
+
+
+def _lines(compared: Compared, what_if: Sequence[str]) -> list[str]:
+    lines = []
+    if what_if:
+        lines += [f"what if      {', '.join(what_if)}", *_side_by_side(compared.journal, compared.rerun), ""]
+    if compared.difference is None:
+        return [*lines, f"equal        {compared.compared:,} decisions up to sequence {compared.until:,}"]
+    found = compared.difference
+    lines.append(f"{'first' if what_if else 'DIFFERENT'} difference at {when(found.at)} ({found.at})")
+    return [*lines, *_sides(found.journal, found.rerun)]
+
+
+def _sides(journal: Decision | None, again: Decision | None) -> list[str]:
+    """Put two decisions side by side, key by key; what is not the same has a mark."""
+    mine, theirs = _flat(journal), _flat(again)
+    keys = list(dict.fromkeys((*mine, *theirs)))
+    width = max((len(text) for text in mine.values()), default=0)
+    rows = [f"  {'':<32} {'journal':<{width}}   re-run"]
+    for key in keys:
+        one, other = mine.get(key, "-"), theirs.get(key, "-")
+        mark = " " if one == other or key == "seq" else "*"
+        rows.append(f"{mark} {key:<32} {one:<{width}}   {other}")
+    return rows
+
+
+def _flat(decision: Decision | None) -> dict[str, str]:
+    if decision is None:
+        return {"kind": "nothing like it"}
+    flat: dict[str, str] = {}
+    _flatten(flat, "", decision.view())
+    return flat
+
+
+def _flatten(flat: dict[str, str], path: str, value: Any) -> None:
+    match value:
+        case dict():
+            for key, entry in value.items():
+                _flatten(flat, f"{path}.{key}" if path else key, entry)
+        case list():
+            for place, entry in enumerate(value):
+                _flatten(flat, f"{path}[{place}]", entry)
+        case _:
+            flat[path] = str(value)
+
+
+def _side_by_side(journal: Figures, again: Figures) -> list[str]:
+    mine, theirs = journal.rows(), again.rows()
+    width = max(len(text) for text in mine.values())
+    keys = dict.fromkeys((*mine, *theirs))
+    rows = [f"{key:<28} {mine.get(key, '0'):<{width}}   {theirs.get(key, '0')}" for key in keys]
+    return [f"{'':<28} {'journal':<{width}}   re-run", *rows]

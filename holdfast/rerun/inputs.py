@@ -1,0 +1,193 @@
+"""The inputs of a journal: configurations, markets, an operator's commands, and where in the market each came."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors.operator import FOLDED
+from domain.imported import HeldPosition
+from domain.market import Instant
+from holdfast.config.loading import load_settings
+from holdfast.config.problems import ConfigurationError, Problem
+from holdfast.config.settings import Settings
+from holdfast.config.view import as_toml
+from holdfast.imports.fitting import Taken
+from holdfast.imports.opening import Opening
+from holdfast.rebuild import Era, eras
+from holdfast.rerun.decisions import Reading
+from messages.codec import decode
+from messages.imported import PositionImported, StateImported
+from messages.market import SourceOpened
+from messages.node import OperatorCommanded
+from messages.positions import AccountOpened
+from persistence.reader import JournalReader
+
+INPUTS_OF_THE_JOURNAL = ("feed.", "sentiment.", "import.")
+"""Settings of what a re-run has from the journal; the frames that are built of it can be others."""
+
+
+class Life(msgspec.Struct, frozen=True):
+    """A stretch of a journal with one configuration and one market."""
+
+    since: int
+    era: Era
+    opened: SourceOpened
+
+
+class Cue(msgspec.Struct, frozen=True):
+    """Something that came from outside: a command, or the next life where there is none."""
+
+    seq: int
+    at: Instant
+    made: dict[str, int]
+    """What had been decided at that instant before, by kind."""
+    command: OperatorCommanded | None
+    life: Life | None = None
+
+
+class Inputs(msgspec.Struct, frozen=True):
+    """What a journal's node was given."""
+
+    until: int
+    """The newest sequence when it was looked at: a node that lives goes on writing."""
+    is_backtest: bool
+    first: Life
+    cues: tuple[Cue, ...]
+    opening: Opening | None
+    """What was taken over from another program with the account; None where nothing was."""
+    ends_at: Instant
+
+
+def read_inputs(home: Path) -> Inputs:
+    """Read the inputs of a home's journal.
+
+    Raises:
+        JournalError: there is no journal, or it is damaged where it is read.
+        ConfigurationError: it holds no market that could be run again.
+    """
+    with JournalReader(home) as reader:
+        until = reader.last()[0]
+        lives = _lives(reader, until)
+        if not lives:
+            problem = Problem("", "a journal in which a market was opened", "none yet", str(home), "run the node first")
+            raise ConfigurationError([problem])
+        is_backtest = next(iter(reader.read(until=until, kinds=["BarsPassed"])), None) is not None
+        newest = next(iter(reader.read_newest(["BarsClosed", "BarsPassed", "SourceOpened"], 1)), None)
+        reading = Reading(reader, until=until)
+        return Inputs(
+            until=until,
+            is_backtest=is_backtest,
+            first=lives[0],
+            cues=_cues(reader, reading, lives[1:]),
+            opening=_opening(reader, until),
+            ends_at=newest.at if newest is not None else 0,
+        )
+
+
+def settings_from(era: Era, what_if: Sequence[str] = ()) -> Settings:
+    """Return the settings that a journaled configuration makes, with others laid over it.
+
+    Raises:
+        ConfigurationError: with every mistake there is.
+    """
+    problems = [_not_asked(text) for text in what_if if _is_input(text)]
+    if problems:
+        raise ConfigurationError(problems)
+    with tempfile.TemporaryDirectory(prefix="holdfast-rerun-") as folder:
+        file = Path(folder) / "journaled.toml"
+        file.write_text(as_toml(_without_secrets(era.configuration)), encoding="utf-8")
+        try:
+            return load_settings(file, environ={}, overrides=what_if).settings
+        except ConfigurationError as error:
+            raise ConfigurationError([_as_named_here(problem) for problem in error.problems]) from None
+
+
+def _as_named_here(problem: Problem) -> Problem:
+    """Say where a value came from as whoever gave it knows the place."""
+    origin = problem.origin.replace("--set", "--what-if")
+    origin = origin if "--what-if" in origin else "the journal's configuration"
+    return msgspec.structs.replace(problem, origin=origin)
+
+
+def _is_input(text: str) -> bool:
+    key = text.partition("=")[0].strip().lower()
+    return key.startswith(INPUTS_OF_THE_JOURNAL) and key != "feed.frames"
+
+
+def _not_asked(text: str) -> Problem:
+    key = text.partition("=")[0].strip()
+    expected = "a setting of how the node decides: bars, headlines and what was imported come from the journal"
+    return Problem(key, expected, text, "--what-if", "`holdfast backtest` runs other bars")
+
+
+def _without_secrets(configuration: dict[str, Any]) -> dict[str, Any]:
+    venue = {key: value for key, value in configuration.get("venue", {}).items() if key != "credentials"}
+    return {**configuration, "venue": venue}
+
+
+def _lives(reader: JournalReader, until: int) -> list[Life]:
+    """Return a life for each time the configuration or the market became another, with the one that was opened next."""
+    opened: list[tuple[int, SourceOpened]] = []
+    for record in reader.read(until=until, kinds=["SourceOpened"]):
+        event = decode(record.kind, record.version, record.payload)
+        assert isinstance(event, SourceOpened)
+        opened.append((record.seq, event))
+    if not opened:
+        return []
+    configured = eras(reader, until)
+    starts = [record.seq for record in reader.read(until=until, kinds=["NodeStarted"])]
+    lives = []
+    for since in sorted({*(era.since for era in configured), *(_start_before(seq, starts) for seq, _ in opened)}):
+        era = [era for era in configured if era.since <= since][-1]
+        end = next((start for start in starts if start > since), until + 1)
+        market = [event for seq, event in opened if seq < end]
+        if market:
+            lives.append(Life(since, era, market[-1]))
+    return lives
+
+
+def _start_before(seq: int, starts: Sequence[int]) -> int:
+    """Return the start of the process that recorded a sequence: what it opened was its market from there on."""
+    return [start for start in starts if start < seq][-1]
+
+
+def _cues(reader: JournalReader, reading: Reading, lives: Sequence[Life]) -> tuple[Cue, ...]:
+    found: list[Cue] = []
+    for record in reader.read(until=reading.until, kinds=["OperatorCommanded"]):
+        event = decode(record.kind, record.version, record.payload)
+        assert isinstance(event, OperatorCommanded)
+        if event.command in FOLDED:
+            found.append(Cue(record.seq, record.at, reading.counts_before(record.seq, record.at), event))
+    for life in lives:
+        at = next(iter(reader.read(after=life.since - 1, until=life.since))).at
+        found.append(Cue(life.since, at, reading.counts_before(life.since, at), None, life))
+    return tuple(sorted(found, key=lambda cue: cue.seq))
+
+
+def _opening(reader: JournalReader, until: int) -> Opening | None:
+    cash: AccountOpened | None = None
+    imported: StateImported | None = None
+    positions: list[HeldPosition] = []
+    for record in reader.read(until=until, kinds=["AccountOpened", "StateImported", "PositionImported"]):
+        match decode(record.kind, record.version, record.payload):
+            case AccountOpened() as opened:
+                cash = opened
+            case StateImported() as event:
+                imported = event
+            case PositionImported(position=position):
+                positions.append(position)
+    if cash is None or imported is None:
+        return None
+    taken = Taken(
+        cash=cash.cash,
+        positions=tuple(positions),
+        entries=imported.entries,
+        trades=(),
+        counters=imported.counters,
+        kept={},
+        notices=imported.notices,
+    )
+    return Opening(cash=cash.cash, files=imported.files, taken=taken)

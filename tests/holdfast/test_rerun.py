@@ -1,0 +1,248 @@
+"""Laws of `holdfast replay --rerun` and `--what-if`: the same inputs lead to the same decisions again."""
+
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from holdfast.cli.main import run_command_line
+from holdfast.config.problems import ConfigurationError
+from holdfast.config.view import flatten
+from holdfast.parts import Parts
+from holdfast.rebuild import eras
+from holdfast.rerun.command import Compared, rerun
+from holdfast.rerun.inputs import settings_from
+from holdfast.staging import StagedNode
+from messages.node import Command, OperatorCommanded
+from persistence.journal import Journal
+from persistence.reader import JournalReader
+from persistence.records import Draft
+from tests.endurance.nodes import ROOT, NodeProcess, run_to_end
+from tests.holdfast.test_equivalence import crash_through, kill_through, live_through, parts_for
+
+HIGH, CLOSE = 5, 7
+"""Places in a bar."""
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def parts() -> Parts:
+    return parts_for(2)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        yield Path(folder) / "home"
+
+
+@pytest.fixture(scope="module")
+def lived(parts: Parts) -> Iterator[Path]:
+    """Return the home of a node that lived through."""
+    with tempfile.TemporaryDirectory() as folder:
+        live_through(parts, Path(folder) / "home", seed=5)
+        yield Path(folder) / "home"
+
+
+def demand_equal(compared: Compared, *, fills_min: int = 30) -> None:
+    assert compared.difference is None, compared.difference
+    assert compared.compared > 1_000
+    assert compared.rerun == compared.journal
+    assert compared.journal.fills >= fills_min
+
+
+def files_of(home: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in home.iterdir() if path.name in ("journal.db", "journal.watermark")}
+
+
+def test_a_journal_is_run_again_to_the_same_decisions_and_only_read(lived: Path) -> None:
+    before = files_of(lived)
+
+    demand_equal(rerun(lived))
+    assert files_of(lived) == before
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_actors_that_crashed_decided_the_same(parts: Parts, home: Path, seed: int) -> None:
+    crash_through(parts, home, seed=seed, wanted=60)
+
+    demand_equal(rerun(home))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_node_that_was_killed_many_times_decided_the_same(parts: Parts, home: Path, seed: int) -> None:
+    kill_through(parts, home, seed=seed, wanted=40)
+
+    demand_equal(rerun(home))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_journal_that_ends_anywhere_is_run_again_up_to_there(parts: Parts, home: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    with StagedNode(parts, home, seed=seed) as node:
+        turns = draw.randint(4_000, 9_000)
+        node.run(lambda: node.stage.steps >= turns)
+        node.kill()
+
+    compared = rerun(home)
+
+    assert compared.difference is None
+    assert compared.compared > 100
+
+
+def command(name: Command, number: int) -> OperatorCommanded:
+    return OperatorCommanded(f"r{number}", name, "tester", 1, 1_700_000_000_000, reason="a test")
+
+
+def operate_through(parts: Parts, home: Path, *, seed: int, between: Callable[[StagedNode], bool]) -> int:
+    """Live to the end; give a command about every 400 turns, as soon as `between` allows."""
+    draw = random.Random(seed)
+    given = 0
+    with StagedNode(parts, home, seed=seed, pause_s=lambda at, following: 0.1) as node:
+        while not node.ended:
+            turns = node.stage.steps + draw.randint(200, 800)
+            node.run(lambda turns=turns: node.stage.steps >= turns and between(node))  # type: ignore[misc]
+            name: Command = draw.choice(["flatten", "halt", "resume", "pause", "resume", "cancel-all", "resume"])
+            node.switchboard.record("node", [command(name, given)])
+            given += 1
+        node.run()
+        node.commit()
+    return given
+
+
+def test_commands_take_effect_at_the_same_market_instant(parts: Parts, home: Path) -> None:
+    given = operate_through(parts, home, seed=1, between=lambda node: not node.switchboard.unsettled())
+
+    demand_equal(rerun(home), fills_min=10)
+    assert given >= 10
+
+
+def test_another_configuration_in_between_takes_effect_there(parts: Parts, home: Path) -> None:
+    with StagedNode(parts, home, seed=1) as node:
+        node.run(lambda: node.counted("FramesClosed") >= 60)
+        node.kill()
+    risk = msgspec.structs.replace(parts.settings.risk, exposure_max=parts.settings.risk.exposure_max / 2)
+    settings = msgspec.structs.replace(parts.settings, risk=risk)
+    limits = msgspec.structs.replace(parts.limits, exposure_max=risk.exposure_max)
+    live_through(msgspec.structs.replace(parts, settings=settings, limits=limits), home, seed=2)
+
+    demand_equal(rerun(home))
+
+
+def forge(home: Path, forged: Path, *, number: int) -> int:
+    """Write a journal again, chain and all, but with a bar that closed one in a thousand higher; return when."""
+    bars = changed_at = 0
+    with JournalReader(home) as reader, closing(Journal.open(forged)) as journal:
+        for record in reader.read():
+            fields = {name: getattr(record, name) for name in record.__struct_fields__ if name != "hash"}
+            bars += record.kind == "BarsClosed"
+            if bars == number and not changed_at:
+                event = json.loads(record.payload)
+                bar = event["bars"][0]
+                for price in (HIGH, CLOSE):
+                    bar[price] = f"{float(bar[HIGH]) * 1.001:.2f}"
+                fields["payload"] = json.dumps(event).encode()
+                changed_at = record.at
+            journal.append([Draft(**fields)])
+    return changed_at
+
+
+def test_a_changed_bar_is_found_where_it_first_shows(lived: Path, home: Path) -> None:
+    at = forge(lived, home, number=1_000)
+
+    difference = rerun(home).difference
+
+    assert difference is not None
+    assert at <= difference.at <= at + 15 * 60_000
+    assert difference.journal is not None
+    assert difference.rerun is not None
+    assert difference.journal.kind == difference.rerun.kind
+
+
+def test_a_changed_limit_is_found_at_the_first_verdict_it_changes(lived: Path) -> None:
+    compared = rerun(lived, what_if=["risk.order_notional_max=100"])
+
+    assert compared.difference is not None
+    assert compared.difference.journal is not None
+    assert compared.difference.journal.kind == "OrderApproved"
+    assert compared.difference.at == first_at(lived, "OrderApproved")
+    assert compared.rerun.equity != compared.journal.equity
+
+
+def first_at(home: Path, kind: str) -> int:
+    with JournalReader(home) as reader:
+        return next(iter(reader.read(kinds=[kind]))).at
+
+
+def test_the_journaled_configuration_gives_the_same_settings_again(parts: Parts, lived: Path) -> None:
+    with JournalReader(lived) as reader:
+        era = eras(reader, reader.last()[0])[-1]
+
+    assert flatten(settings_from(era)) == flatten(parts.settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("risk.exposure_max=500", "expected a number above 0"),
+        ("risk.exposur_max=0.5", "unknown"),
+        ("feed.path=/tmp", "come from the journal"),
+        ("nonsense", "="),
+    ],
+)
+def test_another_setting_that_cannot_be_is_the_configurations_own_error(lived: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        rerun(lived, what_if=[text])
+
+
+def holdfast(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "holdfast", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
+
+
+def test_a_real_node_that_was_killed_is_run_again_unless_its_strategys_file_is_gone(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text((ROOT / "domain/strategies/ema_cross.py").read_text(encoding="utf-8"), encoding="utf-8")
+    config = tmp_path / "config.toml"
+    text = f'[feed]\nspeed = "max"\nend = 2024-01-03T00:00:00Z\n[strategies.mine]\nclass = "{file}:EmaCross"\n'
+    config.write_text(text, encoding="utf-8")
+    for events in (300, 900):
+        node = NodeProcess(home, ["--config", str(config)])
+        node.wait_for_events(events)
+        node.kill()
+    run_to_end(home, ["--config", str(config)])
+
+    again = holdfast("replay", "--rerun", "--json", "--home", str(home))
+    assert json.loads(again.stdout)["equal"], again.stdout
+    assert again.returncode == 0
+    other = holdfast("replay", "--what-if", "strategies.mine.parameters.fast=5", "--json", "--home", str(home))
+    assert other.returncode == 0, other.stderr
+    assert json.loads(other.stdout)["difference"]["journal"]["kind"] == "OfferAnswered"
+
+    file.unlink()
+    gone = holdfast("replay", "--rerun", "--home", str(home))
+    assert gone.returncode == 78
+    assert "strategies.mine" in gone.stderr
+
+
+def test_the_command_line_says_equal_or_shows_both_sides(lived: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["replay", "--rerun", "--json", "--home", str(lived)]) == 0
+    assert json.loads(capsys.readouterr().out)["equal"] is True
+
+    what_if = ["--what-if", "risk.order_notional_max=100", "--what-if", "venue.slippage_bps=10"]
+    assert run_command_line(["replay", *what_if, "--json", "--home", str(lived)]) == 0
+    view = json.loads(capsys.readouterr().out)
+    assert view["difference"]["journal"]["kind"] == "OrderApproved"
+    assert {"orders", "fills", "equity", "fees", "drawdown_pct"} <= set(view["journal"]) & set(view["rerun"])
+
+    assert run_command_line(["replay", *what_if, "--home", str(lived)]) == 0
+    assert "re-run" in capsys.readouterr().out
+    assert run_command_line(["replay", "--what-if", "risk.x=1", "--home", str(lived)]) == 78
+    assert "--what-if" in capsys.readouterr().err
