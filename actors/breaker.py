@@ -1,13 +1,14 @@
 """The breaker: judges every entry against the limits, and fails closed."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from actors.base import RememberingActor
 from actors.breaker_memory import BreakerMemory, Pending
 from domain.exposure import worths
 from domain.limits import Account, Denied, Limits, judge
-from domain.losses import Trip
+from domain.losses import MARGIN, Trip
 from domain.market import Closing, Instrument, day_of
 from domain.money import ZERO
 from messages.node import BreakerAsked
@@ -32,6 +33,7 @@ class Breaker(RememberingActor):
         self._instruments = instruments
         self._limits = limits
         self._measured: tuple[object, ...] = ()
+        self._is_single = len(instruments) == 1
 
     def receive(self, message: Any) -> Any:
         """Answer the edge of the house."""
@@ -47,22 +49,30 @@ class Breaker(RememberingActor):
             return 0
         if not held and day_of(run[-1][0]) == day:
             return len(run)
-        floor = state.watch.floor(daily_loss_max=limits.daily_loss_max, drawdown_max=limits.drawdown_max)
-        cash, marks = float(state.book.cash.get(state.book.quote, ZERO)), dict(state.marks)
+        watch, fallen = state.watch, 1 - float(limits.drawdown_max)
+        floor = watch.floor(daily_loss_max=limits.daily_loss_max, drawdown_max=limits.drawdown_max)
+        peak = float(watch.peak_equity or ZERO)
+        cash = float(state.book.cash.get(state.book.quote, ZERO))
+        amounts = {symbol: float(amount) for symbol, amount in held}
+        worths = {symbol: amount * float(state.marks.get(symbol, ZERO)) for symbol, amount in amounts.items()}
         for place, (at, bars) in enumerate(run):
             for bar in bars:
-                marks[bar.symbol] = bar.close
-            worth = cash
-            for symbol, amount in held:
-                worth += float(amount) * float(marks.get(symbol, ZERO))
+                if bar.symbol in worths:
+                    worths[bar.symbol] = amounts[bar.symbol] * float(bar.close)
+            worth = cash + sum(worths.values())
             if worth <= floor or day_of(at) != day:
                 return place
+            if worth > peak:
+                peak = worth
+                floor = max(floor, peak * fallen * MARGIN)
         return len(run)
 
     def take_run(self, run: Sequence[Closing]) -> None:
         """Take closings in."""
-        if not self._known.state.book.held():
-            run = run[-1:] if len({bar.symbol for _at, bars in run for bar in bars}) == 1 else run
+        if self._is_single and len(run) > 1:
+            # The highest worth and the last are all that is remembered of these.
+            highest = max(run, key=_close) if self._known.state.book.held() else run[-1]
+            run = (highest, run[-1])
         for at, bars in run:
             self._known.take_bars(at, bars)
 
@@ -133,3 +143,7 @@ class Breaker(RememberingActor):
                 entry.symbol == symbol and entry.strategy == pending.strategy for entry in state.in_flight.values()
             ),
         )
+
+
+def _close(closing: Closing) -> Decimal:
+    return closing[1][0].close

@@ -118,8 +118,10 @@ class Executor(RememberingActor):
 
     def take_run(self, run: Sequence[Closing]) -> None:
         """Take closings in."""
+        closes = self._known.state.closes
         for _at, bars in run:
-            self._known.take_bars(bars)
+            for bar in bars:
+                closes[bar.symbol] = bar.close
 
     def react(self) -> None:
         """Take answers in, one at a time; make certain of what is open; only then begin something new."""

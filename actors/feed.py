@@ -32,6 +32,14 @@ Fetch = Callable[[Callable[[], Sequence[Bar]], Callable[[Sequence[Bar] | Excepti
 class Shortcut(Protocol):
     """Lets bars go straight through all who take them, where a run is on one thread."""
 
+    @property
+    def is_over(self) -> bool:
+        """Say whether the source has no more rows."""
+
+    @property
+    def is_offering(self) -> bool:
+        """Say whether the bars stopped because a strategy has something to propose, and for nothing else."""
+
     def run(self) -> BarsPassed | None:
         """Let bars through until somebody has something to say; return what to record, None where nothing passed."""
 
@@ -44,7 +52,6 @@ class MakesShortcut(Protocol):
         *,
         system: System,
         feed: FeedMemory,
-        next_step: Callable[[], Step | None],
         put_back: Callable[[Step], None],
     ) -> Shortcut:
         """Return it; what it takes and does not let through it puts back."""
@@ -78,11 +85,7 @@ class Feed(RememberingActor):
         self._pause_s = pause_s
         self._settle_limit_s = settle_limit_s
         self._at_end = at_end
-        self._shortcut = (
-            shortcut(system=system, feed=memory, next_step=self._take_out, put_back=self._put_back)
-            if shortcut
-            else None
-        )
+        self._shortcut = shortcut(system=system, feed=memory, put_back=self._put_back) if shortcut else None
         self._steps: Iterator[Step] | None = None
         self._step: Step | None = None
         self._histories: dict[tuple[str, str], HistoryRead | None] = {}
@@ -183,6 +186,8 @@ class Feed(RememberingActor):
         state = self._known.state
         if self._shortcut is not None and (passed := self._take_shortcut(self._shortcut)) is not None:
             self.record(passed, at=passed.at)
+            if self._shortcut.is_offering and (offer := self._next_offer()) is not None:
+                self.record(offer)
         elif state.closed_frames:
             # Told only now: what the account is worth is marked on it, and the fills of these bars belong to that.
             self.record(FramesClosed(at=state.at, bars=tuple(state.closed_frames)))
@@ -201,11 +206,8 @@ class Feed(RememberingActor):
     def _take_shortcut(self, shortcut: Shortcut) -> BarsPassed | None:
         if not self._known.state.closed_frames and self._next_offer() is not None:
             return None
+        self._steps = None  # The shortcut reads for itself.
         return shortcut.run()
-
-    def _take_out(self) -> Step | None:
-        step, self._step = self._next_step(), None
-        return step
 
     def _put_back(self, step: Step) -> None:
         self._step = step
@@ -235,6 +237,8 @@ class Feed(RememberingActor):
     def _next_step(self) -> Step | None:
         if self._step is not None:
             return self._step
+        if self._shortcut is not None and self._shortcut.is_over:
+            return None
         if self._steps is None:
             self._steps = self._source.steps(self._known.state.at)
         return next(self._steps, None)

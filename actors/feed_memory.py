@@ -43,13 +43,16 @@ class Circle:
         self._audiences = audiences
         self._found: dict[tuple[tuple[str, str], ...], tuple[str, ...]] = {}
 
-    def of(self, told: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-        """Return the strategies that decide when these frames (symbol, time frame) have closed."""
-        key = tuple(told)
-        found = self._found.get(key)
+    def of(self, frames: Sequence[Bar]) -> tuple[str, ...]:
+        """Return the strategies that decide when these frames have closed."""
+        if len(frames) == 1:
+            told: tuple[tuple[str, str], ...] = ((frames[0].symbol, frames[0].timeframe),)
+        else:
+            told = tuple([(bar.symbol, bar.timeframe) for bar in frames])
+        found = self._found.get(told)
         if found is None:
-            deciding = (audience for audience in self._audiences if audience.decides_at(key))
-            found = self._found[key] = tuple(audience.strategy for audience in deciding)
+            deciding = (audience for audience in self._audiences if audience.decides_at(told))
+            found = self._found[told] = tuple(audience.strategy for audience in deciding)
         return found
 
 
@@ -85,8 +88,8 @@ class FeedMemory(StructMemory[FeedState]):
     def __init__(self, frames: Sequence[str]) -> None:
         super().__init__(FeedState())
         self._frames = tuple(frames)
-        self._chains: dict[tuple[str, str], list[list[FrameBuilder]]] = {}
-        """Builders of the state, by symbol and time frame of the bars they take."""
+        self._chains: dict[tuple[str, str], tuple[bool, list[list[FrameBuilder]]]] = {}
+        """By symbol and time frame of bars: whether they are frames themselves, and the state's builders for them."""
 
     def load(self, saved: bytes) -> None:
         """Take over a saved state."""
@@ -131,22 +134,41 @@ class FeedMemory(StructMemory[FeedState]):
 
     def take_bars(self, at: Instant, bars: tuple[Bar, ...]) -> None:
         """Take in bars that closed together."""
-        state, newest, chains_of = self.state, self.state.newest, self._chains
+        self.come_to(at)
+        self.state.closed_frames += self.build(bars)
+
+    def come_to(self, at: Instant, told: Sequence[Bar] = (), asked: Sequence[str] = ()) -> None:
+        """Take in how far the market has come; of its newest frames, which were told and who had nothing to them."""
+        state = self.state
         state.at, state.is_ended = at, False
-        state.offers, state.told_frames, state.refused = {}, [], []
+        state.told_frames = [(bar.symbol, bar.timeframe) for bar in told]
+        state.offers = {strategy: Offer(0, "answered") for strategy in asked}
+        state.refused = []
+
+    def build(self, bars: tuple[Bar, ...]) -> list[Bar]:
+        """Add bars up; return the frames that are closed now."""
+        newest, chains_of = self.state.newest, self._chains
+        closed: list[Bar] = []
         for bar in bars:
             newest[symbol := bar.symbol] = bar
-            for chain in chains_of.get((symbol, bar.timeframe)) or self._chains_for(bar):
+            is_frame, chains = chains_of.get((symbol, bar.timeframe)) or self._chains_for(bar)
+            if is_frame:
+                closed.append(bar)
+            for chain in chains:
                 finest = chain[0]
                 if finest.opened_at <= bar.opened_at and bar.closed_at < finest.closes_at:
                     finest.parts.append(bar)  # What `take_in` would do for nearly every bar, without the calls.
                 else:
-                    state.closed_frames += take_in(chain, bar)
+                    closed += take_in(chain, bar)
+        return closed
 
-    def _chains_for(self, bar: Bar) -> list[list[FrameBuilder]]:
+    def _chains_for(self, bar: Bar) -> tuple[bool, list[list[FrameBuilder]]]:
+        """Return whether bars like this are frames themselves, and what builds coarser ones of them."""
+        frames = frames_of(bar.timeframe, self._frames)
         builders = [
             self.state.builders.setdefault(f"{bar.symbol}|{frame}", FrameBuilder(frame))
-            for frame in frames_of(bar.timeframe, self._frames)
+            for frame in frames
+            if frame != bar.timeframe
         ]
-        chains = self._chains[bar.symbol, bar.timeframe] = chain_frames(builders)
-        return chains
+        found = self._chains[bar.symbol, bar.timeframe] = bar.timeframe in frames, chain_frames(builders)
+        return found

@@ -9,11 +9,11 @@ import msgspec
 from actors.base import RememberingActor, StructMemory
 from domain.imported import HeldPosition
 from domain.losses import fall
-from domain.market import Bar, Instant, Instrument
+from domain.market import DAY_MS, Bar, Instant, Instrument
 from domain.money import ZERO
 from domain.order import Fill
 from domain.performance import Performance
-from domain.position import Book
+from domain.position import Book, worth_of
 from messages.imported import PositionImported, StateImported
 from messages.market import BarsClosed, FramesClosed, OfferAnswered
 from messages.node import HoldingsAsked, PerformanceAsked, SummaryTold, SummaryWanted
@@ -52,11 +52,16 @@ class PositionsMemory(StructMemory[PositionsState]):
     def __init__(self, instruments: Mapping[str, Instrument], quote: str) -> None:
         super().__init__(PositionsState(book=Book(quote), performance=Performance()))
         self._instruments = instruments
+        self._worth: tuple[Decimal, list[tuple[str, Decimal]]] | None = None
+        """Cash and holdings as they are until another fill or import; None where they have to be looked up."""
+        self._calm_until: Instant = 0
+        """Before this instant marks change nothing but their time."""
         self._know_markets()
 
     def load(self, saved: bytes) -> None:
         """Take over a saved state."""
         super().load(saved)
+        self._worth = None
         self._know_markets()
 
     def _know_markets(self) -> None:
@@ -72,6 +77,7 @@ class PositionsMemory(StructMemory[PositionsState]):
             case FramesClosed(at=at):
                 state.frames_at = at
             case OrderFilled(fill=fill, strategy=strategy):
+                self._worth = None
                 self._take(fill, strategy, record.seq)
             case PositionChanged(strategy=strategy, symbol=symbol):
                 # What was told before a later fill was known is not how it stands now.
@@ -81,6 +87,7 @@ class PositionsMemory(StructMemory[PositionsState]):
                     if (each.strategy, each.symbol) != (strategy, symbol) or each.changed_at > record.seen
                 ]
             case EquityMarked(at=at, equity=equity):
+                self._calm_until = 0
                 state.marked_at = at
                 state.performance.mark(at, equity)
             case OrderIntended():
@@ -89,22 +96,41 @@ class PositionsMemory(StructMemory[PositionsState]):
                 if proposals:
                     state.performance.count("signals", len(proposals))
             case _:
+                self._worth = None
                 self._open(record)
 
     def take_bars(self, bars: tuple[Bar, ...]) -> None:
         """Take bars in that closed together."""
-        marks = self.state.marks
         self.state.performance.count("bars", len(bars))
+        self.price(bars)
+
+    def price(self, bars: tuple[Bar, ...]) -> None:
+        """Take in prices, of bars that are counted elsewhere."""
+        marks = self.state.marks
         for bar in bars:
             marks[bar.symbol] = bar.close
+
+    def count_bars(self, count: int) -> None:
+        """Take in how many bars closed."""
+        self.state.performance.count("bars", count)
 
     def take_frames(self, at: Instant) -> tuple[Decimal, Decimal]:
         """Take in that frames closed; mark the account, and return its worth and its cash in quote currency."""
         state = self.state
         state.frames_at = state.marked_at = at
-        equity = state.book.equity(state.marks)
+        if self._worth is None:
+            book = state.book
+            self._worth = book.cash.get(book.quote, ZERO), book.held()
+            self._calm_until = 0
+        cash, held = self._worth
+        if at < self._calm_until:
+            # Nothing is held, so that the mark is the one before, but for its time.
+            state.performance.latest_at = at
+            return cash, cash
+        equity = worth_of(cash, held, state.marks) if held else cash
         state.performance.mark(at, equity)
-        return equity, state.book.cash.get(state.book.quote, ZERO)
+        self._calm_until = 0 if held else at - at % DAY_MS + DAY_MS
+        return equity, cash
 
     def _open(self, record: Recorded) -> None:
         state = self.state
@@ -152,14 +178,6 @@ class Positions(RememberingActor):
     def __init__(self, system: System, seat: Seat, *, memory: PositionsMemory) -> None:
         super().__init__(system, seat, memory=memory)
         self._known = memory
-
-    def take_bars(self, bars: tuple[Bar, ...]) -> None:
-        """Take bars in that closed together; nothing follows from them here."""
-        self._known.take_bars(bars)
-
-    def take_frames(self, at: Instant) -> tuple[Decimal, Decimal]:
-        """Take in that frames closed, and return what the account is worth and its cash, in quote currency."""
-        return self._known.take_frames(at)
 
     def react(self) -> None:
         """Tell what was not told yet."""

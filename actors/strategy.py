@@ -72,13 +72,14 @@ class StrategyMemory:
             case _:
                 self._fold_order(record.event)
 
-    def take_bars(self, bars: tuple[Bar, ...]) -> None:
+    def take_bars(self, bars: Sequence[Bar]) -> None:
         """Take in closed bars of its symbols and time frames."""
+        strategy, symbols = self.strategy, self.state.holdings
         for bar in bars:
-            if bar.timeframe in self.strategy.timeframes and bar.symbol in self.state.holdings:
-                self.strategy.on_bar(bar)
+            if bar.timeframe in strategy.timeframes and bar.symbol in symbols:
+                strategy.on_bar(bar)
 
-    def take_frames(self, bars: tuple[Bar, ...], equity: Decimal, cash: Decimal) -> None:
+    def take_frames(self, bars: Sequence[Bar], equity: Decimal, cash: Decimal) -> None:
         """Take in frames that closed, and what the account was worth then."""
         self.take_bars(bars)
         self.state.equity, self.state.cash = equity, cash
@@ -156,19 +157,28 @@ class StrategyHost(RememberingActor):
         self._held = View(0, ZERO, ZERO, {}, {})
         """What was held after that sequence."""
 
-    def take_frames(self, bars: tuple[Bar, ...], equity: Decimal, cash: Decimal) -> None:
-        """Take in frames that closed, and what the account was worth then."""
-        self._known.take_frames(bars, equity, cash)
+    def take_frames(
+        self, at: Instant, frames: Sequence[Bar], equity: Decimal, cash: Decimal, *, is_asked: bool
+    ) -> bool:
+        """Take in frames that closed and what the account was worth then; say whether there is something to propose.
 
-    def take_offer(self, at: Instant) -> bool:
-        """Answer an offer with nothing where there is nothing to propose; say whether there is something."""
+        Who has nothing to propose has answered with that.
+        """
         known = self._known
+        state, strategy = known.state, known.strategy
+        symbols, timeframes = state.holdings, strategy.timeframes
+        for bar in frames:
+            if bar.timeframe in timeframes and bar.symbol in symbols:
+                strategy.on_bar(bar)
+        state.equity, state.cash = equity, cash
+        if not is_asked:
+            return False
         if self._held_seq != self.seq:
             self._held_seq, self._held = self.seq, self._view(at)
-        held, state = self._held, known.state
-        if tuple(known.strategy.propose(View(at, state.equity, state.cash, held.holdings, held.instruments))):
+        held = self._held
+        if tuple(strategy.propose(View(at, equity, cash, held.holdings, held.instruments))):
             return True
-        known.take_offer(at)
+        state.at, state.attempt, state.is_answered = at, 0, True
         return False
 
     def react(self) -> None:

@@ -33,6 +33,8 @@ def sentence(figure: dict[str, Any]) -> str:
     if "floor" in figure:
         parts.append(f"floor {figure['floor']:g} {unit} ({figure['floor_is']})")
         parts.append(f"ratio {figure['ratio']:.2f}")
+    if "left_out" in figure:
+        parts.append(f"left out: {figure['left_out']}")
     if "target" in figure:
         parts.append(f"target {figure['target']}: {'met' if figure['is_met'] else 'not met'}")
     return "; ".join(parts)

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from operator import attrgetter
+from itertools import repeat
+from operator import attrgetter, le
 from typing import Literal
 
 import msgspec
 
 from domain.market import DAY_MS, HOUR_MS, TIMEFRAMES_MS, Bar, Instant
 from domain.money import ZERO
-from domain.sources import Row, Step
+from domain.sources import Row, Step, Stretch
 
 Fault = Literal["gap", "duplicate", "out_of_order", "absurd", "misaligned", "unreadable"]
 
@@ -66,6 +67,40 @@ def judge_step(step: Step, previous: Mapping[str, Bar], market_at: Instant) -> J
         if gap is not None:
             findings.append(gap)
     return Judged(tuple(bars), tuple(findings))
+
+
+def read_stretch(stretch: Stretch, previous: Bar | None) -> list[Bar] | None:
+    """Return the rows of a stretch as bars where none is odd, as `judge_row` says; None where one may be.
+
+    Nearly all stretches are like that, and to look at all rows together takes a third of the time.
+    """
+    span = TIMEFRAMES_MS[stretch.timeframe]
+    if previous is None or stretch.opened_at[0] != previous.closed_at:
+        return None
+    try:
+        opens, highs, lows, closes, volumes = (
+            list(map(Decimal, texts))
+            for texts in (stretch.open, stretch.high, stretch.low, stretch.close, stretch.volume)
+        )
+        before = [previous.close, *closes[:-1]]
+        is_ordinary = (
+            all(map(le, lows, opens))
+            and all(map(le, opens, highs))
+            and all(map(le, lows, closes))
+            and all(map(le, closes, highs))
+            and ZERO <= min(volumes) <= max(volumes) <= VOLUME_MAX
+            and min(lows) >= PRICE_MIN
+            and max(highs) <= PRICE_MAX
+            and (span > DAY_MS or max(highs) <= JUMP_HOUR * min(before))
+            and (span > DAY_MS or min(lows) * JUMP_HOUR >= max(before))
+        )
+    except InvalidOperation:
+        return None
+    if not is_ordinary:
+        return None
+    closed_at = [opened_at + span for opened_at in stretch.opened_at]
+    symbols, timeframes = repeat(stretch.symbol), repeat(stretch.timeframe)
+    return list(map(Bar, symbols, timeframes, stretch.opened_at, closed_at, opens, highs, lows, closes, volumes))
 
 
 def judge_row(row: Row, previous: Bar | None) -> Bar | Finding:
@@ -181,9 +216,6 @@ def take_in(chain: Sequence[FrameBuilder], bar: Bar) -> list[Bar]:
     closed: list[Bar] = []
     parts = [bar]
     for builder in chain:
-        if builder.timeframe == bar.timeframe:
-            closed.append(bar)
-            continue
         mine: list[Bar] = []
         for part in parts:
             mine += builder.add(part)

@@ -12,6 +12,10 @@ from domain.money import ZERO
 LossLimit = Literal["daily_loss", "drawdown"]
 
 
+MARGIN = 1 + 1e-9
+"""What looks ahead in floats takes a loss for so much greater than it is: then it never sees one too late."""
+
+
 class Trip(msgspec.Struct, frozen=True):
     """A loss reached its limit; entries are denied from here on."""
 
@@ -55,9 +59,10 @@ class LossWatch(msgspec.Struct):
         """
         if not equity.is_finite():
             raise ValueError(f"equity must be finite, was {equity}")
-        self.equity = equity
-        rolled = self._roll(day_of(at)) if self.day is None or day_of(at) > self.day else None
-        self.peak_equity = equity if self.peak_equity is None else max(self.peak_equity, equity)
+        self.equity, day, peak = equity, day_of(at), self.peak_equity
+        rolled = self._roll(day) if self.day is None or day > self.day else None
+        if peak is None or equity > peak:
+            self.peak_equity = equity
         return rolled
 
     def crossed(self, *, daily_loss_max: Decimal, drawdown_max: Decimal) -> list[Trip]:
@@ -78,7 +83,7 @@ class LossWatch(msgspec.Struct):
             "drawdown": self.peak_equity * (1 - drawdown_max),
         }
         open_ = [floor for limit, floor in floors.items() if limit not in self.tripped]
-        return float(max(open_)) * (1 + 1e-9) if open_ else -inf
+        return float(max(open_)) * MARGIN if open_ else -inf
 
     def trip(self, limit: LossLimit) -> None:
         """Latch a limit, once."""

@@ -131,13 +131,15 @@ class Performance(msgspec.Struct):
         if not equity.is_finite():
             raise ValueError(f"equity must be finite, was {equity}")
         self._see(at)
-        self._close_day(day_of(at - 1))
-        is_as_before = equity == self.equity and self.peak is not None
+        day = (at - 1) // DAY_MS
+        if day != self.day:
+            self._close_day(day)
         self.equity = equity
-        if not is_as_before:
-            self.equity_first = equity if self.equity_first is None else self.equity_first
-            self.peak = equity if self.peak is None else max(self.peak, equity)
-            self.drawdown_max = max(self.drawdown_max, fall(self.peak, equity))
+        self.equity_first = equity if self.equity_first is None else self.equity_first
+        if self.peak is None or equity > self.peak:
+            self.peak = equity
+        elif (fallen := fall(self.peak, equity)) > self.drawdown_max:
+            self.drawdown_max = fallen
         if at % DAY_MS == 0:
             self._close_day(day_of(at))
 

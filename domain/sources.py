@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from domain.market import Bar, Instant
+from domain.market import TIMEFRAMES_MS, Bar, Instant
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -26,6 +26,26 @@ class Step(msgspec.Struct, frozen=True):
 
     at: Instant
     rows: tuple[Row, ...]
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """Rows of one symbol that follow each other without a gap, by columns: the same as a step for each of them."""
+
+    symbol: str
+    timeframe: str
+    opened_at: Sequence[Instant]
+    open: Sequence[str]
+    high: Sequence[str]
+    low: Sequence[str]
+    close: Sequence[str]
+    volume: Sequence[str]
+
+    def steps(self) -> Iterator[Step]:
+        """Return it as steps."""
+        columns = (self.opened_at, self.open, self.high, self.low, self.close, self.volume)
+        span = TIMEFRAMES_MS[self.timeframe]
+        for opened_at, *numbers in zip(*columns, strict=True):
+            yield Step(opened_at + span, (Row(self.symbol, self.timeframe, opened_at, *numbers),))
 
 
 class MarketSource(Protocol):

@@ -124,7 +124,10 @@ def count_idle(known: Execution, run: Sequence[Closing]) -> int:
         plan.wish is not None or plan.exit_why or (plan.not_before and plan.held > 0) for plan in known.plans.values()
     ):
         return 0
-    targets = {plan.symbol: plan.take_profit for plan in known.plans.values() if plan.take_profit is not None}
+    targets: dict[str, Decimal] = {}
+    for plan in known.plans.values():
+        if plan.take_profit is not None and plan.held > 0:
+            targets[plan.symbol] = min(plan.take_profit, targets.get(plan.symbol, plan.take_profit))
     priced = known.closes
     for place, (_at, bars) in enumerate(run):
         for bar in bars:

@@ -106,6 +106,30 @@ class BarFile:
                 else:
                     yield opened_at, _whole(line)
 
+    def columns(self) -> Iterator[tuple[list[Instant], list[tuple[str, ...]]] | None]:
+        """Read many lines at a time, as columns: opening times, and numbers as text; None for lines that are odd.
+
+        Raises:
+            SourceBroken: the compressed data is damaged, or the file is not what it was when it was opened first.
+        """
+        for number, batch in enumerate(self._batches()):
+            lines = batch if number else batch[1:]
+            if lines:
+                yield self._columns_of(lines)
+
+    def _columns_of(self, lines: list[str]) -> tuple[list[Instant], list[tuple[str, ...]]] | None:
+        rows = [line.split(",") for line in lines]
+        if set(map(len, rows)) != {self._width}:
+            return None
+        columns = list(zip(*rows, strict=True))
+        time, *numbers = (columns[place] for place in self._places)
+        try:
+            instants = list(map(int, time))
+        except ValueError:
+            return None
+        is_plausible = INSTANT_MIN <= min(instants) <= max(instants) < INSTANT_MAX
+        return (instants, numbers) if is_plausible else None
+
     def _thin(self, batch: list[str], skip_until: Instant) -> list[str]:
         """Leave out lines that are passed over and all in order; two stay for who compares neighbours."""
         if len(batch) < 4 or (self._instant(batch[-1]) or INSTANT_MAX) > skip_until:

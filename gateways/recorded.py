@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 from domain.bars import FrameBuilder, frames_of, judge_row
 from domain.market import DAY_MS, TIMEFRAMES_MS, Bar, Instant
-from domain.sources import Row, Step
+from domain.sources import Row, Step, Stretch
 from gateways.bar_files import BarFile, Numbers, parse_name, require_timeframe
 from gateways.errors import SourceBroken, SourceMissing
 
 SUFFIXES = (".csv", ".csv.gz")
+DETOURS_MAX = 4
+"""So often rows that do not follow each other are read one by one for a while; after that, all are."""
+ROWS_APART = 1_000
 AHEAD_MAX_MS = DAY_MS
 """A row that is further ahead than this, and whose follower is not, has an error in its time."""
 
@@ -132,6 +135,31 @@ class RecordedMarket:
         if rows:
             yield Step(due, tuple(rows))
 
+    def stretches(self, after: Instant) -> Iterator[Step | Stretch]:
+        """Read what `steps` reads, in stretches where there is one symbol whose rows follow each other.
+
+        Raises:
+            SourceBroken: a file is damaged, or was changed since it was opened.
+        """
+        series = next(iter(self._series.values()))
+        detours = 0
+        while len(self._series) == 1 and detours < DETOURS_MAX:
+            for stretch in series.stretches(after):
+                if isinstance(stretch, Stretch):
+                    after = stretch.opened_at[-1] + TIMEFRAMES_MS[series.timeframe]
+                    yield stretch
+                    continue
+                detours, until = detours + 1, max(stretch, after)
+                for step in self.steps(after):
+                    after = step.at
+                    yield step
+                    if after >= until:
+                        break
+                break
+            else:
+                return
+        yield from self.steps(after)
+
     def steps_total(self) -> int:
         """Return how many steps there are from `starts_at` on, at most."""
         finest_ms = min(TIMEFRAMES_MS[series.timeframe] for series in self._series.values())
@@ -230,6 +258,28 @@ class _Series:
             elif newest > read_until:
                 shown_at = newest if opened_at is None else opened_at
                 yield newest + span, 1, place, Row(symbol, timeframe, shown_at, *numbers)
+
+    def stretches(self, after: Instant) -> "Iterator[Stretch | Instant]":
+        """Read the rows that are due after an instant while they follow each other.
+
+        Where they do not, end with an instant up to which they have to be read one by one.
+        """
+        span, read_until, newest = self._span, after - self._span, 0
+        for found in chain.from_iterable(file.columns() for file in self.files):
+            if found is None:
+                yield newest + ROWS_APART * span
+                return
+            times, numbers = found
+            follows = times == list(range(times[0], times[0] + len(times) * span, span))
+            is_whole = self._end is None or times[-1] + span <= self._end
+            if not (follows and is_whole and (not newest or times[0] == newest + span)):
+                yield max(times[-1] + span, newest + ROWS_APART * span)
+                return
+            newest = times[-1]
+            first = max(0, (read_until - times[0]) // span + 1)
+            if first < len(times):
+                columns = [column[first:] for column in numbers]
+                yield Stretch(self.symbol, self.timeframe, times[first:], *columns)
 
     def _records(self, skip_until: Instant) -> Iterator[tuple[Instant | None, Numbers]]:
         """Read all files; a time far ahead of those around it is no time, else one wrong digit would end the data."""

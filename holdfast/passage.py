@@ -7,21 +7,26 @@ stands for the record of it.  Where somebody has something to say the bars stop 
 `Retelling` does the same to memories that are rebuilt from a journal.
 """
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 from actors.feed_memory import Audience, Circle, FeedMemory
-from domain.bars import judge_step
+from domain.bars import judge_step, read_stretch
 from domain.market import Bar, Closing, Instant
-from domain.sources import Step
+from domain.money import ZERO
+from domain.sources import Step, Stretch
 from holdfast.doors import Doors
 from messages.market import BarsPassed
 from supervision import Crashed, System
 
 STEPS_MAX = 10_000
 """Instants that one record stands for at most."""
-WINDOW = 32
+WINDOW = 24
 """Closings that are looked at together."""
+
+
+Read = Callable[[Instant], Iterator[Step | Stretch]]
 
 
 class Passage:
@@ -31,45 +36,61 @@ class Passage:
         self,
         audiences: Sequence[Audience],
         *,
+        read: Read,
         count_unmatched: Callable[[Sequence[Closing]], int],
         mark: Callable[[Instant, Decimal], None],
         look: Callable[[Instant], None],
         system: System,
         feed: FeedMemory,
-        next_step: Callable[[], Step | None],
         put_back: Callable[[Step], None],
     ) -> None:
         """Set out in an incarnation of the feed.
 
+        `read` reads the source from an instant on; a step that holds anything odd is put back when it is due.
         `count_unmatched` is the venue's: how many closings would do nothing to its open orders.  `mark` hears what the
         account is worth when strategies are about to decide; `look`, how far the market has come.
-
-        Steps come from `next_step`; one that holds anything odd does not pass: it is put back when it is due.
         """
         self._circle = Circle(audiences)
         self._strategies = tuple(audience.strategy for audience in audiences)
         self._count_unmatched = count_unmatched
         self._mark = mark
+        self._worth = ZERO, ZERO
+        self._is_offering = False
         self._look = look
         self._system = system
         self._feed = feed
-        self._ahead = _Ahead(feed, next_step, put_back)
+        self._doors = Doors(system, self._strategies)
+        self._ahead = _Ahead(feed, read, put_back)
+
+    @property
+    def is_offering(self) -> bool:
+        """Say whether the bars stopped because a strategy has something to propose, and for nothing else."""
+        return self._is_offering
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether the source has no more rows."""
+        return self._ahead.is_over
 
     def run(self) -> BarsPassed | None:
         """Let bars through until somebody has something to say; return what to record, None where nothing passed."""
-        doors = Doors(self._system, self._strategies)
+        doors = self._find_doors()
         if not doors.are_open:
             self._ahead.demand_empty()
             return None
         state = self._feed.state
-        steps = asked = 0
-        has_begun = has_stirred = False
+        steps, asked, has_begun, has_stirred = 0, 0, False, False
+        self._is_offering = False
         if state.closed_frames:
             has_begun = True
-            asked, has_stirred = self._tell(doors, is_news_due=doors.count_news([(state.at, ())]) == 0)
-        while not has_stirred and steps < STEPS_MAX and (run := self._ahead.read(doors)):
+            may_ask = not doors.is_news_due(state.at)
+            asked, has_stirred = self._tell(state.at, state.closed_frames, doors, may_ask=may_ask)
+        while not has_stirred and steps < STEPS_MAX and (run := self._ahead.read(doors, puts_back=not has_begun)):
             taken, asked, has_stirred = self._let_through(run, doors)
-            has_stirred = doors.take(run[:taken]) or has_stirred
+            passed = run if taken == len(run) else run[:taken]
+            doors.positions.count_bars(sum([len(bars) for _at, bars in passed]))
+            if doors.take(passed):
+                has_stirred, self._is_offering = True, False
             self._ahead.drop(taken)
             self._look(state.at)
             steps, has_begun = steps + taken, True
@@ -77,69 +98,92 @@ class Passage:
             return None
         return BarsPassed(at=state.at, steps=steps, is_told=not state.closed_frames, asked=asked)
 
+    def _find_doors(self) -> Doors:
+        if not self._doors.are_open:
+            self._doors = Doors(self._system, self._strategies)
+        return self._doors
+
     def _let_through(self, run: list[Closing], doors: Doors) -> tuple[int, int, bool]:
         """Let closings through; return how many, whom the last one asked, and whether somebody has something to say."""
-        state, take_bars, count_bars = self._feed.state, self._feed.take_bars, doors.positions.take_bars
-        idle, asked = min(self._count_unmatched(run), doors.count_idle(run)), 0
+        feed, build, price = self._feed, self._feed.build, doors.positions.price
+        idle = min(self._count_unmatched(run), doors.count_idle(run))
+        asked, has_stirred = 0, False
         for place, (at, bars) in enumerate(run):
-            take_bars(at, bars)
-            count_bars(bars)
+            frames = build(bars)
+            price(bars)
             if place == idle:
+                feed.come_to(at)
+                feed.state.closed_frames = frames
                 return place + 1, 0, True
-            if state.closed_frames:
-                asked, has_stirred = self._tell(doors)
+            if frames:
+                asked, has_stirred = self._tell(at, frames, doors, is_last=place + 1 == len(run))
                 if has_stirred:
                     return place + 1, asked, True
+            elif place + 1 == len(run):
+                feed.come_to(at)
         return len(run), asked, False
 
-    def _tell(self, doors: Doors, *, is_news_due: bool = False) -> tuple[int, bool]:
-        """Tell of frames and ask; return how many were asked, and whether somebody has something to say."""
-        feed, state = self._feed, self._feed.state
-        at, frames = state.at, tuple(state.closed_frames)
-        feed.take_frames(frames)
-        equity, cash, has_stirred = doors.mark(at)
+    def _tell(
+        self, at: Instant, frames: list[Bar], doors: Doors, *, may_ask: bool = True, is_last: bool = True
+    ) -> tuple[int, bool]:
+        """Tell of frames and ask; return how many were asked, and whether somebody has something to say.
+
+        The feed is told how far the market has come only at the last, or where somebody has something to say.
+        """
+        deciding, asked, has_stirred = self._circle.of(frames), 0, not may_ask
+        try:
+            self._worth = doors.positions.take_frames(at)
+        except Exception as error:  # noqa: BLE001  whatever it is, it befalls who raised it
+            has_stirred = doors.fail("positions", error)
+        equity, cash = self._worth
         self._mark(at, equity)
-        has_stirred = doors.tell(at, frames, equity, cash) or has_stirred
-        if has_stirred or is_news_due:
-            doors.wake("sentiment")
-            return 0, True
-        asked = 0
-        for strategy in self._circle.of(state.told_frames):
-            if doors.offer(strategy, at):
-                return asked, True
-            feed.take_offer(strategy)
-            asked += 1
-        return asked, False
+        for strategy, take_frames in doors.strategies:
+            is_asked = not has_stirred and strategy in deciding
+            try:
+                is_stirring = take_frames(at, frames, equity, cash, is_asked=is_asked)
+                self._is_offering = self._is_offering or is_stirring
+            except Exception as error:  # noqa: BLE001  a strategy may raise anything
+                is_stirring = doors.fail(f"strategy.{strategy}", error)
+                self._is_offering = False
+            asked += is_asked and not is_stirring
+            has_stirred = has_stirred or is_stirring
+        if has_stirred or is_last:
+            doors.sentiment.take_frames(at)
+            self._feed.come_to(at, frames, deciding[:asked])
+            self._feed.state.closed_frames = []
+        return asked, has_stirred
 
 
 class _Ahead:
     """Closings that were read and judged before they pass, as far as nothing is odd about them."""
 
-    def __init__(
-        self, feed: FeedMemory, next_step: Callable[[], Step | None], put_back: Callable[[Step], None]
-    ) -> None:
+    def __init__(self, feed: FeedMemory, read: Read, put_back: Callable[[Step], None]) -> None:
         self._feed = feed
-        self._next_step = next_step
+        self._read = read
         self._put_back = put_back
         self._closings: list[Closing] = []
         self._newest: dict[str, Bar] = {}
-        self._read_until: Instant = 0
-        self._odd: Step | None = None
+        self._read_until: Instant = -1
+        self._source: Iterator[Step | Stretch] = iter(())
+        self.is_over = False
+        self._odd: deque[Step] = deque()
+        """Steps to be looked at one by one, the first of them odd if there are no closings."""
 
-    def read(self, doors: Doors) -> list[Closing]:
-        """Return the next closings, at most `WINDOW`; none where the next step is odd, or there is none."""
-        if not self._closings and self._odd is None:
-            state = self._feed.state
-            self._newest, self._read_until = dict(state.newest), state.at
-        if len(self._closings) < WINDOW // 2 and self._odd is None:
+    def read(self, doors: Doors, *, puts_back: bool) -> list[Closing]:
+        """Return the next closings, at most `WINDOW`; none where the next step is odd, or there is none.
+
+        One that is odd is put back, or kept until the next time.
+        """
+        if not self._closings:
+            self._look_where_the_feed_is()
+        if len(self._closings) < WINDOW:
             try:
                 self._read_on()
             except Exception as error:  # noqa: BLE001  whatever a source raises befalls the feed, once it is due
                 if not self._closings:
                     doors.fail("feed", error)
-        if not self._closings and self._odd is not None:
-            self._put_back(self._odd)
-            self._odd = None
+        if puts_back and not self._closings and self._odd:
+            self._put_back(self._odd.popleft())
         return self._closings[:WINDOW]
 
     def drop(self, count: int) -> None:
@@ -152,16 +196,44 @@ class _Ahead:
         Raises:
             Crashed: something was; the next incarnation of the feed reads it anew.
         """
-        if self._closings or self._odd is not None:
+        if self._closings or self._odd:
             raise Crashed("what was read ahead must pass, and somebody who takes bars is gone")
 
+    def _look_where_the_feed_is(self) -> None:
+        state = self._feed.state
+        self._newest = dict(state.newest)
+        if state.at > self._read_until:
+            self._source, self._odd, self.is_over = self._read(state.at), deque(), False
+        self._read_until = state.at
+
     def _read_on(self) -> None:
-        while len(self._closings) < WINDOW and (step := self._next_step()) is not None:
-            judged = judge_step(step, self._newest, self._read_until)
-            if judged.findings or not judged.bars:
-                self._odd = step
+        """Read until there is enough, or something odd is next."""
+        while len(self._closings) < WINDOW:
+            if self._odd:
+                if not self._take(self._odd[0]):
+                    return
+                self._odd.popleft()
+                continue
+            found = next(self._source, None)
+            if found is None:
+                self.is_over = True
                 return
-            for bar in judged.bars:
-                self._newest[bar.symbol] = bar
-            self._read_until = step.at
-            self._closings.append((step.at, judged.bars))
+            if isinstance(found, Step):
+                self._odd.append(found)
+            elif (bars := read_stretch(found, self._newest.get(found.symbol))) is None:
+                self._odd.extend(found.steps())
+            else:
+                self._newest[found.symbol] = bars[-1]
+                self._read_until = bars[-1].closed_at
+                self._closings += [(bar.closed_at, (bar,)) for bar in bars]
+
+    def _take(self, step: Step) -> bool:
+        """Take a step in if nothing is odd about it; say whether that was so."""
+        judged = judge_step(step, self._newest, self._read_until)
+        if judged.findings or not judged.bars:
+            return False
+        for bar in judged.bars:
+            self._newest[bar.symbol] = bar
+        self._read_until = step.at
+        self._closings.append((step.at, judged.bars))
+        return True

@@ -10,6 +10,7 @@ import msgspec
 from actors.archivist import hash_parts, hash_states
 from actors.executor_memory import ExecutorMemory
 from actors.positions import PositionsMemory
+from domain.market import Closing
 from domain.order import Order, Terms
 from domain.sources import MarketSource
 from holdfast.config.problems import ConfigurationError, Problem
@@ -17,18 +18,21 @@ from holdfast.config.settings import Feed, InstrumentRules, Settings, StrategySe
 from holdfast.memories import new_memory, remembering_names
 from holdfast.parts import Shape, audiences_of, open_market, shape_of
 from holdfast.recovery import recorded_of
-from holdfast.retelling import Retelling
+from holdfast.retelling import Retelling, Takers
 from holdfast.routes import HEARS, role_of
 from messages.base import Event
 from messages.codec import decode
 from messages.imported import StateImported
-from messages.market import BarsPassed, SourceOpened
+from messages.market import BarsClosed, BarsPassed, SourceOpened
 from messages.node import ConfigurationChanged, NodeStarted
 from messages.orders import OrderFilled, OrderIntended
 from persistence.reader import JournalReader
 from persistence.records import Record
 from supervision import Memory, Recorded
 
+BARS = BarsClosed.__name__
+CONFIGURES = frozenset({"NodeStarted", "ConfigurationChanged"})
+OPENS = frozenset({"SourceOpened", "StateImported"})
 ORDER_EVENTS = frozenset(
     {
         "OrderIntended",
@@ -111,6 +115,7 @@ class Rebuilt:
         for name, memory in self.memories.items():
             for kind in HEARS[role_of(name)]:
                 self._routes.setdefault(kind.__name__, []).append(memory.fold)
+        self._takers = Takers(self.memories)
         self._routes[BarsPassed.__name__] = [self._retell]
         for name in ORDER_EVENTS:
             self._routes.setdefault(name, []).append(self.history.take)
@@ -149,11 +154,27 @@ class Rebuilt:
         was_collecting = gc.isenabled()
         gc.disable()
         try:
-            for record in records:
-                self.fold(record)
+            self._fold_in_runs(records)
         finally:
             if was_collecting:
                 gc.enable()
+
+    def _fold_in_runs(self, records: Iterable[Record]) -> None:
+        """Fold, bars that follow each other together: most of a journal is these."""
+        run: list[Closing] = []
+        for record in records:
+            if record.kind == BARS:
+                event = decode(BARS, record.version, record.payload)
+                assert isinstance(event, BarsClosed)
+                run.append((event.at, event.bars))
+                self.seq, self.at, self.hash = record.seq, record.at, record.hash
+                continue
+            if run:
+                self._takers.take(run)
+                run.clear()
+            self.fold(record)
+        if run:
+            self._takers.take(run)
 
     def states(self) -> dict[str, bytes]:
         """Return every memory, encoded, by name."""
@@ -188,8 +209,12 @@ class Era(msgspec.Struct, frozen=True):
 
 def eras(reader: JournalReader, until: int) -> list[Era]:
     """Return the configurations that were in force up to a sequence, oldest first; equal neighbours are one."""
+    return _eras_in(reader.read(until=until, kinds=CONFIGURES))
+
+
+def _eras_in(records: Iterable[Record]) -> list[Era]:
     found: list[Era] = []
-    for record in reader.read(until=until, kinds=["NodeStarted", "ConfigurationChanged"]):
+    for record in records:
         event = decode(record.kind, record.version, record.payload)
         match event:
             case NodeStarted(configuration=configuration, folder=folder):
@@ -205,10 +230,12 @@ def eras(reader: JournalReader, until: int) -> list[Era]:
 
 def shape_at(reader: JournalReader, until: int) -> tuple[Shape, list[Problem]]:
     """Return what memories depended on at a sequence, and what of it cannot be had here, such as a strategy's file."""
-    in_force = eras(reader, until)
+    # Both are few among many: to look for them twice would take twice as long.
+    records = list(reader.read(until=until, kinds=CONFIGURES | OPENS))
+    in_force = _eras_in(record for record in records if record.kind in CONFIGURES)
     if not in_force:
         return Shape({}, "", (), ()), []
-    symbols = symbols_at(reader, until)
+    symbols = _symbols_in(record for record in records if record.kind in OPENS)
     problems: list[Problem] = []
     settings = settings_of(in_force[-1].configuration)
     return shape_of(settings, symbols, Path(in_force[-1].folder), problems), problems
@@ -263,7 +290,10 @@ def symbols_at(reader: JournalReader, until: int) -> tuple[str, ...]:
 
     Positions may have been imported before any source was opened.
     """
-    opened: Iterable[Record] = reader.read(until=until, kinds=["SourceOpened", "StateImported"])
+    return _symbols_in(reader.read(until=until, kinds=OPENS))
+
+
+def _symbols_in(opened: Iterable[Record]) -> tuple[str, ...]:
     symbols: tuple[str, ...] = ()
     for record in opened:
         event: Event = decode(record.kind, record.version, record.payload)

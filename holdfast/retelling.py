@@ -11,10 +11,42 @@ from actors.sentiment import SentimentMemory
 from actors.strategy import StrategyMemory
 from actors.venue import VenueMemory
 from domain.bars import judge_step
-from domain.market import Instant
+from domain.market import Closing, Instant
 from domain.sources import MarketSource, Step
 from messages.market import BarsPassed
 from supervision import Memory
+
+
+class Takers:
+    """The memories that take bars in."""
+
+    def __init__(self, memories: Mapping[str, Memory]) -> None:
+        """`memories` by name; any of them may be missing."""
+        known: Mapping[str, Any] = memories
+        self._feed: FeedMemory | None = known.get("feed")
+        self._positions: PositionsMemory | None = known.get("positions")
+        self._venue: VenueMemory | None = known.get("venue")
+        self._executor: ExecutorMemory | None = known.get("executor")
+        self._breaker: BreakerMemory | None = known.get("breaker")
+
+    def take(self, run: Sequence[Closing]) -> None:
+        """Let closings that follow each other through, with nothing else in between."""
+        if self._positions is not None:
+            self._positions.count_bars(sum([len(bars) for _at, bars in run]))
+            for _at, bars in run:
+                self._positions.price(bars)
+        if self._venue is not None:
+            self._venue.take_bars(*run[-1])  # It remembers the newest only.
+        if self._executor is not None:
+            for _at, bars in run:
+                self._executor.take_bars(bars)
+        if self._breaker is not None:
+            for at, bars in run:
+                self._breaker.take_bars(at, bars)
+        if self._feed is not None:
+            for _at, bars in run:
+                self._feed.state.closed_frames += self._feed.build(bars)
+            self._feed.come_to(run[-1][0])
 
 
 class Retelling:
@@ -28,9 +60,7 @@ class Retelling:
         known: Mapping[str, Any] = memories
         self._feed: FeedMemory = known["feed"]
         self._positions: PositionsMemory = known["positions"]
-        self._venue: VenueMemory | None = known.get("venue")
-        self._executor: ExecutorMemory | None = known.get("executor")
-        self._breaker: BreakerMemory | None = known.get("breaker")
+        self._takers = Takers(memories)
         self._sentiment: SentimentMemory | None = known.get("sentiment")
         self._strategies: dict[str, StrategyMemory] = {
             audience.strategy: known[f"strategy.{audience.strategy}"]
@@ -56,15 +86,7 @@ class Retelling:
     def _close(self) -> None:
         state = self._feed.state
         step = self._next_step(state.at)
-        at, bars = step.at, judge_step(step, state.newest, state.at).bars
-        self._feed.take_bars(at, bars)
-        self._positions.take_bars(bars)
-        if self._venue is not None:
-            self._venue.take_bars(at, bars)
-        if self._executor is not None:
-            self._executor.take_bars(bars)
-        if self._breaker is not None:
-            self._breaker.take_bars(at, bars)
+        self._takers.take([(step.at, judge_step(step, state.newest, state.at).bars)])
 
     def _next_step(self, after: Instant) -> Step:
         if self._steps is None:
@@ -83,7 +105,7 @@ class Retelling:
             self._sentiment.take_frames(at)
         for memory in self._strategies.values():
             memory.take_frames(frames, *worth)
-        for strategy in self._circle.of(state.told_frames)[:asked]:
+        for strategy in self._circle.of(frames)[:asked]:
             self._feed.take_offer(strategy)
             if strategy in self._strategies:
                 self._strategies[strategy].take_offer(at)

@@ -160,7 +160,7 @@ class StagedNode:
     def retry_quarantined(self) -> int:
         """Have all that is quarantined delivered, as an operator would who knows what ended the actors; count it."""
         quarantine = self.switchboard.quarantine
-        return sum(quarantine.retry(case.actor, case.fingerprint) for case in quarantine.cases())
+        return sum(quarantine.retry(case.actor, case.fingerprint) is not None for case in quarantine.cases())
 
     def ask(self, name: str, message: Any) -> Any:
         """Ask an actor from outside."""

@@ -13,6 +13,8 @@ class Hearers:
         self._cells = cells
         self._at_once: dict[tuple[type, Cell], tuple[Cell, ...]] = {}
         self._late: dict[type, tuple[Cell, ...]] = {}
+        self.changes = 0
+        """How often somebody has come or gone."""
 
     def at_once(self, kind: type, sender: Cell) -> tuple[Cell, ...]:
         """Return who lives and hears at once what a sender says of a kind."""
@@ -26,6 +28,7 @@ class Hearers:
     def forget(self) -> None:
         """Look anew from now on: somebody has come or gone."""
         self._at_once.clear()
+        self.changes += 1
 
     def _find(self, kind: type, sender: Cell) -> tuple[Cell, ...]:
         names = self._routes.get(kind, ())

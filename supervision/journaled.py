@@ -62,6 +62,11 @@ class JournaledActor(Actor):
         self._own_last = 0
         self._record: Recorded | None = None
 
+    @property
+    def remembered(self) -> Memory:
+        """Return what it remembers, for who shares its thread; it is the fold's to change."""
+        return self._memory
+
     # -- for subclasses ------------------------------------------------------------------------------------------
 
     def react(self) -> None:

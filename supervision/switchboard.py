@@ -224,6 +224,11 @@ class Switchboard:
         """Return the highest sequence given."""
         return self._seq
 
+    @property
+    def changes(self) -> int:
+        """Return how often somebody has come or gone: while it stays the same, so do all who live."""
+        return self._hearers.changes
+
     def is_up(self, name: str) -> bool:
         """Say whether a name has a living incarnation."""
         cell = self._cells.get(name)

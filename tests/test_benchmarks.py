@@ -59,6 +59,15 @@ def test_a_recorded_run_is_measured_and_its_home_can_be_rebuilt(tmp_path: Path) 
     assert_compared(rebuilt["rebuild"])
 
 
+def test_a_backtest_is_measured_and_says_whom_it_leaves_out(tmp_path: Path) -> None:
+    figures = run_benchmark("backtest", ["--bars", "2000", "--long", "3000"], tmp_path)
+
+    assert figures["backtest_rate"]["fills"] > 30
+    assert figures["backtest_memory"]["is_met"]
+    assert figures["backtest_growth"]["ours"] > 0
+    assert figures["backtest_beside_nautilus"]["left_out"] == "no --peers given"
+
+
 def test_a_ratio_says_whether_it_meets_its_target() -> None:
     fast = compared("fast", ours=3.0, floor=2.0, unit="s", floor_is="bare", ratio_max=1.5)
     slow = compared("slow", ours=3.1, floor=2.0, unit="s", floor_is="bare", ratio_max=1.5)

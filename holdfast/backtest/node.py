@@ -14,6 +14,7 @@ from typing import Any, Self
 from actors.health import Machine
 from domain.market import Instant
 from gateways.paper import PaperVenue
+from gateways.recorded import RecordedMarket
 from holdfast.backtest.recovery import BacktestRecovery
 from holdfast.ground import build_system, first_events, look_back, opening_of, run_job
 from holdfast.parts import Parts, audiences_of, paper_settings
@@ -88,7 +89,8 @@ class BacktestNode:
             settings=paper_settings(parts.settings),
         )
         audiences = audiences_of(parts.shape, parts.source)
-        passage = partial(Passage, audiences, count_unmatched=venue.count_idle, mark=mark, look=look)
+        read = parts.source.stretches if isinstance(parts.source, RecordedMarket) else parts.source.steps
+        passage = partial(Passage, audiences, read=read, count_unmatched=venue.count_idle, mark=mark, look=look)
         self._shortcut = None if by_messages else passage
         self._tree = trading_tree(self._current, self._ports(venue))
 
@@ -156,7 +158,7 @@ class BacktestNode:
 
     def _append(self, records: Sequence[Recorded]) -> None:
         self._hear(records)
-        self._journal.append([draft_of(record) for record in records], tables_follow=True)
+        self._journal.append([draft_of(record) for record in records])
 
     def _hear_report(self, report: Report) -> None:
         if isinstance(report, SupervisorReport) and report.context == "shutdown" and not self._given_up:

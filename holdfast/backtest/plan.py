@@ -68,8 +68,8 @@ def plan_backtest(
     return Plan(settings=settings, folder=folder.absolute(), name=name)
 
 
-def read_parameters(texts: Iterable[str], option: str = "--param") -> dict[str, Any]:
-    """Return `KEY=VALUE` texts as a table; a value is what TOML makes of it, else the text itself.
+def read_parameters(texts: Iterable[str], option: str = "--param", *, as_text: bool = False) -> dict[str, Any]:
+    """Return `KEY=VALUE` texts as a table; a value is what TOML makes of it, else (or with `as_text`) the text itself.
 
     Raises:
         ConfigurationError: with every text that is none.
@@ -78,7 +78,7 @@ def read_parameters(texts: Iterable[str], option: str = "--param") -> dict[str, 
     for text in texts:
         key, equals, value = text.partition("=")
         if equals and key.strip():
-            table[key.strip()] = read_value(value)
+            table[key.strip()] = value if as_text else read_value(value)
         else:
             problems.append(Problem("", "KEY=VALUE", show(text), option))
     if problems:

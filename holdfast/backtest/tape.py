@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from domain.market import Instant
+from domain.money import ZERO
 from messages.orders import OrderFilled
 from messages.positions import EquityMarked
 from messages.risk import OrderDenied
@@ -20,6 +21,9 @@ class Tape:
         self.marks_at = array("q")
         """When the account was marked, in milliseconds; beside `equity`."""
         self.equity = array("d")
+        self._newest = ZERO
+        self._newest_at: Instant = 0
+        """When the newest worth was marked again; 0 where it was not."""
         self.denied: Counter[str] = Counter()
         """By reason."""
 
@@ -35,6 +39,21 @@ class Tape:
                     self.denied[reason] += 1
 
     def mark(self, at: Instant, equity: Decimal) -> None:
-        """Take in what the account was worth."""
+        """Take in what the account was worth; while it stays the same only since when, and until when."""
+        if equity == self._newest:
+            self._newest_at = at
+            return
+        if self._newest_at:
+            self._keep(self._newest_at)
+        self._newest, self._newest_at = equity, 0
+        self._keep(at)
+
+    def end(self) -> None:
+        """Keep the last mark too."""
+        if self._newest_at:
+            self._keep(self._newest_at)
+            self._newest_at = 0
+
+    def _keep(self, at: Instant) -> None:
         self.marks_at.append(at)
-        self.equity.append(float(equity))
+        self.equity.append(float(self._newest))

@@ -19,7 +19,7 @@ ACTS = {
     "log_is_cut": 0.5,
 }
 """Faults on cue, and how often one is drawn where none is left out."""
-STRIKES_MIN, STRIKES_MAX = 3, 12
+STRIKES_MIN, STRIKES_MAX = 6, 12
 DEATHS_MAX = 5
 """Of the whole process, in two hours: each costs as much as ten minutes of market."""
 DEADLY = ("kill", "kill_within", "commit_fails", "log_is_cut")

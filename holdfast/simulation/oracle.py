@@ -7,13 +7,14 @@ import msgspec
 
 from domain.market import Bar, Instant
 from domain.order import Terms
+from domain.proposal import Exit, offer_of
 from domain.venue import OrderSeen, Reply, Venue
 from holdfast.recovery import recorded_of
 from holdfast.simulation.exposure import Exposure
 from holdfast.simulation.laws import Cooldowns, Decisions, Holdings, Numbers, Orders
 from holdfast.simulation.ledger import Ledger
 from holdfast.simulation.world import World
-from messages.market import BarsClosed
+from messages.market import BarsClosed, OfferAnswered
 from messages.orders import OrderAbsent
 from persistence.reader import JournalReader
 from supervision import Recorded
@@ -51,6 +52,10 @@ class Oracle:
         self.ledger = Ledger(home / "venue.db", self.say)
         self._follows_market = not reports_come_late
         self._sent: set[str] = set()
+        self._manifold: set[tuple[str, Instant, int]] = set()
+        """Offers that were answered with an exit besides entries."""
+        self.is_decided_anew = False
+        """An entry came to nothing and was proposed again, when exits of the first answer had made room for more."""
         self.market_at: Instant = 0
 
     def say(self, law: str, found: str) -> None:
@@ -80,8 +85,13 @@ class Oracle:
                     if self._follows_market and self.market_at:
                         self.ledger.compare_trades(self.orders.trades, until=self.market_at)
                     self.market_at = at
-                case OrderAbsent(client_id=client_id):
+                case OfferAnswered(strategy=strategy, at=at, attempt=attempt, proposals=proposals):
+                    if any(isinstance(proposal, Exit) for proposal in proposals):
+                        self._manifold.add((strategy, at, attempt))
+                case OrderAbsent(client_id=client_id, proposal_id=proposal_id):
                     self.ledger.demand_absent(client_id)
+                    if proposal_id and offer_of(proposal_id) in self._manifold:
+                        self.is_decided_anew = True
 
     def hear_submit(self, terms: Terms) -> None:
         """Hear that an order is handed to the venue."""

@@ -93,10 +93,8 @@ class _Run:
                 if self._lives > LIVES_MAX:
                     self._oracle.say("comes-back", f"after {self._lives} lives the data has not ended")
             outcome = judge_end(self._oracle, self._home) if has_ended else Outcome()
-            if has_ended and self._compares and not self._oracle.violations:
-                reference = reference_of(self._world)
-                for difference in outcome.differences(reference):
-                    self._oracle.say("faults-change-nothing", difference)
+            if has_ended and self._compares and not (self._oracle.is_decided_anew or self._oracle.violations):
+                self._compare(outcome)
         finally:
             self._oracle.ledger.close()
         return Result(
@@ -111,6 +109,14 @@ class _Run:
             violations=self._oracle.violations,
             cpu_s=round(time.process_time() - began, 3),
         )
+
+    def _compare(self, outcome: Outcome) -> None:
+        reference, violations = reference_of(self._world)
+        for violation in violations:
+            self._oracle.say(violation.law, f"without faults: {violation.found}")
+        if not violations:
+            for difference in outcome.differences(reference):
+                self._oracle.say("faults-change-nothing", difference)
 
     # -- one life ------------------------------------------------------------------------------------------------
 
@@ -221,7 +227,7 @@ class _Run:
             self._trace(f"{now_s:10.3f} {what}")
 
 
-_references: dict[tuple[int, int], Outcome] = {}
+_references: dict[tuple[int, int], tuple[Outcome, list[Violation]]] = {}
 """Of the newest world."""
 
 
@@ -230,8 +236,8 @@ def forget_references() -> None:
     _references.clear()
 
 
-def reference_of(world: World) -> Outcome:
-    """Return what a life without faults comes to in a world."""
+def reference_of(world: World) -> tuple[Outcome, list[Violation]]:
+    """Return what a life without faults comes to in a world, and what was wrong with it."""
     key = world.number, world.minutes
     if key not in _references:
         _references.clear()
@@ -241,9 +247,10 @@ def reference_of(world: World) -> Outcome:
             with StagedNode(world.parts, home, seed=0, on_commit=oracle.take) as node:
                 node.run()
                 node.commit()
+            if not node.ended:
+                oracle.say("heals", "its data has not ended")
             try:
-                _references[key] = judge_end(oracle, home)
+                _references[key] = judge_end(oracle, home), oracle.violations
             finally:
                 oracle.ledger.close()
-            assert node.ended and not oracle.violations, (world.number, oracle.violations)
     return _references[key]

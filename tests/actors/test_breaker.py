@@ -1,5 +1,7 @@
 """The laws of the breaker: it gives each entry one verdict, fails closed, and measures each against those before."""
 
+import random
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -57,19 +59,19 @@ BOTH = BarsClosed(at=T0, bars=(a_bar(), a_bar(symbol="GOLDUSDT")))
 PROPOSAL = approved().proposal_id
 
 
-def a_breaker(*past: Event, at: int = T0, **limits: Any) -> Alone:
-    """Return a breaker that has come to life with this past, market time being `at`."""
-    alone = Alone("breaker", lambda system, seat: new_breaker(system, seat, limits))
+def a_breaker(*past: Event, at: int = T0, only: Sequence[str] = (), **limits: Any) -> Alone:
+    """Return a breaker that has come to life with this past, market time being `at`, for all symbols or for `only`."""
+    alone = Alone("breaker", lambda system, seat: new_breaker(system, seat, limits, only))
     alone.happen(*past, at=at)
     return alone.live()
 
 
-def new_breaker(system: Any, seat: Any, limits: dict[str, Any]) -> Breaker:
+def new_breaker(system: Any, seat: Any, limits: dict[str, Any], only: Sequence[str] = ()) -> Breaker:
     return Breaker(
         system,
         seat,
         memory=BreakerMemory(INSTRUMENTS, "USDT"),
-        instruments=INSTRUMENTS,
+        instruments={symbol: INSTRUMENTS[symbol] for symbol in only} if only else INSTRUMENTS,
         limits=msgspec.structs.replace(LIMITS, **limits),
     )
 
@@ -393,3 +395,41 @@ def test_the_gravest_state_is_the_one_that_is_told(past: list[Event], mode: str)
     alone.crash()
 
     assert known(alone).mode == mode
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_closings_that_are_counted_as_idle_trip_nothing(seed: int) -> None:
+    draw, close, closes = random.Random(seed), 100.0, list[str]()
+    for _ in range(60):
+        close *= 1 + draw.gauss(0, 0.02)
+        closes.append(f"{close:.2f}")
+    run = [(at, (a_bar(at, each),)) for place, each in enumerate(closes) if (at := T0 + (place + 1) * MINUTE_MS)]
+    bought = OrderFilled(fill=a_fill(quantity=80), strategy="one", evidence="report")
+    alone = a_breaker(OPENED, BOTH, bought, drawdown_max=D("0.08"), daily_loss_max=D("0.07"))
+    breaker = alone.system.actor("breaker")
+    assert isinstance(breaker, Breaker)
+
+    idle = breaker.count_idle(run)
+
+    memory, trips = breaker.remembered, list[int]()
+    assert isinstance(memory, BreakerMemory)
+    for place, (at, bars) in enumerate(run):
+        memory.take_bars(at, bars)
+        trips += [place] if memory.state.watch.crossed(daily_loss_max=D("0.07"), drawdown_max=D("0.08")) else []
+    assert idle == min(trips, default=len(run))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_closings_that_are_taken_together_leave_what_each_would_leave(seed: int) -> None:
+    draw = random.Random(seed)
+    run = [(at, (a_bar(at, draw.randrange(95, 105)),)) for at in range(T0 + MINUTE_MS, T0 + 20 * MINUTE_MS, MINUTE_MS)]
+    bought = OrderFilled(fill=a_fill(quantity=5), strategy="one", evidence="report")
+    together, apart = (a_breaker(OPENED, BOTH, bought, only=("COINUSDT",)).system.actor("breaker") for _ in range(2))
+    assert isinstance(together, Breaker)
+    assert isinstance(apart, Breaker)
+
+    together.take_run(run)
+
+    for closing in run:
+        apart.take_run([closing])
+    assert together.remembered.save() == apart.remembered.save()

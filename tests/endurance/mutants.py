@@ -15,9 +15,9 @@ import domain.execution
 import domain.order
 import domain.steps
 import persistence.opening
-from actors.breaker import BreakerMemory
+from actors.breaker_memory import BreakerMemory
 from actors.executor import Executor
-from actors.feed import FeedMemory
+from actors.feed_memory import FeedMemory
 from actors.positions import PositionsMemory
 from actors.strategy import StrategyMemory
 from domain.exposure import Reservations

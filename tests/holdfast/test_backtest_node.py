@@ -2,17 +2,20 @@
 
 import random
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from holdfast.backtest.node import BacktestNode
 from holdfast.backtest.plan import Plan, plan_backtest
 from holdfast.backtest.tape import Tape
-from holdfast.replay import rebuild
+from holdfast.replay import rebuild, verify_everything
+from persistence.reader import JournalReader
 from supervision import JournaledActor
 from tests.endurance.nodes import Outcome, outcome_of
-from tests.holdfast.test_backtest import PARAMETERS, SETTINGS, write_walk
+from tests.holdfast.test_backtest import FIRST, PARAMETERS, SETTINGS, write_walk
 
 PATIENCE = (
     *(f"supervision.{name}.intensity=1000" for name in ("root", "trading", "guard", "market", "strategies")),
@@ -64,8 +67,15 @@ def live(
 def states_of(node: BacktestNode) -> dict[str, bytes]:
     """Return what each living actor remembers, by its name."""
     return {
-        name: actor._memory.save() for name in NAMES if isinstance(actor := node.system.actor(name), JournaledActor)
+        name: actor.remembered.save() for name in NAMES if isinstance(actor := node.system.actor(name), JournaledActor)
     }
+
+
+def kinds_in(home: Path) -> Counter[str]:
+    """Count what a journal holds by kind, but for what bars are told by."""
+    told_by = ("BarsPassed", "BarsClosed", "FramesClosed", "EquityMarked", "Offered", "OfferAnswered")
+    with JournalReader(home) as reader:
+        return Counter(record.kind for record in reader.read() if record.kind not in told_by)
 
 
 @every_way
@@ -91,18 +101,49 @@ def test_they_do_under_failures_too(plan: Plan, tmp_path: Path, seed: int, by_me
     assert len(deaths) >= len(PARTS) - 1
 
 
-def test_bars_that_pass_come_to_what_messages_come_to(plan: Plan, tmp_path: Path) -> None:
+@pytest.mark.parametrize("limits", [{}, {"drawdown_max": Decimal("0.004")}, {"daily_loss_max": Decimal("0.003")}])
+def test_bars_that_pass_come_to_what_messages_come_to(plan: Plan, tmp_path: Path, limits: dict[str, Decimal]) -> None:
+    risk = msgspec.structs.replace(plan.settings.risk, **limits)
+    plan = msgspec.structs.replace(plan, settings=msgspec.structs.replace(plan.settings, risk=risk))
     told: list[list[tuple[int, float]]] = []
     for by_messages in (False, True):
         tape, home = Tape(), tmp_path / f"{by_messages}"
         with BacktestNode(plan.parts(), home, hear=tape.hear, mark=tape.mark, by_messages=by_messages) as node:
             node.run()
             node.stop("end of data")
+            tape.end()
         told.append(sorted(zip(tape.marks_at, tape.equity, strict=True)))
 
     assert outcome_of(tmp_path / "False") == outcome_of(tmp_path / "True")
     assert told[0] == told[1]
-    assert len(told[0]) > 300
+    assert kinds_in(tmp_path / "False") == kinds_in(tmp_path / "True")
+    assert bool(limits) is ("BreakerTripped" in kinds_in(tmp_path / "True"))
+    assert len(told[0]) > 40
+
+
+def test_so_they_do_with_news_coarser_frames_and_two_strategies(tmp_path: Path) -> None:
+    write_walk(tmp_path / "BTCUSDT_1m.csv", seed=5, bars=4_000)
+    write_walk(tmp_path / "ETHUSDT_1m.csv", seed=6, bars=4_000, price=20.0)
+    titles = ("Bitcoin soars to a record high as buyers rush in", "Ethereum crashes after a hack, investors panic")
+    rows = [f'{FIRST + minute * 60_000},"{titles[minute % 2]}"' for minute in range(1_007, 4_000, 171)]
+    (tmp_path / "news.csv").write_text("ts,title\n" + "\n".join(rows) + "\n")
+    news = ("sentiment.source=files", f"sentiment.path={tmp_path / 'news.csv'}", "feed.warmup_bars=20")
+    one, other = (
+        plan_backtest(tmp_path, name, parameters=parameters, config=None, overrides=news)
+        for name, parameters in (("confidence", ("enter_from=0.52", "cooldown_minutes=0")), ("ema-cross", ()))
+    )
+    both = {**one.settings.strategies, **other.settings.strategies}
+    plan = msgspec.structs.replace(one, settings=msgspec.structs.replace(one.settings, strategies=both))
+
+    for by_messages in (False, True):
+        live(plan, tmp_path / f"{by_messages}", by_messages=by_messages)
+
+    outcome = outcome_of(tmp_path / "False")
+    assert outcome == outcome_of(tmp_path / "True")
+    assert kinds_in(tmp_path / "False") == kinds_in(tmp_path / "True")
+    assert kinds_in(tmp_path / "True")["HeadlineScored"] == len(rows)
+    assert {fill[6] for fill in outcome.fills} == {"confidence", "ema_cross"}
+    assert [check for check in verify_everything(tmp_path / "False") if check.problems] == []
 
 
 def test_what_a_journal_tells_again_is_what_its_actors_remembered(plan: Plan, tmp_path: Path) -> None:

@@ -635,8 +635,8 @@ def test_every_command_takes_home_and_json(capsys: pytest.CaptureFixture[str]) -
         if path[-1] not in groups or len(path) > 1:
             run_command_line([*path, "--help"])
             shown = capsys.readouterr().out
-            # A backtest has no node's home: it makes one, and `--journal` says where.
-            assert ("--home" in shown) is (path != ["backtest"]), path
+            # These have no node's home: they make their own.
+            assert ("--home" in shown) is (path[-1] not in {"backtest", "simulate"}), path
             assert "--json" in shown, path
 
 

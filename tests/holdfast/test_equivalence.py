@@ -20,6 +20,7 @@ import pytest
 from gateways.sample import SampleMarket
 from holdfast.config.loading import load_settings
 from holdfast.parts import Parts, gather
+from holdfast.rebuild import Rebuilt, shape_at
 from holdfast.replay import rebuild, verify_everything
 from holdfast.staging import StagedNode
 from messages.codec import decode
@@ -269,3 +270,16 @@ def test_states_told_at_markers_are_those_of_a_full_fold(parts: Parts, home: Pat
     assert not checks["states"].problems, json.dumps(checks["states"].problems)
     assert checks["snapshots"].checked == 9
     assert not checks["snapshots"].problems
+
+
+def test_bars_that_are_folded_in_runs_are_folded_as_one_by_one(parts: Parts, home: Path) -> None:
+    live_through(parts, home, seed=4)
+    with JournalReader(home) as reader:
+        shape, _ = shape_at(reader, reader.last()[0])
+        one_by_one, in_runs = Rebuilt(shape), Rebuilt(shape)
+        for record in reader.read():
+            one_by_one.fold(record)
+        in_runs.fold_all(reader.read())
+
+    assert in_runs.states() == one_by_one.states()
+    assert (in_runs.seq, in_runs.at, in_runs.hash) == (one_by_one.seq, one_by_one.at, one_by_one.hash)
