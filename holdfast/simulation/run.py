@@ -14,7 +14,7 @@ from domain.venue import Venue
 from gateways.faulty import FaultyVenue, Line
 from gateways.paper import PaperVenue
 from holdfast.routes import node_names
-from holdfast.simulation.faults import Strike, draw_weather
+from holdfast.simulation.faults import KILL, STRIKES_MIN, Strike, draw_weather
 from holdfast.simulation.oracle import Oracle, Violation, Witness
 from holdfast.simulation.outcome import Outcome, judge_end
 from holdfast.simulation.striker import Death, Striker
@@ -159,6 +159,10 @@ class _Run:
             striker.strike(strike)
         if node.stage.is_dead:
             return False
+        if sum(self._faults.values()) < STRIKES_MIN:
+            # What was drawn has found nobody to befall.
+            self._left.append(KILL)
+            return self._live_on(node, striker)
         self._line.is_calm = True
         striker.disarm()
         self._go_on(node, lambda: False)
