@@ -13,6 +13,8 @@ from domain.order import Order
 from holdfast.simulation.command import blocks_of, simulate_command
 from holdfast.simulation.report import command_for
 from holdfast.simulation.run import SEEDS_PER_WORLD, simulate_seed
+from persistence.errors import JournalDamaged
+from persistence.journal import Journal
 from tests.endurance.mutants import Mutated, a_send_does_not_wait_for_the_disk
 from tests.endurance.nodes import ROOT
 
@@ -57,6 +59,16 @@ def test_a_seed_that_fails_is_named_with_the_command_that_shows_it_again(capsys:
     assert "holdfast simulate --from 3 --seeds 1 --hours 0.5 --trace" in said
     assert command_for(3, hours=0.5) in said
     assert "intent-before-send" in said
+
+
+def test_whatever_ends_a_run_is_a_finding_with_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(*_: object, **__: object) -> None:
+        raise JournalDamaged("expected another hash")
+
+    monkeypatch.setattr(Journal, "open", damaged)
+    result = simulate_seed(3, hours=0.2)
+
+    assert [violation.found for violation in result.violations] == ["JournalDamaged: expected another hash"]
 
 
 def test_a_trace_shows_every_record_that_becomes_durable_and_every_fault() -> None:
