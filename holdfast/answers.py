@@ -153,10 +153,17 @@ class Answers:
         if not self._system.tell("operator", CommandReceived(command, respond)):
             responder.refuse("the operator's clerk is down; try again in a moment")
 
+    def _watched(self) -> tuple[str, ...]:
+        """Return who is replaced when it hangs, or ends the process."""
+        tree = self._system.tree
+        return tuple(name for name in self._system.names() if tree.spec_of(name).hang_after_s is not None)
+
     def _why_not(self, command: OperatorCommanded) -> str:
         match command.command:
-            case "crash" if not self._is_paper:
-                return "crash is for the paper venue only"
+            case "crash" | "hang" if not self._is_paper:
+                return f"{command.command} is for the paper venue only"
+            case "hang" if command.target not in self._watched():
+                return f"expected one of {', '.join(self._watched())}, found {command.target!r}"
             case "quarantine-retry" | "quarantine-drop" if not self._is_quarantined(command.target):
                 return f"expected an actor and a fingerprint of `holdfast ctl quarantine`, found {command.target!r}"
             case "crash" | "restart" if command.target not in self._system.names():

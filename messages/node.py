@@ -18,6 +18,7 @@ Command = Literal[
     "loglevel",
     "stop",
     "crash",
+    "hang",
     "snapshot",
     "quarantine-retry",
     "quarantine-drop",

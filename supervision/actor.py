@@ -14,7 +14,7 @@ import pykka
 from supervision.cells import Outbox, Seat
 from supervision.errors import Crashed, Fenced, Ignore, said_of
 from supervision.mailbox import Mailbox, refuse, type_of
-from supervision.signals import Break, CrashReport, Down, Exit, Raise, Recorded, Stop, Wake
+from supervision.signals import Break, CrashReport, Down, Exit, Raise, Recorded, Stall, Stop, Wake
 
 if TYPE_CHECKING:
     from supervision.system import System
@@ -120,6 +120,8 @@ class Actor(pykka.Actor):
     def _take(self, message: Any) -> Any:
         if type(message) is Wake:
             return None
+        if type(message) is Stall:
+            return self._system.runtime.hang_for_ever()
         if type(message) is Break:
             raise Crashed(f"{self.name} was broken on purpose: {message.reason}")
         if type(message) is Raise:

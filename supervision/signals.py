@@ -67,6 +67,12 @@ class Break(NamedTuple):
     reason: str
 
 
+class Stall(NamedTuple):
+    """Hang on purpose, for ever, so that people can watch the watchdog find it."""
+
+    reason: str
+
+
 class Raise(NamedTuple):
     """Crash by an error that was met when this actor was called outside of its turns."""
 

@@ -224,6 +224,9 @@ class Stage:
                 return
         raise SupervisionError(f"a stage must come to its end within {steps_max} turns, did not")
 
+    def hang_for_ever(self) -> None:
+        """Do nothing: `hang` lets an actor hang here, where there is one thread for all."""
+
     def demand_edge(self) -> None:
         """Refuse to let an actor wait.
 

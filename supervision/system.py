@@ -56,6 +56,9 @@ class Runtime(Protocol):
     def a_moment_later(self, call: Callable[[], object]) -> None:
         """Call soon, when it does not hold up what is more urgent."""
 
+    def hang_for_ever(self) -> None:
+        """Hold up the thread of the actor that calls until the process ends, where one thread may be held up."""
+
     def demand_edge(self) -> None:
         """Raise SupervisionError where an actor calls: only the edge of the house may wait."""
 

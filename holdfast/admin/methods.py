@@ -92,6 +92,7 @@ METHODS: dict[str, type[Question] | type[Order]] = {
     "cancel-all": Order,
     "restart": ActorOrder,
     "crash": ActorOrder,
+    "hang": ActorOrder,
     "quarantine-retry": QuarantineOrder,
     "quarantine-drop": QuarantineOrder,
     "reload": Order,
