@@ -36,6 +36,10 @@ class Shortcut(Protocol):
     def is_over(self) -> bool:
         """Say whether the source has no more rows."""
 
+    @property
+    def is_offering(self) -> bool:
+        """Say whether the bars stopped because a strategy has something to propose, and for nothing else."""
+
     def run(self) -> BarsPassed | None:
         """Let bars through until somebody has something to say; return what to record, None where nothing passed."""
 
@@ -182,6 +186,8 @@ class Feed(RememberingActor):
         state = self._known.state
         if self._shortcut is not None and (passed := self._take_shortcut(self._shortcut)) is not None:
             self.record(passed, at=passed.at)
+            if self._shortcut.is_offering and (offer := self._next_offer()) is not None:
+                self.record(offer)
         elif state.closed_frames:
             # Told only now: what the account is worth is marked on it, and the fills of these bars belong to that.
             self.record(FramesClosed(at=state.at, bars=tuple(state.closed_frames)))

@@ -29,6 +29,7 @@ UNIT = "bars per CPU second"
 FIRST = 1_704_067_200_000
 PEERS = {"NautilusTrader": "nautilus.py", "backtesting.py": "backtesting_py.py"}
 SETTINGS = (
+    "sentiment.source=none",
     'feed.frames=["1m"]',
     "feed.warmup_bars=0",
     "venue.latency_ms=0",

@@ -55,11 +55,17 @@ class Passage:
         self._count_unmatched = count_unmatched
         self._mark = mark
         self._worth = ZERO, ZERO
+        self._is_offering = False
         self._look = look
         self._system = system
         self._feed = feed
         self._doors = Doors(system, self._strategies)
         self._ahead = _Ahead(feed, read, put_back)
+
+    @property
+    def is_offering(self) -> bool:
+        """Say whether the bars stopped because a strategy has something to propose, and for nothing else."""
+        return self._is_offering
 
     @property
     def is_over(self) -> bool:
@@ -74,6 +80,7 @@ class Passage:
             return None
         state = self._feed.state
         steps, asked, has_begun, has_stirred = 0, 0, False, False
+        self._is_offering = False
         if state.closed_frames:
             has_begun = True
             may_ask = not doors.is_news_due(state.at)
@@ -82,7 +89,8 @@ class Passage:
             taken, asked, has_stirred = self._let_through(run, doors)
             passed = run if taken == len(run) else run[:taken]
             doors.positions.count_bars(sum([len(bars) for _at, bars in passed]))
-            has_stirred = doors.take(passed) or has_stirred
+            if doors.take(passed):
+                has_stirred, self._is_offering = True, False
             self._ahead.drop(taken)
             self._look(state.at)
             steps, has_begun = steps + taken, True
@@ -133,10 +141,12 @@ class Passage:
             is_asked = not has_stirred and strategy in deciding
             try:
                 is_stirring = take_frames(at, frames, equity, cash, is_asked=is_asked)
+                self._is_offering = self._is_offering or is_stirring
             except Exception as error:  # noqa: BLE001  a strategy may raise anything
                 is_stirring = doors.fail(f"strategy.{strategy}", error)
-            has_stirred = has_stirred or is_stirring
+                self._is_offering = False
             asked += is_asked and not is_stirring
+            has_stirred = has_stirred or is_stirring
         if has_stirred or is_last:
             doors.sentiment.take_frames(at)
             self._feed.come_to(at, frames, deciding[:asked])

@@ -51,6 +51,10 @@ class Strike(msgspec.Struct, frozen=True):
     """At which time the moment comes."""
 
 
+KILL = Strike(minute=0, turns=10, act="kill", part="", moment="", delay_s=0.0, times=1)
+"""A death that finds everybody."""
+
+
 class Weather(msgspec.Struct, frozen=True):
     """All that goes wrong for one seed."""
 

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from domain.venue import Venue
 from gateways.faulty import FaultyVenue, Line
 from gateways.paper import PaperVenue
 from holdfast.routes import node_names
-from holdfast.simulation.faults import Strike, draw_weather
+from holdfast.simulation.faults import KILL, STRIKES_MIN, Strike, draw_weather
 from holdfast.simulation.oracle import Oracle, Violation, Witness
 from holdfast.simulation.outcome import Outcome, judge_end
 from holdfast.simulation.striker import Death, Striker
@@ -86,17 +87,19 @@ class _Run:
 
     def to_end(self, began: float) -> Result:
         """Live until the data has ended, and judge."""
-        has_ended = False
+        has_ended, outcome = False, Outcome()
         try:
             while not has_ended and not self._oracle.violations:
                 has_ended = self._live()
                 if self._lives > LIVES_MAX:
                     self._oracle.say("comes-back", f"after {self._lives} lives the data has not ended")
-            outcome = judge_end(self._oracle, self._home) if has_ended else Outcome()
+            if has_ended:
+                outcome = judge_end(self._oracle, self._home)
             if has_ended and self._compares and not (self._oracle.is_decided_anew or self._oracle.violations):
-                reference = reference_of(self._world)
-                for difference in outcome.differences(reference):
-                    self._oracle.say("faults-change-nothing", difference)
+                self._compare(outcome)
+        except Exception as error:  # noqa: BLE001  whatever ends the run is a finding, with its seed
+            self._oracle.say("comes-back", f"{type(error).__name__}: {error}")
+            self._say(traceback.format_exc())
         finally:
             self._oracle.ledger.close()
         return Result(
@@ -111,6 +114,14 @@ class _Run:
             violations=self._oracle.violations,
             cpu_s=round(time.process_time() - began, 3),
         )
+
+    def _compare(self, outcome: Outcome) -> None:
+        reference, violations = reference_of(self._world)
+        for violation in violations:
+            self._oracle.say(violation.law, f"without faults: {violation.found}")
+        if not violations:
+            for difference in outcome.differences(reference):
+                self._oracle.say("faults-change-nothing", difference)
 
     # -- one life ------------------------------------------------------------------------------------------------
 
@@ -153,6 +164,10 @@ class _Run:
             striker.strike(strike)
         if node.stage.is_dead:
             return False
+        if sum(self._faults.values()) < STRIKES_MIN:
+            # What was drawn has found nobody to befall.
+            self._left.append(KILL)
+            return self._live_on(node, striker)
         self._line.is_calm = True
         striker.disarm()
         self._go_on(node, lambda: False)
@@ -217,7 +232,7 @@ class _Run:
             self._trace(f"{now_s:10.3f} {what}")
 
 
-_references: dict[tuple[int, int], Outcome] = {}
+_references: dict[tuple[int, int], tuple[Outcome, list[Violation]]] = {}
 """Of the newest world."""
 
 
@@ -226,8 +241,8 @@ def forget_references() -> None:
     _references.clear()
 
 
-def reference_of(world: World) -> Outcome:
-    """Return what a life without faults comes to in a world."""
+def reference_of(world: World) -> tuple[Outcome, list[Violation]]:
+    """Return what a life without faults comes to in a world, and what was wrong with it."""
     key = world.number, world.minutes
     if key not in _references:
         _references.clear()
@@ -237,9 +252,10 @@ def reference_of(world: World) -> Outcome:
             with StagedNode(world.parts, home, seed=0, on_commit=oracle.take) as node:
                 node.run()
                 node.commit()
+            if not node.ended:
+                oracle.say("heals", "its data has not ended")
             try:
-                _references[key] = judge_end(oracle, home)
+                _references[key] = judge_end(oracle, home), oracle.violations
             finally:
                 oracle.ledger.close()
-            assert node.ended and not oracle.violations, (world.number, oracle.violations)
     return _references[key]

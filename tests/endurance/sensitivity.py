@@ -15,7 +15,7 @@ from holdfast.simulation import run
 from tests.endurance.mutants import MUTANTS, Mutant, Mutated
 
 HOURS = 2.0
-SEEDS_MAX = 100
+SEEDS_MAX = 400
 STRIDE = run.SEEDS_PER_WORLD + 1
 """From one seed to the next, so that each has a world of its own."""
 

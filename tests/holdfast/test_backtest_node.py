@@ -89,6 +89,7 @@ def test_quick_turns_record_what_the_loop_of_pykka_records_hash_for_hash(
     assert len(outcome_of(tmp_path / "quick").fills) > 20
 
 
+@pytest.mark.slow
 @every_way
 @pytest.mark.parametrize("seed", [1, 2])
 def test_they_do_under_failures_too(plan: Plan, tmp_path: Path, seed: int, by_messages: bool) -> None:
@@ -157,6 +158,7 @@ def test_what_a_journal_tells_again_is_what_its_actors_remembered(plan: Plan, tm
     assert set(lived) == set(NAMES)
 
 
+@pytest.mark.slow
 def test_failures_change_nothing_of_the_outcome(plan: Plan, tmp_path: Path) -> None:
     outcomes: list[Outcome] = []
     for seed in (None, 4, 5):
