@@ -27,7 +27,7 @@ from messages.node import Command, OperatorCommanded
 from persistence.journal import Journal
 from persistence.reader import JournalReader
 from persistence.records import Draft
-from tests.endurance.nodes import ROOT, NodeProcess, run_to_end
+from tests.endurance.nodes import ROOT, NodeProcess, durable_seq, run_to_end
 from tests.holdfast.imported import parts_of
 from tests.holdfast.test_backtest import PARAMETERS, SETTINGS, write_walk
 from tests.holdfast.test_equivalence import OVERRIDES, crash_through, kill_through, live_through, parts_for
@@ -290,3 +290,24 @@ def test_recorded_bars_with_rows_that_were_refused_are_run_again(home: Path, tmp
     (tmp_path / "BTCUSDT_1m.csv").unlink()
 
     demand_equal(rerun(home), fills_min=10)
+
+
+RISK = "[feed]\nspeed = 20000\n[risk]\nexposure_max = {0}\nsymbol_exposure_max = {0}\n"
+
+
+def test_a_reload_and_commands_to_a_real_node_take_effect_where_they_did(home: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(RISK.format("0.4"), encoding="utf-8")
+    node = NodeProcess(home, ["--config", str(config)])
+    assert node.wait_for_events(600)
+    config.write_text(RISK.format("0.1"), encoding="utf-8")
+    given = (["reload"], ["flatten"], ["crash", "executor"])
+    answers = [holdfast("ctl", *words, "--home", str(home)) for words in given]
+    first = durable_seq(home)
+    node.wait_for_events(first - node.first_seq + 600)
+    node.kill()
+
+    assert [answer.returncode for answer in answers] == [0, 0, 0], answers
+    with JournalReader(home) as reader:
+        assert len(eras(reader, reader.last()[0])) == 2
+    demand_equal(rerun(home), fills_min=5)
