@@ -19,7 +19,7 @@ from holdfast.secrets import scrub
 from holdfast.wiring import Current
 from messages.base import Event
 from messages.node import ConfigurationChanged, OperatorCommanded
-from supervision import Break, Lane, SupervisionError, System
+from supervision import Break, Hang, Lane, SupervisionError, System
 
 CLERKS = ("operator", "operations")
 """The clerk who answers an operator, and the supervisor it falls with."""
@@ -57,6 +57,8 @@ class Acts:
                 return self._restart(command.target, command.reason)
             case "crash":
                 return self._crash(command.target, command.reason)
+            case "hang":
+                return self._hang(command.target)
             case "quarantine-retry" | "quarantine-drop":
                 return self._quarantine(command)
             case "reload":
@@ -155,6 +157,21 @@ class Acts:
         if not system.tell(name, blow, Lane.CONTROL):
             return False, f"{name} is down already"
         return True, f"{name} was broken; `holdfast ctl tree` shows how it heals"
+
+    def _hang(self, target: str) -> tuple[bool, str]:
+        assert self.system is not None
+        system = self.system
+        name, _, seconds = target.partition(" ")
+        blow = Hang(float(seconds))
+        limit_s = system.tree.spec_of(name).hang_after_s
+        if name in CLERKS:
+            system.runtime.after(ANSWER_FIRST_S, lambda: system.tell(name, blow, Lane.CONTROL))
+        elif not system.tell(name, blow, Lane.CONTROL):
+            return False, f"{name} is down already"
+        return (
+            True,
+            f"{name} hangs for {seconds} s; more than {limit_s:g} s is seen: `holdfast ctl crashes` tells of it",
+        )
 
     def _quarantine(self, command: OperatorCommanded) -> tuple[bool, str]:
         assert self.system is not None

@@ -155,8 +155,10 @@ class Answers:
 
     def _why_not(self, command: OperatorCommanded) -> str:
         match command.command:
-            case "crash" if not self._is_paper:
-                return "crash is for the paper venue only"
+            case "crash" | "hang" if not self._is_paper:
+                return f"{command.command} is for the paper venue only"
+            case "hang" if command.target.partition(" ")[0] not in self._watched():
+                return f"expected one of {', '.join(self._watched())}, found {command.target.partition(' ')[0]!r}"
             case "quarantine-retry" | "quarantine-drop" if not self._is_quarantined(command.target):
                 return f"expected an actor and a fingerprint of `holdfast ctl quarantine`, found {command.target!r}"
             case "crash" | "restart" if command.target not in self._system.names():
@@ -169,6 +171,10 @@ class Answers:
                     mode = "not known" if breaker is None else breaker.mode
                     return f"the node is {mode}; resume it with --reason"
         return ""
+
+    def _watched(self) -> list[str]:
+        """Return the names of those that the watchdog finds when they hang."""
+        return [name for name in self._system.names() if self._system.tree.spec_of(name).hang_after_s is not None]
 
     def _is_quarantined(self, target: str) -> bool:
         cases = self._system.switchboard.quarantine.cases()
@@ -188,5 +194,5 @@ class Answers:
 
 def _target_of(params: Mapping[str, Any]) -> str:
     """Return what a command is about, in words."""
-    words = (params.get(name) for name in ("actor", "fingerprint", "symbol", "level"))
-    return " ".join(word for word in words if word)
+    words = (params.get(name) for name in ("actor", "fingerprint", "seconds", "symbol", "level"))
+    return " ".join(str(word) for word in words if word)

@@ -101,6 +101,7 @@ class Node:
         self._config_path = config_path
         self._reason = ""
         self._exit_code = ExitCode.OK
+        self._is_stuck = False
         self._over = threading.Event()
         self._root_ended = threading.Event()
         self._folder = config_path.parent if config_path is not None else Path()
@@ -133,7 +134,7 @@ class Node:
             recorder=self._recorder,
             on_report=self._hear_report,
             on_root_end=self._hear_root_end,
-            on_stuck=lambda why: self._end(why, ExitCode.GAVE_UP),
+            on_stuck=self._hear_stuck,
             seed=self._journal.boot,
             cue=cue,
         )
@@ -198,7 +199,7 @@ class Node:
             self._log("error", "node.failed", error=f"{type(error).__name__}: {error}")
             self._end(f"{type(error).__name__}: {error}", ExitCode.GAVE_UP)
         manager.stopping()
-        summary = self._summarise()
+        summary = None if self._is_stuck else self._summarise()
         if admin is not None:
             admin.close()
         self._stop()
@@ -300,8 +301,9 @@ class Node:
         )
 
     def _stop(self) -> None:
-        self._system.stop()
-        if not self._root_ended.wait(STOP_S):
+        if not self._is_stuck:
+            self._system.stop()
+        if not self._is_stuck and not self._root_ended.wait(STOP_S):
             self._log("error", "node.stop_overdue", waits_for=list(self._system.switchboard.unsettled()))
         if self._exit_code is ExitCode.OK:
             self._record(NodeStopped(reason=self._reason))
@@ -310,6 +312,9 @@ class Node:
         if not self._recorder.close():
             self._journal_failed(TimeoutError("what was remembered could not be written in time"))
         self._log("info", "node.stopped", reason=self._reason, exit_code=int(self._exit_code))
+        if self._is_stuck:
+            # Who hangs holds up whoever shares its thread or its files: nobody is waited for.
+            os._exit(int(self._exit_code))
 
     # -- what is heard -------------------------------------------------------------------------------------------
 
@@ -328,6 +333,10 @@ class Node:
     def _hear_root_end(self, reason: Exit) -> None:
         self._root_ended.set()
         self._end(f"the root gave up: {reason}", ExitCode.GAVE_UP)
+
+    def _hear_stuck(self, why: str) -> None:
+        self._is_stuck = True
+        self._end(why, ExitCode.GAVE_UP)
 
     def _journal_failed(self, error: BaseException) -> None:
         """Leave at once: nothing may be done that cannot be remembered."""

@@ -73,6 +73,12 @@ class Raise(NamedTuple):
     error: Exception
 
 
+class Hang(NamedTuple):
+    """Have the runtime block the thread for so long, so that people can watch a hang being found."""
+
+    seconds: float
+
+
 class Started(NamedTuple):
     """A child acknowledged its start."""
 

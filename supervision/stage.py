@@ -142,6 +142,9 @@ class Stage:
         """Return what a hung actor is doing; between turns an actor of a stage does nothing."""
         return next((hang.stack for hang in self._hangs if hang.actor is actor), "")
 
+    def hang_for(self, seconds: float) -> None:
+        """Do nothing: its one thread cannot be blocked, and `hang` is how an actor hangs here."""
+
     def hang(self, name: str, moment: str = "before_release") -> bool:
         """Let an actor hang in its next turn, at a moment of which `reach` is told; say False where none lives.
 

@@ -47,6 +47,9 @@ class Runtime(Protocol):
     def leave_behind(self, actor: "Actor") -> None:
         """Let nobody wait any more for an actor that was fenced."""
 
+    def hang_for(self, seconds: float) -> None:
+        """Keep the calling actor's thread busy on purpose."""
+
     def stack_of(self, actor: "Actor") -> str:
         """Return what an actor is doing, as a stack; empty where that cannot be told."""
 

@@ -115,6 +115,10 @@ class Threads:
             if self._timers[0][0] == due:
                 self._changed.notify()
 
+    def hang_for(self, seconds: float) -> None:
+        """Block the calling actor's thread on purpose."""
+        time.sleep(seconds)
+
     def stack_of(self, actor: "Actor") -> str:
         """Return what an actor's thread is doing; empty where it has none at this moment."""
         shared = (dispatcher.thread_of(actor) for dispatcher in tuple(self._dispatchers.values()))

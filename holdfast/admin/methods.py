@@ -63,6 +63,12 @@ class ActorOrder(Order, frozen=True, kw_only=True):
     actor: Name
 
 
+class HangOrder(ActorOrder, frozen=True, kw_only=True):
+    """Which actor is to hang, and for how long."""
+
+    seconds: Annotated[int, Meta(ge=1, le=3_600)] = 60
+
+
 class QuarantineOrder(ActorOrder, frozen=True, kw_only=True):
     """Which messages are meant: those to an actor with one fingerprint."""
 
@@ -92,6 +98,7 @@ METHODS: dict[str, type[Question] | type[Order]] = {
     "cancel-all": Order,
     "restart": ActorOrder,
     "crash": ActorOrder,
+    "hang": HangOrder,
     "quarantine-retry": QuarantineOrder,
     "quarantine-drop": QuarantineOrder,
     "reload": Order,

@@ -195,6 +195,28 @@ def crash(actor: str, /, *, reason: Reason = "", request_id: RequestId = "", at:
 
 
 @app.command
+def hang(
+    actor: str,
+    /,
+    *,
+    seconds: Annotated[int, Parameter(validator=Number(gte=1, lte=3_600))] = 60,
+    reason: Reason = "",
+    request_id: RequestId = "",
+    at: At = HERE,
+) -> int:
+    """Let an actor's thread hang on purpose and watch it being found and replaced; on the paper venue only.
+
+    Parameters
+    ----------
+    actor
+        Its name, as `holdfast ctl tree` shows it.
+    seconds
+        For how long; `supervision.hang_after_s` says from when on it counts as a hang.
+    """
+    return _order(at, "hang", request_id, actor=actor, seconds=seconds, reason=reason)
+
+
+@app.command
 def reload(*, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
     """Load the configuration again: all of it is right and applied, or none of it."""
     return _order(at, "reload", request_id, reason=reason)
