@@ -19,6 +19,7 @@ Command = Literal[
     "stop",
     "crash",
     "hang",
+    "excuse",
     "snapshot",
     "quarantine-retry",
     "quarantine-drop",

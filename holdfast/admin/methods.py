@@ -63,6 +63,13 @@ class ActorOrder(Order, frozen=True, kw_only=True):
     actor: Name
 
 
+class Excuse(ActorOrder, frozen=True, kw_only=True):
+    """Which event an actor is to pass over, and why that is right."""
+
+    sequence: Annotated[int, Meta(ge=1)]
+    reason: GivenReason
+
+
 class HangOrder(ActorOrder, frozen=True, kw_only=True):
     """Which actor is to hang, and for how long."""
 
@@ -99,6 +106,7 @@ METHODS: dict[str, type[Question] | type[Order]] = {
     "restart": ActorOrder,
     "crash": ActorOrder,
     "hang": HangOrder,
+    "excuse": Excuse,
     "quarantine-retry": QuarantineOrder,
     "quarantine-drop": QuarantineOrder,
     "reload": Order,

@@ -263,6 +263,7 @@ def test_run_hands_over_what_it_was_told_and_returns_the_nodes_code(
         (["cancel-all"], {"reason": ""}),
         (["restart", "feed"], {"actor": "feed", "reason": ""}),
         (["crash", "executor"], {"actor": "executor", "reason": ""}),
+        (["excuse", "feed", "7", "--reason", "no"], {"actor": "feed", "sequence": 7, "reason": "no"}),
         (["hang", "feed"], {"actor": "feed", "seconds": 60, "reason": ""}),
         (["hang", "feed", "--seconds", "5"], {"actor": "feed", "seconds": 5, "reason": ""}),
         (["crashes"], {"n": 10}),
