@@ -47,6 +47,7 @@ CATCH_ALL = {
     "holdfast/doors.py": {"_count", "take"},
     "holdfast/ground.py": {"run_job"},
     "holdfast/node.py": {"_summarise", "run"},
+    "holdfast/simulation/run.py": {"to_end"},
     "holdfast/passage.py": {"_tell", "read"},
 }
 """The functions that may catch what they cannot name; supervision may, being there for it."""

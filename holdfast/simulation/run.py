@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -86,15 +87,19 @@ class _Run:
 
     def to_end(self, began: float) -> Result:
         """Live until the data has ended, and judge."""
-        has_ended = False
+        has_ended, outcome = False, Outcome()
         try:
             while not has_ended and not self._oracle.violations:
                 has_ended = self._live()
                 if self._lives > LIVES_MAX:
                     self._oracle.say("comes-back", f"after {self._lives} lives the data has not ended")
-            outcome = judge_end(self._oracle, self._home) if has_ended else Outcome()
+            if has_ended:
+                outcome = judge_end(self._oracle, self._home)
             if has_ended and self._compares and not (self._oracle.is_decided_anew or self._oracle.violations):
                 self._compare(outcome)
+        except Exception as error:  # noqa: BLE001  whatever ends the run is a finding, with its seed
+            self._oracle.say("comes-back", f"{type(error).__name__}: {error}")
+            self._say(traceback.format_exc())
         finally:
             self._oracle.ledger.close()
         return Result(
