@@ -65,6 +65,7 @@ LOOK_S = 0.5
 """Between two looks of the main thread at configuration and progress."""
 STARTING_LOOK_S = 0.02
 STOP_S = 60.0
+SWITCH_S = 0.0005
 
 
 def run_node(
@@ -83,7 +84,7 @@ def run_node(
     """
     os.umask(0o077)
     # A thread that computes keeps the others waiting for a tenth of the usual time; throughput does not suffer.
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(SWITCH_S)
     with ExitStack() as stack:
         node = Node(settings, home, stack, config_path=config_path, overrides=overrides)
         return node.run(progress=progress, as_json=as_json)
