@@ -10,12 +10,13 @@ from typing import Any
 import pykka
 
 from benchmarks.common import arguments, below, compared, figure, say, spread
-from holdfast.node import SWITCH_S
 from supervision import Actor, ChildSpec, RecordedClock, Supervisor, SupervisorSpec, Switchboard, System, Threads
 from tests.supervision.troupe import HandRecorder, encode
 
 DONE = "done"
 WAIT_S = 60.0
+SWITCH_S = 0.0005
+"""What a node sets: a thread that computes gives way after so long."""
 
 
 class Ours(Actor):

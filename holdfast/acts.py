@@ -19,7 +19,7 @@ from holdfast.secrets import scrub
 from holdfast.wiring import Current
 from messages.base import Event
 from messages.node import ConfigurationChanged, OperatorCommanded
-from supervision import Break, Hang, Lane, SupervisionError, System
+from supervision import Break, Lane, Stall, SupervisionError, System
 
 CLERKS = ("operator", "operations")
 """The clerk who answers an operator, and the supervisor it falls with."""
@@ -60,7 +60,7 @@ class Acts:
             case "excuse":
                 return self._excuse(command)
             case "hang":
-                return self._hang(command.target)
+                return self._hang(command.target, command.reason)
             case "quarantine-retry" | "quarantine-drop":
                 return self._quarantine(command)
             case "reload":
@@ -168,20 +168,18 @@ class Acts:
         ok, detail = self._restart(actor, command.reason)
         return ok, f"{actor} passes over sequence {seq}; {detail}; then resume with --reason"
 
-    def _hang(self, target: str) -> tuple[bool, str]:
+    def _hang(self, name: str, reason: str) -> tuple[bool, str]:
         assert self.system is not None
-        system = self.system
-        name, _, seconds = target.partition(" ")
-        blow = Hang(float(seconds))
-        limit_s = system.tree.spec_of(name).hang_after_s
+        system, spec = self.system, self.system.tree.spec_of(name)
+        stall = Stall(reason or "an operator asked for it")
+        follows = "replaced" if spec.fenceable else "found, which ends the process with 70"
+        told = f"{name} hangs; after {spec.hang_after_s:g} s it is {follows}, and `holdfast ctl crashes` has its stack"
         if name in CLERKS:
-            system.runtime.after(ANSWER_FIRST_S, lambda: system.tell(name, blow, Lane.CONTROL))
-        elif not system.tell(name, blow, Lane.CONTROL):
+            system.runtime.after(ANSWER_FIRST_S, lambda: system.tell(name, stall, Lane.CONTROL))
+            return True, told
+        if not system.tell(name, stall, Lane.CONTROL):
             return False, f"{name} is down already"
-        return (
-            True,
-            f"{name} hangs for {seconds} s; more than {limit_s:g} s is seen: `holdfast ctl crashes` tells of it",
-        )
+        return True, told
 
     def _quarantine(self, command: OperatorCommanded) -> tuple[bool, str]:
         assert self.system is not None

@@ -155,12 +155,17 @@ class Answers:
         if not self._system.tell("operator", CommandReceived(command, respond)):
             responder.refuse("the operator's clerk is down; try again in a moment")
 
+    def _watched(self) -> tuple[str, ...]:
+        """Return who is replaced when it hangs, or ends the process."""
+        tree = self._system.tree
+        return tuple(name for name in self._system.names() if tree.spec_of(name).hang_after_s is not None)
+
     def _why_not(self, command: OperatorCommanded) -> str:
         match command.command:
             case "crash" | "hang" if not self._is_paper:
                 return f"{command.command} is for the paper venue only"
-            case "hang" if command.target.partition(" ")[0] not in self._watched():
-                return f"expected one of {', '.join(self._watched())}, found {command.target.partition(' ')[0]!r}"
+            case "hang" if command.target not in self._watched():
+                return f"expected one of {', '.join(self._watched())}, found {command.target!r}"
             case "excuse" if not self._is_poisoned(command.target):
                 return f"expected an actor and the sequence that it cannot fold, found {command.target!r}: see status"
             case "quarantine-retry" | "quarantine-drop" if not self._is_quarantined(command.target):
@@ -180,10 +185,6 @@ class Answers:
         poisoned = views.poisoned_view(self._system.switchboard.vitals())
         return any(what.startswith(f"sequence {target.removeprefix(name)[1:]},") for name, what in poisoned.items())
 
-    def _watched(self) -> list[str]:
-        """Return the names of those that the watchdog finds when they hang."""
-        return [name for name in self._system.names() if self._system.tree.spec_of(name).hang_after_s is not None]
-
     def _is_quarantined(self, target: str) -> bool:
         cases = self._system.switchboard.quarantine.cases()
         return any(target == f"{case.actor} {case.fingerprint}" for case in cases)
@@ -202,5 +203,5 @@ class Answers:
 
 def _target_of(params: Mapping[str, Any]) -> str:
     """Return what a command is about, in words."""
-    words = (params.get(name) for name in ("actor", "sequence", "fingerprint", "seconds", "symbol", "level"))
+    words = (params.get(name) for name in ("actor", "sequence", "fingerprint", "symbol", "level"))
     return " ".join(str(word) for word in words if word)

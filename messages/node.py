@@ -71,7 +71,7 @@ class OperatorCommanded(Event, frozen=True):
     wall_ms: int
     reason: str = ""
     target: str = ""
-    """The actor, log level or symbol the command is about; or actor and fingerprint, or actor and seconds."""
+    """The actor, log level or symbol the command is about; or actor and fingerprint, or actor and sequence."""
 
 
 class CommandDone(Event, frozen=True):

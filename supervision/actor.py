@@ -14,7 +14,7 @@ import pykka
 from supervision.cells import Outbox, Seat
 from supervision.errors import Crashed, Fenced, Ignore, Poisoned, said_of
 from supervision.mailbox import Mailbox, refuse, type_of
-from supervision.signals import Break, CrashReport, Down, Exit, Hang, Raise, Recorded, Stop, Wake
+from supervision.signals import Break, CrashReport, Down, Exit, Raise, Recorded, Stall, Stop, Wake
 
 if TYPE_CHECKING:
     from supervision.system import System
@@ -120,12 +120,12 @@ class Actor(pykka.Actor):
     def _take(self, message: Any) -> Any:
         if type(message) is Wake:
             return None
+        if type(message) is Stall:
+            return self._system.runtime.hang_for_ever()
         if type(message) is Break:
             raise Crashed(f"{self.name} was broken on purpose: {message.reason}")
         if type(message) is Raise:
             raise message.error
-        if type(message) is Hang:
-            return self._system.runtime.hang_for(message.seconds)
         if type(message) is Recorded:
             self._heard = message.seq
         elif type(message) is Down and self._watching.pop(message.ref, None) is None:
@@ -225,7 +225,7 @@ class Actor(pykka.Actor):
             self._exit = Exit("poisoned", str(error))
         else:
             self._exit = Exit("init" if kind == "init" else "crash", said_of(error))
-        if kind == "crash" and type(self._mailbox.in_hand) not in (Recorded, Wake, Break, Hang, Raise, Down):
+        if kind == "crash" and type(self._mailbox.in_hand) not in (Recorded, Wake, Break, Raise, Down):
             self._system.switchboard.quarantine.blame(self.name, self._mailbox.in_hand, str(self._exit))
         self._system.report(self.last_words(self._exit, "".join(traceback.format_exception(error))))
 

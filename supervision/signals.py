@@ -67,16 +67,16 @@ class Break(NamedTuple):
     reason: str
 
 
+class Stall(NamedTuple):
+    """Hang on purpose, for ever, so that people can watch the watchdog find it."""
+
+    reason: str
+
+
 class Raise(NamedTuple):
     """Crash by an error that was met when this actor was called outside of its turns."""
 
     error: Exception
-
-
-class Hang(NamedTuple):
-    """Have the runtime block the thread for so long, so that people can watch a hang being found."""
-
-    seconds: float
 
 
 class Started(NamedTuple):

@@ -47,9 +47,6 @@ class Runtime(Protocol):
     def leave_behind(self, actor: "Actor") -> None:
         """Let nobody wait any more for an actor that was fenced."""
 
-    def hang_for(self, seconds: float) -> None:
-        """Keep the calling actor's thread busy on purpose."""
-
     def stack_of(self, actor: "Actor") -> str:
         """Return what an actor is doing, as a stack; empty where that cannot be told."""
 
@@ -58,6 +55,9 @@ class Runtime(Protocol):
 
     def a_moment_later(self, call: Callable[[], object]) -> None:
         """Call soon, when it does not hold up what is more urgent."""
+
+    def hang_for_ever(self) -> None:
+        """Hold up the thread of the actor that calls until the process ends, where one thread may be held up."""
 
     def demand_edge(self) -> None:
         """Raise SupervisionError where an actor calls: only the edge of the house may wait."""

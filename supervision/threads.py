@@ -115,16 +115,16 @@ class Threads:
             if self._timers[0][0] == due:
                 self._changed.notify()
 
-    def hang_for(self, seconds: float) -> None:
-        """Block the calling actor's thread on purpose."""
-        time.sleep(seconds)
-
     def stack_of(self, actor: "Actor") -> str:
         """Return what an actor's thread is doing; empty where it has none at this moment."""
         shared = (dispatcher.thread_of(actor) for dispatcher in tuple(self._dispatchers.values()))
         thread_id = self._alone.get(actor) or next((each for each in shared if each is not None), None)
         frame = sys._current_frames().get(thread_id) if thread_id is not None else None
         return "".join(traceback.format_stack(frame)) if frame is not None else ""
+
+    def hang_for_ever(self) -> None:
+        """Hold up the thread of the actor that calls until the process ends; it keeps no process from ending."""
+        threading.Event().wait()
 
     def a_moment_later(self, call: Callable[[], object]) -> None:
         """Call in 50 milliseconds from the timers' thread."""

@@ -70,12 +70,6 @@ class Excuse(ActorOrder, frozen=True, kw_only=True):
     reason: GivenReason
 
 
-class HangOrder(ActorOrder, frozen=True, kw_only=True):
-    """Which actor is to hang, and for how long."""
-
-    seconds: Annotated[int, Meta(ge=1, le=3_600)] = 60
-
-
 class QuarantineOrder(ActorOrder, frozen=True, kw_only=True):
     """Which messages are meant: those to an actor with one fingerprint."""
 
@@ -105,7 +99,7 @@ METHODS: dict[str, type[Question] | type[Order]] = {
     "cancel-all": Order,
     "restart": ActorOrder,
     "crash": ActorOrder,
-    "hang": HangOrder,
+    "hang": ActorOrder,
     "excuse": Excuse,
     "quarantine-retry": QuarantineOrder,
     "quarantine-drop": QuarantineOrder,

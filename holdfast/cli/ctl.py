@@ -217,25 +217,18 @@ def excuse(
 
 
 @app.command
-def hang(
-    actor: str,
-    /,
-    *,
-    seconds: Annotated[int, Parameter(validator=Number(gte=1, lte=3_600))] = 60,
-    reason: Reason = "",
-    request_id: RequestId = "",
-    at: At = HERE,
-) -> int:
-    """Let an actor's thread hang on purpose and watch it being found and replaced; on the paper venue only.
+def hang(actor: str, /, *, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
+    """Let an actor hang on purpose and watch it be replaced; on the paper venue only.
+
+    Its thread is held up for good. Once that has taken `supervision.hang_after_s`, it is fenced and started anew, and
+    `holdfast ctl crashes` has its stack.
 
     Parameters
     ----------
     actor
-        Its name, as `holdfast ctl tree` shows it.
-    seconds
-        For how long; `supervision.hang_after_s` says from when on it counts as a hang.
+        Its name, as `holdfast ctl tree` shows it; a supervisor does not hang.
     """
-    return _order(at, "hang", request_id, actor=actor, seconds=seconds, reason=reason)
+    return _order(at, "hang", request_id, actor=actor, reason=reason)
 
 
 @app.command

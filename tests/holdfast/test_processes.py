@@ -441,48 +441,6 @@ def test_no_secret_is_in_anything_the_node_has_written_or_said(node: Node, confi
         assert secret.encode() not in cmdline
 
 
-# -- hangs ---------------------------------------------------------------------------------------------------------
-
-QUICK = ("--set", "supervision.hang_after_s=1.0")
-
-
-def test_an_actor_that_hangs_is_found_fenced_reported_with_its_stack_and_replaced(tmp_path: Path) -> None:
-    with running(tmp_path / "home", *QUICK) as node:
-        before = node.status()["actors"]["breaker"]["epoch"]
-
-        answer = node.order("hang", actor="breaker", seconds=600, reason="a test")
-
-        assert answer["ok"], answer
-        node.wait_until(
-            lambda: (now := node.status())["actors"]["breaker"]["epoch"] > before and not now["down"], "a new breaker"
-        )
-        (crash,) = node.call("crashes", n=1)
-        assert crash["actor"] == "breaker"
-        assert crash["reason"].startswith("hung(has been busy with Hang for ")
-        assert "hang_for" in crash["stack"]
-        assert node.end(signal.SIGTERM) == ExitCode.OK
-
-
-@pytest.mark.parametrize(("name", "settings"), [("venue", ()), ("feed", ("--set", "supervision.abandoned_max=0"))])
-def test_a_hang_that_nobody_can_take_over_and_one_too_many_end_the_node_with_70(
-    name: str, settings: tuple[str, ...], tmp_path: Path
-) -> None:
-    with running(tmp_path / "home", *QUICK, *settings) as node:
-        assert node.order("hang", actor=name, seconds=600)["ok"]
-
-        assert node.end() == ExitCode.GAVE_UP
-        (failed,) = journal_of(node.home, "NodeFailed")
-        assert failed["exit_code"] == ExitCode.GAVE_UP
-        assert ("nobody can take over" if name == "venue" else "1 threads were left behind") in failed["reason"]
-
-
-def test_only_who_is_watched_is_made_to_hang(node: Node) -> None:
-    answer = node.order("hang", actor="guard")
-
-    assert not answer["ok"]
-    assert answer["detail"].endswith("found 'guard'")
-
-
 # -- the command line ----------------------------------------------------------------------------------------------
 
 
