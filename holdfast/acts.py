@@ -57,6 +57,8 @@ class Acts:
                 return self._restart(command.target, command.reason)
             case "crash":
                 return self._crash(command.target, command.reason)
+            case "excuse":
+                return self._excuse(command)
             case "hang":
                 return self._hang(command.target, command.reason)
             case "quarantine-retry" | "quarantine-drop":
@@ -157,6 +159,14 @@ class Acts:
         if not system.tell(name, blow, Lane.CONTROL):
             return False, f"{name} is down already"
         return True, f"{name} was broken; `holdfast ctl tree` shows how it heals"
+
+    def _excuse(self, command: OperatorCommanded) -> tuple[bool, str]:
+        """Have an actor pass an event over; that this was commanded is what later starts and replays go by."""
+        assert self.system is not None
+        actor, _, seq = command.target.rpartition(" ")
+        self.system.excused.add((actor, int(seq)))
+        ok, detail = self._restart(actor, command.reason)
+        return ok, f"{actor} passes over sequence {seq}; {detail}; then resume with --reason"
 
     def _hang(self, name: str, reason: str) -> tuple[bool, str]:
         assert self.system is not None

@@ -254,8 +254,9 @@ class Node:
         step_ms = min(TIMEFRAMES_MS[source.base_timeframe(symbol)] for symbol in source.symbols())
         line = ProgressLine(source.starts_at(), source.steps_total(), step_ms) if progress else None
         is_ready = False
+        vitals = self._system.switchboard.vitals
         while not self._over.wait(LOOK_S if is_ready else STARTING_LOOK_S):
-            if not is_ready and (is_ready := all(each.up for each in self._system.switchboard.vitals())):
+            if not is_ready and (is_ready := all(each.up or each.last_exit for each in vitals())):
                 manager.ready()
                 self._log("info", "node.ready", seconds=round(time.monotonic() - self._began, 3))
             if self._makes_progress():

@@ -19,6 +19,7 @@ Command = Literal[
     "stop",
     "crash",
     "hang",
+    "excuse",
     "snapshot",
     "quarantine-retry",
     "quarantine-drop",
@@ -70,7 +71,7 @@ class OperatorCommanded(Event, frozen=True):
     wall_ms: int
     reason: str = ""
     target: str = ""
-    """The actor, log level or symbol the command is about; of messages in quarantine, actor and fingerprint."""
+    """The actor, log level or symbol the command is about; or actor and fingerprint, or actor and sequence."""
 
 
 class CommandDone(Event, frozen=True):

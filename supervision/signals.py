@@ -33,7 +33,7 @@ class Recorded(NamedTuple):
     event: Any
 
 
-ExitKind = Literal["normal", "shutdown", "ignore", "crash", "init", "killed", "hung", "noproc"]
+ExitKind = Literal["normal", "shutdown", "ignore", "crash", "init", "poisoned", "killed", "hung", "noproc"]
 
 
 class Exit(NamedTuple):
