@@ -19,7 +19,7 @@ from holdfast.secrets import scrub
 from holdfast.wiring import Current
 from messages.base import Event
 from messages.node import ConfigurationChanged, OperatorCommanded
-from supervision import Break, Lane, SupervisionError, System
+from supervision import Break, Lane, Stall, SupervisionError, System
 
 CLERKS = ("operator", "operations")
 """The clerk who answers an operator, and the supervisor it falls with."""
@@ -57,6 +57,10 @@ class Acts:
                 return self._restart(command.target, command.reason)
             case "crash":
                 return self._crash(command.target, command.reason)
+            case "excuse":
+                return self._excuse(command)
+            case "hang":
+                return self._hang(command.target, command.reason)
             case "quarantine-retry" | "quarantine-drop":
                 return self._quarantine(command)
             case "reload":
@@ -155,6 +159,27 @@ class Acts:
         if not system.tell(name, blow, Lane.CONTROL):
             return False, f"{name} is down already"
         return True, f"{name} was broken; `holdfast ctl tree` shows how it heals"
+
+    def _excuse(self, command: OperatorCommanded) -> tuple[bool, str]:
+        """Have an actor pass an event over; that this was commanded is what later starts and replays go by."""
+        assert self.system is not None
+        actor, _, seq = command.target.rpartition(" ")
+        self.system.excused.add((actor, int(seq)))
+        ok, detail = self._restart(actor, command.reason)
+        return ok, f"{actor} passes over sequence {seq}; {detail}; then resume with --reason"
+
+    def _hang(self, name: str, reason: str) -> tuple[bool, str]:
+        assert self.system is not None
+        system, spec = self.system, self.system.tree.spec_of(name)
+        stall = Stall(reason or "an operator asked for it")
+        follows = "replaced" if spec.fenceable else "found, which ends the process with 70"
+        told = f"{name} hangs; after {spec.hang_after_s:g} s it is {follows}, and `holdfast ctl crashes` has its stack"
+        if name in CLERKS:
+            system.runtime.after(ANSWER_FIRST_S, lambda: system.tell(name, stall, Lane.CONTROL))
+            return True, told
+        if not system.tell(name, stall, Lane.CONTROL):
+            return False, f"{name} is down already"
+        return True, told
 
     def _quarantine(self, command: OperatorCommanded) -> tuple[bool, str]:
         assert self.system is not None

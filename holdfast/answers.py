@@ -123,6 +123,8 @@ class Answers:
             "down": down,
             "actors": views.actors_view(vitals),
         }
+        if poisoned := views.poisoned_view(vitals):
+            return status | {"state": "halted", "poisoned": poisoned}
         return status | ({} if breaker is None else {k: v for k, v in views.breaker_view(breaker).items() if v})
 
     def _uptime_s(self) -> float:
@@ -153,10 +155,19 @@ class Answers:
         if not self._system.tell("operator", CommandReceived(command, respond)):
             responder.refuse("the operator's clerk is down; try again in a moment")
 
+    def _watched(self) -> tuple[str, ...]:
+        """Return who is replaced when it hangs, or ends the process."""
+        tree = self._system.tree
+        return tuple(name for name in self._system.names() if tree.spec_of(name).hang_after_s is not None)
+
     def _why_not(self, command: OperatorCommanded) -> str:
         match command.command:
-            case "crash" if not self._is_paper:
-                return "crash is for the paper venue only"
+            case "crash" | "hang" if not self._is_paper:
+                return f"{command.command} is for the paper venue only"
+            case "hang" if command.target not in self._watched():
+                return f"expected one of {', '.join(self._watched())}, found {command.target!r}"
+            case "excuse" if not self._is_poisoned(command.target):
+                return f"expected an actor and the sequence that it cannot fold, found {command.target!r}: see status"
             case "quarantine-retry" | "quarantine-drop" if not self._is_quarantined(command.target):
                 return f"expected an actor and a fingerprint of `holdfast ctl quarantine`, found {command.target!r}"
             case "crash" | "restart" if command.target not in self._system.names():
@@ -169,6 +180,10 @@ class Answers:
                     mode = "not known" if breaker is None else breaker.mode
                     return f"the node is {mode}; resume it with --reason"
         return ""
+
+    def _is_poisoned(self, target: str) -> bool:
+        poisoned = views.poisoned_view(self._system.switchboard.vitals())
+        return any(what.startswith(f"sequence {target.removeprefix(name)[1:]},") for name, what in poisoned.items())
 
     def _is_quarantined(self, target: str) -> bool:
         cases = self._system.switchboard.quarantine.cases()
@@ -188,5 +203,5 @@ class Answers:
 
 def _target_of(params: Mapping[str, Any]) -> str:
     """Return what a command is about, in words."""
-    words = (params.get(name) for name in ("actor", "fingerprint", "symbol", "level"))
-    return " ".join(word for word in words if word)
+    words = (params.get(name) for name in ("actor", "sequence", "fingerprint", "symbol", "level"))
+    return " ".join(str(word) for word in words if word)

@@ -13,9 +13,9 @@ from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.view import public_view
 from holdfast.imports.opening import Opening, find_opening, opening_events
 from holdfast.parts import Parts, paper_settings
-from holdfast.rebuild import symbols_at
+from holdfast.rebuild import excuses, symbols_at
 from holdfast.recovery import JournalRecovery
-from holdfast.reports import events_of
+from holdfast.reports import events_of, halts_of
 from holdfast.routes import LEAVES_HOUSE, node_names, routes_for
 from messages.base import Event
 from messages.codec import decode, encode
@@ -47,6 +47,8 @@ class Past(msgspec.Struct, frozen=True):
     """How many of the newest processes ended by a failure of their own."""
     symbols: tuple[str, ...]
     is_backtest: bool
+    excused: tuple[tuple[str, int], ...] = ()
+    """Events that operators have had actors pass over, by the actor's name and their sequence."""
 
 
 def look_back(home: Path, last_seq: int) -> Past:
@@ -60,6 +62,7 @@ def look_back(home: Path, last_seq: int) -> Past:
             has_account=opened is not None,
             imported=_imported_files(reader, opened.seq) if opened is not None else (),
             failures=failures_in_a_row(reader),
+            excused=tuple(excuses(reader)),
             symbols=symbols_at(reader, last_seq),
             is_backtest=next(iter(reader.read(kinds=[BarsPassed.__name__])), None) is not None,
         )
@@ -198,7 +201,7 @@ def build_system(
 
     def hear(report: Report) -> None:
         # Written down here and by no actor: whichever it were, it may be down at this very moment.
-        switchboard.record("node", remember(report))
+        switchboard.record("node", [*remember(report), *halts_of(report, wall_ms=runtime.clock.wall_ms())])
         on_report(report)
 
     return System(
@@ -212,6 +215,7 @@ def build_system(
         abandoned_max=parts.settings.supervision.abandoned_max,
         seed=seed,
         cue=cue,
+        excused=past.excused,
     )
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,18 @@ from persistence.records import Record
 from persistence.verify import Verification, verify
 
 FILES = ("journal.db", "journal.db-wal", "journal.watermark")
+
+
+def check_chain(home: Path, *, until: int, is_over: Callable[[], bool]) -> None:
+    """Check the chain up to a sequence, or as far as there is time.
+
+    Raises:
+        JournalDamaged: it is not what was written.
+    """
+    with JournalReader(home) as reader:
+        for _ in reader.read(until=until):
+            if is_over():
+                return
 
 
 def describe(home: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -38,6 +38,7 @@ from holdfast.ground import (
     run_job,
 )
 from holdfast.imports.saying import say_opening
+from holdfast.journal_tools import check_chain
 from holdfast.logs import NodeLog
 from holdfast.notify import ServiceManager
 from holdfast.pace import Pace
@@ -52,7 +53,6 @@ from messages.node import HoldingsAsked, NodeFailed, NodeStopped
 from persistence.errors import JournalDamaged
 from persistence.journal import Journal
 from persistence.opening import CHECKED_WHOLE_MAX
-from persistence.reader import JournalReader
 from supervision import (
     Exit,
     RecordedClock,
@@ -101,6 +101,7 @@ class Node:
         self._config_path = config_path
         self._reason = ""
         self._exit_code = ExitCode.OK
+        self._is_stuck = False
         self._over = threading.Event()
         self._root_ended = threading.Event()
         self._folder = config_path.parent if config_path is not None else Path()
@@ -133,7 +134,7 @@ class Node:
             recorder=self._recorder,
             on_report=self._hear_report,
             on_root_end=self._hear_root_end,
-            on_stuck=lambda why: self._end(why, ExitCode.GAVE_UP),
+            on_stuck=lambda why: self._end(why, ExitCode.GAVE_UP, is_stuck=True),
             seed=self._journal.boot,
             cue=cue,
         )
@@ -198,6 +199,8 @@ class Node:
             self._log("error", "node.failed", error=f"{type(error).__name__}: {error}")
             self._end(f"{type(error).__name__}: {error}", ExitCode.GAVE_UP)
         manager.stopping()
+        if self._is_stuck:
+            self._leave()
         summary = self._summarise()
         if admin is not None:
             admin.close()
@@ -251,8 +254,9 @@ class Node:
         step_ms = min(TIMEFRAMES_MS[source.base_timeframe(symbol)] for symbol in source.symbols())
         line = ProgressLine(source.starts_at(), source.steps_total(), step_ms) if progress else None
         is_ready = False
+        vitals = self._system.switchboard.vitals
         while not self._over.wait(LOOK_S if is_ready else STARTING_LOOK_S):
-            if not is_ready and (is_ready := all(each.up for each in self._system.switchboard.vitals())):
+            if not is_ready and (is_ready := all(each.up or each.last_exit for each in vitals())):
                 manager.ready()
                 self._log("info", "node.ready", seconds=round(time.monotonic() - self._began, 3))
             if self._makes_progress():
@@ -270,10 +274,7 @@ class Node:
         if self._past.last_seq <= CHECKED_WHOLE_MAX:
             return
         try:
-            with JournalReader(self._home) as reader:
-                for _ in reader.read(until=self._past.last_seq):
-                    if self._over.is_set():
-                        return
+            check_chain(self._home, until=self._past.last_seq, is_over=self._over.is_set)
         except JournalDamaged as error:
             self._log("error", "journal.damaged", error=str(error))
             self._end(f"the journal is damaged: {error}", ExitCode.DAMAGED)
@@ -303,6 +304,15 @@ class Node:
         self._system.stop()
         if not self._root_ended.wait(STOP_S):
             self._log("error", "node.stop_overdue", waits_for=list(self._system.switchboard.unsettled()))
+        self._write_end()
+
+    def _leave(self) -> NoReturn:
+        """Leave at once: whoever hangs, and cannot be replaced, would hold up an end in order."""
+        self._write_end()
+        sys.stdout.flush()
+        os._exit(int(self._exit_code))
+
+    def _write_end(self) -> None:
         if self._exit_code is ExitCode.OK:
             self._record(NodeStopped(reason=self._reason))
         else:
@@ -313,9 +323,9 @@ class Node:
 
     # -- what is heard -------------------------------------------------------------------------------------------
 
-    def _end(self, reason: str, exit_code: ExitCode = ExitCode.OK) -> None:
+    def _end(self, reason: str, exit_code: ExitCode = ExitCode.OK, *, is_stuck: bool = False) -> None:
         if not self._over.is_set():
-            self._reason, self._exit_code = scrub(reason), exit_code
+            self._reason, self._exit_code, self._is_stuck = scrub(reason), exit_code, is_stuck
             self._over.set()
 
     def _record(self, *events: Event) -> None:

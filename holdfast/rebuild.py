@@ -1,7 +1,7 @@
 """The state that the journal alone gives, at any past moment: every memory folded, every order with its evidence."""
 
 import gc
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from messages.base import Event
 from messages.codec import decode
 from messages.imported import StateImported
 from messages.market import BarsClosed, BarsPassed, SourceOpened
-from messages.node import ConfigurationChanged, NodeStarted
+from messages.node import ConfigurationChanged, NodeStarted, OperatorCommanded
 from messages.orders import OrderFilled, OrderIntended
 from persistence.reader import JournalReader
 from persistence.records import Record
@@ -93,12 +93,21 @@ class Rebuilt:
     """All memories of a node, folded from the beginning."""
 
     def __init__(
-        self, shape: Shape, *, market: Callable[[], MarketSource] | None = None, only: Collection[str] = ()
+        self,
+        shape: Shape,
+        *,
+        market: Callable[[], MarketSource] | None = None,
+        only: Collection[str] = (),
+        excused: Iterable[tuple[str, int]] = (),
     ) -> None:
         """Begin with empty memories, of `only` these names if any are given.
 
-        `market` opens the source that the journal of a backtest leaves its bars to.
+        `market` opens the source that the journal of a backtest leaves its bars to.  `excused` are events that a memory
+        passes over, as its actor does, by its name and their sequence.
         """
+        self._excused: dict[int, set[str]] = {}
+        for name, seq in excused:
+            self._excused.setdefault(seq, set()).add(name)
         self.memories: dict[str, Memory] = {
             name: new_memory(name, shape) for name in remembering_names(shape) if not only or name in only
         }
@@ -124,7 +133,9 @@ class Rebuilt:
     def fold(self, record: Record) -> None:
         """Take in the next record."""
         folds = self._routes.get(record.kind)
-        if folds is not None:
+        if folds is not None and record.seq in self._excused:
+            self._fold_excused(recorded_of(record))
+        elif folds is not None:
             recorded = recorded_of(record)
             for fold in folds:
                 fold(recorded)
@@ -140,6 +151,12 @@ class Rebuilt:
             source = self._market()
             self._retelling = Retelling(self.memories, audiences_of(self._shape, source), source)
         self._retelling.take(record.event)
+
+    def _fold_excused(self, record: Recorded) -> None:
+        passing_over = [self.memories[name].fold for name in self._excused[record.seq] if name in self.memories]
+        for fold in self._routes[record.kind]:
+            if fold not in passing_over:
+                fold(record)
 
     def _take_import(self, record: Recorded) -> None:
         assert isinstance(record.event, StateImported)
@@ -163,7 +180,7 @@ class Rebuilt:
         """Fold, bars that follow each other together: most of a journal is these."""
         run: list[Closing] = []
         for record in records:
-            if record.kind == BARS:
+            if record.kind == BARS and record.seq not in self._excused:
                 event = decode(BARS, record.version, record.payload)
                 assert isinstance(event, BarsClosed)
                 run.append((event.at, event.bars))
@@ -197,6 +214,15 @@ class Rebuilt:
         memory = self.memories["executor"]
         assert isinstance(memory, ExecutorMemory)
         return memory
+
+
+def excuses(reader: JournalReader, until: int | None = None) -> Iterator[tuple[str, int]]:
+    """Yield the events that operators have had actors pass over, by the actor's name and their sequence."""
+    for record in reader.read(until=until, kinds=["OperatorCommanded"]):
+        command = decode(record.kind, record.version, record.payload)
+        if isinstance(command, OperatorCommanded) and command.command == "excuse":
+            actor, _, seq = command.target.rpartition(" ")
+            yield actor, int(seq)
 
 
 class Era(msgspec.Struct, frozen=True):

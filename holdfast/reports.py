@@ -4,7 +4,7 @@ from typing import Any
 
 from holdfast.secrets import scrub
 from messages.base import Event
-from messages.node import PartGaveUp
+from messages.node import OperatorCommanded, PartGaveUp
 from messages.parts import PartCrashed, PartStarted, SupervisorReported
 from supervision import CrashReport, Progress, SupervisorReport
 from supervision.system import Report
@@ -27,6 +27,23 @@ def events_of(report: Report) -> list[Event]:
             return [_supervisor(report), PartGaveUp(supervisor, _text(f"{report.offender.name}: {why}"))]
         case SupervisorReport():
             return [_supervisor(report)]
+
+
+def halts_of(report: Report, *, wall_ms: int) -> list[Event]:
+    """Return the halt that a poison event asks for: an actor that cannot fold its past knows nothing."""
+    if not isinstance(report, SupervisorReport) or report.reason.kind != "poisoned":
+        return []
+    part, seq_and_why = report.offender.name, _text(report.reason.detail)
+    return [
+        OperatorCommanded(
+            request_id=f"poison-{report.offender.epoch}",
+            command="halt",
+            user="holdfast",
+            process=0,
+            wall_ms=wall_ms,
+            reason=f"{part} cannot fold {seq_and_why}"[:TEXT_CHARS_MAX],
+        )
+    ]
 
 
 def line_of(report: Report) -> tuple[str, str, dict[str, Any]]:

@@ -115,6 +115,12 @@ def actors_view(vitals: Iterable[Vitals]) -> dict[str, dict[str, Any]]:
     return {each.name: {k: v for k, v in _vitals_view(each).items() if k != "name"} for each in vitals}
 
 
+def poisoned_view(vitals: Iterable[Vitals]) -> dict[str, str]:
+    """Return who cannot fold which event, and why: `sequence 812, BarsClosed: ValueError: ...`."""
+    down = {each.name: each.last_exit for each in vitals if not each.up}
+    return {name: end[9:-1] for name, end in down.items() if end.startswith("poisoned(")}
+
+
 def dead_letters_view(letters: DeadLetters) -> list[dict[str, Any]]:
     """Return what could not be delivered, the most frequent first."""
     return [letter._asdict() | {"count": count} for letter, count in letters.counts.most_common()]

@@ -7,8 +7,8 @@
        |- strategies (one_for_one, transient)
        `- market (one_for_one, transient)  sentiment, feed
 
-Market or strategies giving up leaves the guard alive and the node in reduce only.  The guard or the root giving up
-ends the process.
+Market or strategies giving up leaves the guard alive and the node in reduce only.  The guard is started anew by
+trading, and trading by the root, each within its intensity; the root giving up ends the process.
 """
 
 from collections.abc import Callable, Mapping

@@ -18,6 +18,8 @@ Command = Literal[
     "loglevel",
     "stop",
     "crash",
+    "hang",
+    "excuse",
     "snapshot",
     "quarantine-retry",
     "quarantine-drop",
@@ -69,7 +71,7 @@ class OperatorCommanded(Event, frozen=True):
     wall_ms: int
     reason: str = ""
     target: str = ""
-    """The actor, log level or symbol the command is about; of messages in quarantine, actor and fingerprint."""
+    """The actor, log level or symbol the command is about; or actor and fingerprint, or actor and sequence."""
 
 
 class CommandDone(Event, frozen=True):

@@ -23,6 +23,7 @@ from supervision.signals import (
     Progress,
     Recorded,
     Settled,
+    Stall,
     Stop,
     SupervisorReport,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "SpecError",
     "Stage",
     "StageRecorder",
+    "Stall",
     "Stop",
     "SupervisionError",
     "Supervisor",

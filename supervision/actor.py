@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pykka
 
 from supervision.cells import Outbox, Seat
-from supervision.errors import Crashed, Fenced, Ignore, said_of
+from supervision.errors import Crashed, Fenced, Ignore, Poisoned, said_of
 from supervision.mailbox import Mailbox, refuse, type_of
-from supervision.signals import Break, CrashReport, Down, Exit, Raise, Recorded, Stop, Wake
+from supervision.signals import Break, CrashReport, Down, Exit, Raise, Recorded, Stall, Stop, Wake
 
 if TYPE_CHECKING:
     from supervision.system import System
@@ -120,6 +120,8 @@ class Actor(pykka.Actor):
     def _take(self, message: Any) -> Any:
         if type(message) is Wake:
             return None
+        if type(message) is Stall:
+            return self._system.runtime.hang_for_ever()
         if type(message) is Break:
             raise Crashed(f"{self.name} was broken on purpose: {message.reason}")
         if type(message) is Raise:
@@ -219,7 +221,10 @@ class Actor(pykka.Actor):
         if isinstance(error, Ignore) and kind == "init":
             self._exit = Exit("ignore", str(error))
             return
-        self._exit = Exit("init" if kind == "init" else "crash", said_of(error))
+        if isinstance(error, Poisoned):
+            self._exit = Exit("poisoned", str(error))
+        else:
+            self._exit = Exit("init" if kind == "init" else "crash", said_of(error))
         if kind == "crash" and type(self._mailbox.in_hand) not in (Recorded, Wake, Break, Raise, Down):
             self._system.switchboard.quarantine.blame(self.name, self._mailbox.in_hand, str(self._exit))
         self._system.report(self.last_words(self._exit, "".join(traceback.format_exception(error))))

@@ -17,6 +17,10 @@ class Fenced(SupervisionError):
     """An incarnation that was replaced tried to act; nothing of what it said was delivered."""
 
 
+class Poisoned(SupervisionError):
+    """A remembered event cannot be folded: whoever starts anew would meet it again, until it is excused."""
+
+
 class Crashed(SupervisionError):
     """An actor was ended by something that is no ordinary exception, or broken on purpose."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from supervision.actor import Actor
 from supervision.cells import Seat
+from supervision.errors import Poisoned, said_of
 from supervision.signals import Recorded
 
 if TYPE_CHECKING:
@@ -83,9 +84,16 @@ class JournaledActor(Actor):
             self._memory.load(past.state)
             self.seq = past.seq
         for record in past.records:
-            self._memory.fold(record)
+            if (self.name, record.seq) not in self._system.excused:
+                self._fold_again(record)
         self.seq = self._joined
         self.started()
+
+    def _fold_again(self, record: Recorded) -> None:
+        try:
+            self._memory.fold(record)
+        except Exception as error:
+            raise Poisoned(f"sequence {record.seq}, {record.kind}: {said_of(error)}") from error
 
     def _take(self, message: Any) -> Any:
         answer = None

@@ -33,7 +33,7 @@ class Recorded(NamedTuple):
     event: Any
 
 
-ExitKind = Literal["normal", "shutdown", "ignore", "crash", "init", "killed", "hung", "noproc"]
+ExitKind = Literal["normal", "shutdown", "ignore", "crash", "init", "poisoned", "killed", "hung", "noproc"]
 
 
 class Exit(NamedTuple):
@@ -63,6 +63,12 @@ class Stop(NamedTuple):
 
 class Break(NamedTuple):
     """Crash on purpose, so that people can watch it heal."""
+
+    reason: str
+
+
+class Stall(NamedTuple):
+    """Hang on purpose, for ever, so that people can watch the watchdog find it."""
 
     reason: str
 

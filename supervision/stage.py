@@ -123,6 +123,11 @@ class Stage:
         self._is_stepping = False
         self.is_dead = False
         self.steps = 0
+        self.prefer: Callable[[Sequence[str]], int | None] = lambda names: None
+        """Says which of several who are ready takes the next turn, by its place; None leaves it to the lot.
+
+        The recorder's name is empty.
+        """
 
     @property
     def clock(self) -> StageClock:
@@ -200,7 +205,7 @@ class Stage:
         if not ready:
             return self._pass_time()
         self.steps += 1
-        chosen = ready[self._random.randrange(len(ready))] if len(ready) > 1 else ready[0]
+        chosen = self._choose(ready) if len(ready) > 1 else ready[0]
         self._is_stepping = True
         try:
             if isinstance(chosen, StageRecorder):
@@ -223,6 +228,9 @@ class Stage:
             if is_over() or not self.step():
                 return
         raise SupervisionError(f"a stage must come to its end within {steps_max} turns, did not")
+
+    def hang_for_ever(self) -> None:
+        """Do nothing: `hang` lets an actor hang here, where there is one thread for all."""
 
     def demand_edge(self) -> None:
         """Refuse to let an actor wait.
@@ -249,6 +257,11 @@ class Stage:
                 if not self.step():
                     break
         return future.get(timeout=0)
+
+    def _choose(self, ready: Sequence[Player | StageRecorder]) -> Player | StageRecorder:
+        names = ["" if isinstance(each, StageRecorder) else each.actor.name for each in ready]
+        wanted = self.prefer(names)
+        return ready[self._random.randrange(len(ready)) if wanted is None else wanted]
 
     def _pass_time(self) -> bool:
         if not self._timers:

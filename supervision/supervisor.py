@@ -115,6 +115,9 @@ class Supervisor(Actor):
         was, child.status = child.status, "down"
         if was == "stopping":
             self._child_stopped(child, reason)
+        elif reason.kind == "poisoned" and self._ending is None:
+            self._report("start_error", reason, child)
+            self.set_aside(child, StartFailed(child.name, reason), will_not_return=False)
         elif was == "starting":
             self._start_failed(child, reason)
         elif self._must_restart(child, reason):
@@ -134,12 +137,10 @@ class Supervisor(Actor):
         if self._ending is not None:
             return
         if reason.kind == "ignore":
-            child.answer_starts(Ignored(child.name))
-            self.set_aside(child, forget=self.flags.is_simple)
+            self.set_aside(child, Ignored(child.name), forget=self.flags.is_simple)
         elif child.starts:
             self._report("start_error", reason, child)
-            child.answer_starts(StartFailed(child.name, reason))
-            self.set_aside(child, forget=child.is_new)
+            self.set_aside(child, StartFailed(child.name, reason), forget=child.is_new)
         elif not self._is_acknowledged:
             self._report("start_error", reason, child)
             self.end(Exit("shutdown", f"failed to start {child.name}: {reason}"))
@@ -255,13 +256,16 @@ class Supervisor(Actor):
         child.status, child.wanted = "down", True
         self._system.expect(child.name)
 
-    def set_aside(self, child: Child, *, forget: bool = False) -> None:
+    def set_aside(
+        self, child: Child, answer: Any = None, *, forget: bool = False, will_not_return: bool = True
+    ) -> None:
         """Want a child that does not run no more, and keep it or forget it."""
         child.status, child.wanted = "stopped", False
-        child.answer_starts(StartFailed(child.name, Exit("shutdown", "it was stopped before it had started")))
+        stopped = Exit("shutdown", "it was stopped before it had started")
+        child.answer_starts(answer or StartFailed(child.name, stopped))
         if forget or self.flags.is_simple or child.spec.restart == "temporary":
             self.forget(child)
-        else:
+        elif will_not_return:
             self._system.retire(child.name)
 
     def forget(self, child: Child) -> None:

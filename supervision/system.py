@@ -1,7 +1,7 @@
 """What every actor stands on: one runtime, one switchboard, the journal's two ports, and the root of the tree."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pykka
@@ -56,6 +56,9 @@ class Runtime(Protocol):
     def a_moment_later(self, call: Callable[[], object]) -> None:
         """Call soon, when it does not hold up what is more urgent."""
 
+    def hang_for_ever(self) -> None:
+        """Hold up the thread of the actor that calls until the process ends, where one thread may be held up."""
+
     def demand_edge(self) -> None:
         """Raise SupervisionError where an actor calls: only the edge of the house may wait."""
 
@@ -79,12 +82,14 @@ class System:
         abandoned_max: int = 5,
         seed: int = 0,
         cue: Callable[[str], None] | None = None,
+        excused: Iterable[tuple[str, int]] = (),
     ) -> None:
         """Stand on a runtime and a switchboard.
 
         `marker` is the type of the events at which states are told.
         `cue` is called at named points of every actor's turn (`NAME.before_release`, `NAME.after_release`); what it
         raises befalls the actor there.
+        `excused` are events that an actor passes over when it recovers, by its name and their sequence.
         """
         self.runtime = runtime
         self.cue = cue
@@ -93,6 +98,7 @@ class System:
         self.encode: Encoder = switchboard.encode
         self.run = runtime.run
         self.marker = marker
+        self.excused = set(excused)
         self.abandoned = 0
         self.reports_lost = 0
         self._recover = recover

@@ -122,6 +122,10 @@ class Threads:
         frame = sys._current_frames().get(thread_id) if thread_id is not None else None
         return "".join(traceback.format_stack(frame)) if frame is not None else ""
 
+    def hang_for_ever(self) -> None:
+        """Hold up the thread of the actor that calls until the process ends; it keeps no process from ending."""
+        threading.Event().wait()
+
     def a_moment_later(self, call: Callable[[], object]) -> None:
         """Call in 50 milliseconds from the timers' thread."""
         self.after(MOMENT_S, call)

@@ -36,6 +36,8 @@ class Tree:
 
     def below(self, name: str) -> list[str]:
         """Return the names of all that is below a supervisor, each after its own."""
+        if name in self._specs and self._specs[name][0].supervises is None:
+            return []
         found: dict[str, None] = {}
         for each, (_spec, parent) in tuple(self._specs.items()):
             if parent == name or parent in found:

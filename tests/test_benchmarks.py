@@ -37,6 +37,15 @@ def test_an_idle_node_is_measured(tmp_path: Path) -> None:
     assert {"target", "is_met"} <= figures["idle_rss"].keys()
 
 
+def test_supervision_is_measured_beside_pykka(tmp_path: Path) -> None:
+    sizes = ["--messages", "200", "--asks", "20", "--children", "20", "--rounds", "1"]
+    figures = run_benchmark("supervision", sizes, tmp_path)
+
+    for name in ("tell", "ask_p50", "child"):
+        assert_compared(figures[name])
+    assert figures["ask_p99_beside_a_hog"]["ours"] > 0
+
+
 def test_ticks_and_their_orders_are_measured(tmp_path: Path) -> None:
     figures = run_benchmark("tick_to_order", ["--samples", "20", "--block", "10"], tmp_path)
 

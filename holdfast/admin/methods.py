@@ -63,6 +63,13 @@ class ActorOrder(Order, frozen=True, kw_only=True):
     actor: Name
 
 
+class Excuse(ActorOrder, frozen=True, kw_only=True):
+    """Which event an actor is to pass over, and why that is right."""
+
+    sequence: Annotated[int, Meta(ge=1)]
+    reason: GivenReason
+
+
 class QuarantineOrder(ActorOrder, frozen=True, kw_only=True):
     """Which messages are meant: those to an actor with one fingerprint."""
 
@@ -92,6 +99,8 @@ METHODS: dict[str, type[Question] | type[Order]] = {
     "cancel-all": Order,
     "restart": ActorOrder,
     "crash": ActorOrder,
+    "hang": ActorOrder,
+    "excuse": Excuse,
     "quarantine-retry": QuarantineOrder,
     "quarantine-drop": QuarantineOrder,
     "reload": Order,

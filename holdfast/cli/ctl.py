@@ -195,6 +195,43 @@ def crash(actor: str, /, *, reason: Reason = "", request_id: RequestId = "", at:
 
 
 @app.command
+def excuse(
+    actor: str,
+    sequence: Annotated[int, Parameter(validator=Number(gte=1))],
+    /,
+    *,
+    reason: Reason,
+    request_id: RequestId = "",
+    at: At = HERE,
+) -> int:
+    """Have an actor pass over an event that it cannot fold, from now on and in every replay; then resume.
+
+    Parameters
+    ----------
+    actor
+        Its name, as `holdfast ctl status` shows it under `poisoned`.
+    sequence
+        The event's sequence, as shown there.
+    """
+    return _order(at, "excuse", request_id, actor=actor, sequence=sequence, reason=reason)
+
+
+@app.command
+def hang(actor: str, /, *, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
+    """Let an actor hang on purpose and watch it be replaced; on the paper venue only.
+
+    Its thread is held up for good. Once that has taken `supervision.hang_after_s`, it is fenced and started anew, and
+    `holdfast ctl crashes` has its stack.
+
+    Parameters
+    ----------
+    actor
+        Its name, as `holdfast ctl tree` shows it; a supervisor does not hang.
+    """
+    return _order(at, "hang", request_id, actor=actor, reason=reason)
+
+
+@app.command
 def reload(*, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
     """Load the configuration again: all of it is right and applied, or none of it."""
     return _order(at, "reload", request_id, reason=reason)

@@ -95,18 +95,9 @@ class Reading:
                 yield Decision(record.seq, record.at, record.kind, self._content(event))
 
     def is_whole(self) -> bool:
-        """Say whether all that the newest bars led to is in the journal, and not only a part of it."""
-        newest = next(iter(self._reader.read_newest(["BarsClosed", "MarketEnded", "NodeStopped"], 1)), None)
+        """Say whether all that the newest bars and commands led to is in the journal, and not only a part of it."""
+        newest = next(iter(self._reader.read_newest(["BarsClosed", "MarketEnded", "OperatorCommanded"], 1)), None)
         return newest is not None and newest.kind == "MarketEnded"
-
-    def counts_before(self, seq: int, at: Instant) -> dict[str, int]:
-        """Return how many decisions of each kind were made at an instant before a sequence."""
-        found: Counter[str] = Counter()
-        for decision in self.decisions(after=self._reader.seq_at(at - 1)):
-            if decision.seq > seq:
-                break
-            found[decision.kind] += 1
-        return dict(found)
 
     def _find_asked_again(self) -> dict[tuple[str, Instant, str], int]:
         """Return the newest attempt at which a strategy proposed something for a symbol again, at an instant."""

@@ -17,7 +17,7 @@ from holdfast.config.view import as_toml
 from holdfast.imports.fitting import Taken
 from holdfast.imports.opening import Opening
 from holdfast.rebuild import Era, eras
-from holdfast.rerun.decisions import Reading
+from holdfast.routes import REMEMBERING, role_of
 from messages.codec import decode
 from messages.imported import PositionImported, StateImported
 from messages.market import SourceOpened
@@ -27,6 +27,8 @@ from persistence.reader import JournalReader
 
 INPUTS_OF_THE_JOURNAL = ("feed.", "sentiment.", "import.")
 """Settings of what a re-run has from the journal; the frames that are built of it can be others."""
+
+PARTAKERS = frozenset({*REMEMBERING, "strategy"} - {"operator"})
 
 
 class Life(msgspec.Struct, frozen=True):
@@ -42,10 +44,10 @@ class Cue(msgspec.Struct, frozen=True):
 
     seq: int
     at: Instant
-    made: dict[str, int]
-    """What had been decided at that instant before, by kind."""
     command: OperatorCommanded | None
     life: Life | None = None
+    is_passed_by: bool = False
+    """The market was going on already: bars closed before anybody did anything about it."""
 
 
 class Inputs(msgspec.Struct, frozen=True):
@@ -56,6 +58,8 @@ class Inputs(msgspec.Struct, frozen=True):
     is_backtest: bool
     first: Life
     cues: tuple[Cue, ...]
+    scripts: dict[Instant, tuple[str, ...]]
+    """Who recorded one after another at the instants of cues; a number is the sequence of a cue."""
     opening: Opening | None
     """What was taken over from another program with the account; None where nothing was."""
     ends_at: Instant
@@ -76,12 +80,13 @@ def read_inputs(home: Path) -> Inputs:
             raise ConfigurationError([problem])
         is_backtest = next(iter(reader.read(until=until, kinds=["BarsPassed"])), None) is not None
         newest = next(iter(reader.read_newest(["BarsClosed", "BarsPassed", "SourceOpened"], 1)), None)
-        reading = Reading(reader, until=until)
+        cues = _cues(reader, until, lives[1:])
         return Inputs(
             until=until,
             is_backtest=is_backtest,
             first=lives[0],
-            cues=_cues(reader, reading, lives[1:]),
+            cues=cues,
+            scripts=_scripts(reader, until, cues),
             opening=_opening(reader, until),
             ends_at=newest.at if newest is not None else 0,
         )
@@ -154,17 +159,46 @@ def _start_before(seq: int, starts: Sequence[int]) -> int:
     return [start for start in starts if start < seq][-1]
 
 
-def _cues(reader: JournalReader, reading: Reading, lives: Sequence[Life]) -> tuple[Cue, ...]:
+def _cues(reader: JournalReader, until: int, lives: Sequence[Life]) -> tuple[Cue, ...]:
     found: list[Cue] = []
-    for record in reader.read(until=reading.until, kinds=["OperatorCommanded"]):
+    for record in reader.read(until=until, kinds=["OperatorCommanded"]):
         event = decode(record.kind, record.version, record.payload)
         assert isinstance(event, OperatorCommanded)
         if event.command in FOLDED:
-            found.append(Cue(record.seq, record.at, reading.counts_before(record.seq, record.at), event))
+            found.append(Cue(record.seq, record.at, event, is_passed_by=_is_passed_by(reader, record.seq, until)))
     for life in lives:
         at = next(iter(reader.read(after=life.since - 1, until=life.since))).at
-        found.append(Cue(life.since, at, reading.counts_before(life.since, at), None, life))
+        found.append(Cue(life.since, at, None, life))
     return tuple(sorted(found, key=lambda cue: cue.seq))
+
+
+def _is_passed_by(reader: JournalReader, seq: int, until: int) -> bool:
+    following = (record for record in reader.read(after=seq, until=until) if takes_part(record.actor))
+    record = next(following, None)
+    return record is not None and record.kind == "BarsClosed"
+
+
+def _scripts(reader: JournalReader, until: int, cues: Sequence[Cue]) -> dict[Instant, tuple[str, ...]]:
+    sequences = {cue.seq for cue in cues}
+    return {
+        at: tuple(
+            str(record.seq) if record.seq in sequences else record.actor
+            for record in reader.read(after=reader.seq_at(at - 1), until=min(until, reader.seq_at(at)))
+            if record.seq in sequences or takes_part(record.actor)
+        )
+        for at in {at for cue in cues for at in (cue.at, _next_instant(reader, cue.at))}
+    }
+
+
+def _next_instant(reader: JournalReader, at: Instant) -> Instant:
+    """Return the instant after one: what a command has caused may come to its end there."""
+    record = next(iter(reader.read(after=reader.seq_at(at))), None)
+    return at if record is None else record.at
+
+
+def takes_part(actor: str) -> bool:
+    """Say whether what an actor records is part of how the market is answered."""
+    return role_of(actor) in PARTAKERS
 
 
 def _opening(reader: JournalReader, until: int) -> Opening | None:

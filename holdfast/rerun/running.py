@@ -1,6 +1,5 @@
 """Runs a journal's inputs through a node on the stage, in a home of its own."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,8 +8,8 @@ import msgspec
 from domain.market import Instant
 from holdfast.parts import Parts, gather
 from holdfast.rebuild import market_at
-from holdfast.rerun.decisions import DECIDED, MARKET
 from holdfast.rerun.inputs import Cue, Inputs, Life, settings_from
+from holdfast.rerun.script import Script
 from holdfast.rerun.sources import JournalMarket, JournalScores, finest, scores_of
 from holdfast.staging import StagedNode
 from persistence.reader import JournalReader
@@ -46,8 +45,7 @@ class Rerun:
         self._scores = scores_of(home, inputs.until)
         self._node: StagedNode | None = None
         self._cues = list(inputs.cues)
-        self._at: Instant = 0
-        self._made: Counter[str] = Counter()
+        self._script = Script(inputs.scripts)
         self._is_waiting = False
 
     def run(self) -> None:
@@ -87,15 +85,18 @@ class Rerun:
             hear=self._hear,
             opening=self._inputs.opening,
         ) as node:
+            node.stage.prefer = self._script.prefer
+            self._node = node
             while self._cues:
                 cue = self._cues[0]
                 node.run(lambda cue=cue: self._has_come_to(cue), steps_max=TURNS_MAX)  # type: ignore[misc]
                 _demand_alive(node)
-                del self._cues[0]
+                if cue not in self._cues[:1]:
+                    continue
+                self._give(node, cue)
                 if cue.command is None:
                     node.commit()
                     return cue.life
-                node.switchboard.record("node", [cue.command])
                 if self._is_waiting or node.ended:
                     self._settle(node)
             node.run(steps_max=TURNS_MAX)
@@ -107,13 +108,25 @@ class Rerun:
         return len(scores_of(self._rerun_home)) if (self._rerun_home / "journal.db").exists() else 0
 
     def _has_come_to(self, cue: Cue) -> bool:
-        """Say whether all has been decided that was decided before; where it never is, the market waits."""
-        if self._is_waiting and cue.at <= self._at:
+        """Say whether all has been recorded that was recorded before; where it never is, the market waits."""
+        if cue not in self._cues[:1]:
+            return True  # It was given while the market went on.
+        if self._is_waiting and cue.at <= self._script.at:
             return True
-        return self._at == cue.at and all(self._made[kind] >= count for kind, count in cue.made.items())
+        return not cue.is_passed_by and self._script.at == cue.at and self._script.next == str(cue.seq)
+
+    def _give(self, node: StagedNode, cue: Cue) -> None:
+        del self._cues[0]
+        self._script.take(str(cue.seq))
+        if cue.command is not None:
+            node.switchboard.record("node", [cue.command])
 
     def _pause_s(self, at: Instant, following: Instant) -> float:
+        """Say how long the market waits before its next bars: not at all, unless something is still to come."""
         self._look(at)
+        assert self._node is not None
+        while self._cues and self._cues[0].is_passed_by and self._cues[0].at <= at:
+            self._give(self._node, self._cues[0])
         self._is_waiting = bool(self._cues) and self._cues[0].at <= at
         return WAIT_S if self._is_waiting else 0.0
 
@@ -130,15 +143,9 @@ class Rerun:
 
     def _hear(self, records: Sequence[Recorded]) -> None:
         for record in records:
-            if record.at != self._at:
-                self._at = record.at
-                self._made.clear()
+            if record.at != self._script.at:
                 self._is_waiting = False
-            if record.kind in _MADE:
-                self._made[record.kind] += 1
-
-
-_MADE = frozenset((*MARKET, *DECIDED))
+            self._script.hear(record.at, record.actor)
 
 
 def _demand_alive(node: StagedNode) -> None:

@@ -1,10 +1,13 @@
 """`holdfast simulate`: many seeds, one after another or side by side."""
 
+import multiprocessing
 import os
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from itertools import islice
+from multiprocessing.synchronize import Event
 from typing import TextIO
 
 import msgspec
@@ -43,7 +46,8 @@ def _results(first: int, seeds: int, hours: float, *, jobs: int, trace: bool) ->
             yield simulate_seed(seed, hours=hours, trace=_line_to(sys.stdout) if trace else None)
         return
     blocks = blocks_of(first, seeds)
-    pool = ProcessPoolExecutor(jobs, initializer=_leave_interrupts_to_the_parent)
+    is_over = multiprocessing.Event()
+    pool = ProcessPoolExecutor(jobs, initializer=_begin_process, initargs=(is_over,))
     try:
         waiting = {pool.submit(simulate_block, block, hours) for block in islice(blocks, jobs * BLOCKS_AHEAD)}
         while waiting:
@@ -52,6 +56,7 @@ def _results(first: int, seeds: int, hours: float, *, jobs: int, trace: bool) ->
             waiting.update(pool.submit(simulate_block, block, hours) for block in islice(blocks, 1))
             yield from done.result()
     finally:
+        is_over.set()
         pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -65,8 +70,8 @@ def blocks_of(first: int, seeds: int) -> Iterator[range]:
 
 
 def simulate_block(seeds: range, hours: float) -> list[Result]:
-    """Live through a block of seeds."""
-    return [simulate_seed(seed, hours=hours) for seed in seeds]
+    """Live through a block of seeds, or as many of it as are still wanted."""
+    return [simulate_seed(seed, hours=hours) for seed in seeds if not _process.is_over()]
 
 
 def cores() -> int:
@@ -74,14 +79,31 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    import signal
+class _Process:
+    """What a process of the pool knows of its parent."""
 
+    def __init__(self) -> None:
+        self.parent: Event | None = None
+
+    def is_over(self) -> bool:
+        """Say whether what this process does is wanted no more."""
+        return self.parent is not None and self.parent.is_set()
+
+
+_process = _Process()
+
+
+def _begin_process(is_over: Event) -> None:
+    """Leave interrupts to the parent, and stop between two seeds when it says so."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _process.parent = is_over
 
 
-def _line_to(out: TextIO):  # type: ignore[no-untyped-def]
-    return lambda line: out.write(line + "\n")
+def _line_to(out: TextIO) -> Callable[[str], None]:
+    def write(line: str) -> None:
+        out.write(line + "\n")
+
+    return write
 
 
 def _show_progress(report: Report | None, seeds: int) -> None:

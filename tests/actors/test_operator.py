@@ -11,7 +11,7 @@ from supervision import MailboxSpec
 from tests.actors.alone import Alone
 from tests.actors.values import commanded
 
-ACTING: tuple[Command, ...] = ("restart", "reload", "loglevel", "stop", "crash", "quarantine-drop")
+ACTING: tuple[Command, ...] = ("restart", "reload", "loglevel", "stop", "crash", "hang", "quarantine-drop")
 FOLDED: tuple[Command, ...] = ("pause", "resume", "halt", "flatten", "cancel-all")
 
 

@@ -137,8 +137,8 @@ def own_events_on_their_way_are_forgotten(put: Put) -> None:
     put(JournaledActor, "_said", lambda self, last_seq: None)
 
 
-def what_is_in_hand_is_forgotten(put: Put) -> None:
-    """A cancel that is under way is asked for again with every message."""
+def an_unknown_order_is_sent_again(put: Put) -> None:
+    """An order whose fate is unknown is sent again together with the question about it."""
     tell = Executor.tell
 
     def mutated(self: Executor, to: str, message: Any) -> None:
@@ -289,7 +289,7 @@ MUTANTS: tuple[Mutant, ...] = (
     a_starting_actor_joins_one_record_late,
     a_reaction_is_lost_between_fold_and_send,
     own_events_on_their_way_are_forgotten,
-    what_is_in_hand_is_forgotten,
+    an_unknown_order_is_sent_again,
     an_inherited_order_is_taken_for_certain,
     absent_is_final_too_early,
     silence_is_taken_for_a_rejection,

@@ -263,6 +263,8 @@ def test_run_hands_over_what_it_was_told_and_returns_the_nodes_code(
         (["cancel-all"], {"reason": ""}),
         (["restart", "feed"], {"actor": "feed", "reason": ""}),
         (["crash", "executor"], {"actor": "executor", "reason": ""}),
+        (["excuse", "feed", "7", "--reason", "no"], {"actor": "feed", "sequence": 7, "reason": "no"}),
+        (["hang", "feed"], {"actor": "feed", "reason": ""}),
         (["crashes"], {"n": 10}),
         (["crashes", "-n", "3"], {"n": 3}),
         (["dead-letters"], {}),

@@ -12,6 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gateways.sample import SampleMarket
+from holdfast.backtest.plan import plan_backtest
+from holdfast.backtest.running import run_backtest
 from holdfast.cli.main import run_command_line
 from holdfast.config.problems import ConfigurationError
 from holdfast.config.view import flatten
@@ -24,8 +27,11 @@ from messages.node import Command, OperatorCommanded
 from persistence.journal import Journal
 from persistence.reader import JournalReader
 from persistence.records import Draft
-from tests.endurance.nodes import ROOT, NodeProcess, run_to_end
-from tests.holdfast.test_equivalence import crash_through, kill_through, live_through, parts_for
+from tests.endurance.nodes import ROOT, NodeProcess, durable_seq, run_to_end
+from tests.holdfast.imported import parts_of
+from tests.holdfast.test_backtest import PARAMETERS, SETTINGS, write_walk
+from tests.holdfast.test_equivalence import OVERRIDES, crash_through, kill_through, live_through, parts_for
+from tests.holdfast.test_import_equivalence import STATE
 
 HIGH, CLOSE = 5, 7
 """Places in a bar."""
@@ -112,7 +118,7 @@ def operate_through(parts: Parts, home: Path, *, seed: int, between: Callable[[S
             name: Command = draw.choice(["flatten", "halt", "resume", "pause", "resume", "cancel-all", "resume"])
             node.switchboard.record("node", [command(name, given)])
             given += 1
-        node.run()
+        node.stage.run_until(lambda: not node.switchboard.unsettled())
         node.commit()
     return given
 
@@ -246,3 +252,62 @@ def test_the_command_line_says_equal_or_shows_both_sides(lived: Path, capsys: py
     assert "re-run" in capsys.readouterr().out
     assert run_command_line(["replay", "--what-if", "risk.x=1", "--home", str(lived)]) == 78
     assert "--what-if" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_commands_amid_work_take_effect_where_they_did(parts: Parts, home: Path, seed: int) -> None:
+    operate_through(parts, home, seed=seed, between=lambda node: True)
+
+    demand_equal(rerun(home), fills_min=5)
+
+
+def test_an_account_that_was_taken_over_is_opened_the_same_again(home: Path) -> None:
+    home.mkdir(mode=0o700)
+    (home / "state.json").write_text(json.dumps(STATE))
+    kill_through(msgspec.structs.replace(parts_of(*OVERRIDES), source=SampleMarket(days=1)), home, seed=1, wanted=10)
+    (home / "state.json").unlink()
+
+    demand_equal(rerun(home), fills_min=5)
+
+
+def test_a_backtests_journal_is_run_again_over_its_files(home: Path, tmp_path: Path) -> None:
+    write_walk(tmp_path / "BTCUSDT_1m.csv", seed=3, bars=1_500)
+    plan = plan_backtest(tmp_path, "ema-cross", parameters=PARAMETERS, config=None, overrides=SETTINGS)
+    run_backtest(plan, journal=home, progress=False)
+
+    compared = rerun(home)
+    assert compared.difference is None, compared.difference
+    assert compared.rerun == compared.journal
+    assert compared.journal.fills >= 10
+
+
+def test_recorded_bars_with_rows_that_were_refused_are_run_again(home: Path, tmp_path: Path) -> None:
+    write_walk(tmp_path / "BTCUSDT_1m.csv", seed=3, bars=1_500)
+    plan = plan_backtest(tmp_path, "ema-cross", parameters=PARAMETERS, config=None, overrides=SETTINGS)
+    live_through(plan.parts(), home, seed=1)
+    with JournalReader(home) as reader:
+        assert len(list(reader.read(kinds=["RowRefused"]))) >= 5
+    (tmp_path / "BTCUSDT_1m.csv").unlink()
+
+    demand_equal(rerun(home), fills_min=10)
+
+
+RISK = "[feed]\nspeed = 20000\n[risk]\nexposure_max = {0}\nsymbol_exposure_max = {0}\n"
+
+
+def test_a_reload_and_commands_to_a_real_node_take_effect_where_they_did(home: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(RISK.format("0.4"), encoding="utf-8")
+    node = NodeProcess(home, ["--config", str(config)])
+    assert node.wait_for_events(600)
+    config.write_text(RISK.format("0.1"), encoding="utf-8")
+    given = (["reload"], ["flatten"], ["crash", "executor"])
+    answers = [holdfast("ctl", *words, "--home", str(home)) for words in given]
+    first = durable_seq(home)
+    node.wait_for_events(first - node.first_seq + 600)
+    node.kill()
+
+    assert [answer.returncode for answer in answers] == [0, 0, 0], answers
+    with JournalReader(home) as reader:
+        assert len(eras(reader, reader.last()[0])) == 2
+    demand_equal(rerun(home), fills_min=5)

@@ -85,7 +85,7 @@ def test_an_interrupted_run_reports_what_it_has_done() -> None:
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(8.0)
     os.kill(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=20)
     report = json.loads(out)
 
     assert process.returncode == 130, err

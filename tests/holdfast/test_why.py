@@ -15,7 +15,9 @@ from holdfast.why.orders import read_orders
 from messages.risk import OrderDenied
 from persistence.reader import JournalReader
 from tests.endurance.nodes import ROOT
-from tests.holdfast.test_equivalence import crash_through, live_through, parts_for
+from tests.holdfast.imported import parts_of
+from tests.holdfast.test_equivalence import OVERRIDES, crash_through, live_through, parts_for
+from tests.holdfast.test_import_equivalence import a_home, days
 
 pytestmark = pytest.mark.slow
 
@@ -100,6 +102,17 @@ def test_an_exit_is_told_with_who_or_what_ordered_it(reader: JournalReader) -> N
     for why in exits:
         assert "exit" in steps(why), why.name
         assert {"signal", "candle", "command"} & set(steps(why)), why.name
+
+
+def test_a_stop_of_a_position_that_was_taken_over_is_told_with_the_import(tmp_path: Path) -> None:
+    home = a_home(tmp_path)
+    live_through(days(parts_of(*OVERRIDES), 1), home, seed=0)
+
+    with JournalReader(home) as reader:
+        imported = {held.seq for held in read_orders(reader).imported}
+        found = [explain(reader, client_id) for client_id in orders_of(reader, "stop")]
+    told = {link.record.seq for why in found for link in why.links if link.step == "import"}
+    assert told and told <= imported
 
 
 def test_a_proposal_that_was_denied_is_told_by_its_sequence_and_by_its_name(reader: JournalReader) -> None:

@@ -16,6 +16,7 @@ from supervision import (
     Seat,
     SupervisionError,
     System,
+    Vitals,
 )
 from tests.supervision.troupe import RUNTIMES, House, Letter, Marked, Noted, Poke, Puppet
 
@@ -34,6 +35,8 @@ class Sum:
 
     def fold(self, record: Recorded) -> None:
         self.seqs.append(record.seq)
+        if isinstance(record.event, Noted) and record.event.value == "poison":
+            raise ValueError("it cannot be folded")
         if isinstance(record.event, Noted):
             self.values.append(record.event.value)
 
@@ -106,6 +109,12 @@ class Archive(House):
 
     def note(self, *values: Any) -> None:
         self.switchboard.record("edge", [Noted(value) for value in values])
+
+    def vitals_of(self, name: str) -> Vitals:
+        return next(each for each in self.switchboard.vitals() if each.name == name)
+
+    def exit_of(self, name: str) -> str:
+        return self.vitals_of(name).last_exit
 
     def look(self, name: str = "a") -> Any:
         return self.system.ask(name, Poke("look"), 5.0)
@@ -190,6 +199,40 @@ def test_an_event_at_or_below_the_own_sequence_is_ignored() -> None:
     house.rest()
 
     assert house.look() == ([1, 2], [1, 2])
+
+
+@on_all
+def test_an_event_that_cannot_be_folded_sets_its_actor_aside_without_a_retry_until_it_is_excused(runtime: str) -> None:
+    with Archive(runtime) as house:
+        house.start(house.puppet("first"), house.rememberer("a"), house.puppet("last"), intensity=1)
+        house.note(1, "poison", 2)
+        house.until(lambda: not house.is_up("a") and house.exit_of("a").startswith("poisoned"))
+        house.rest(0.2)
+
+        assert house.exit_of("a") == "poisoned(sequence 2, Noted: ValueError: it cannot be folded)"
+        assert [report.reason.kind for report in house.terminations()] == ["crash", "poisoned"]
+        assert [report.offender.restarts_in_window for report in house.terminations()] == [1, 1]
+        assert house.surrenders() == []
+        assert house.is_up("first")
+        assert house.is_up("last")
+        assert not house.vitals_of("a").retired, "settling goes on waiting for it"
+
+        house.system.excused.add(("a", 2))
+        house.system.restart("a", "it was excused")
+        house.until(lambda: house.is_up("a"))
+        assert house.look() == ([1, 2], [1, 3])
+
+
+def test_a_poison_event_met_at_the_first_start_keeps_nobody_else_from_starting() -> None:
+    house = Archive()
+    house.note("poison")
+    house.begin(house.rememberer("a"), house.puppet("b"))
+    house.until(lambda: house.is_up("b"))
+    house.rest(60.0)
+
+    assert house.ends == []
+    assert house.exit_of("a").startswith("poisoned(sequence 1, Noted")
+    assert len(house.terminations()) == 1
 
 
 @on_all
