@@ -27,8 +27,8 @@ from supervision import Recorded
 class ExecutorMemory(StructMemory[Execution]):
     """Folds all that decides what becomes of orders."""
 
-    version = 2
-    """Since 2, stop and take-profit of an entry outlive its end."""
+    version = 3
+    """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized."""
 
     def __init__(self) -> None:
         super().__init__(Execution())

@@ -47,6 +47,8 @@ class Entry(msgspec.Struct, frozen=True, tag="entry"):
     confidence: float = 1.0
     why: str = ""
     side: Side = "buy"
+    sizing: str = ""
+    """What the quantity was made of, as a sentence for people."""
 
 
 class Exit(msgspec.Struct, frozen=True, tag="exit"):

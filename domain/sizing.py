@@ -23,6 +23,19 @@ class Budget(msgspec.Struct, frozen=True):
         """Return the greatest cost of an entry, with some of the cash kept back for fees and slippage."""
         return min(self.equity * self.position_fraction_max, self.cash * _CASH_FRACTION_MAX)
 
+    def explain_risk(self, risk_fraction: Decimal, *, confidence: Decimal, price: Decimal, distance: Decimal) -> str:
+        """Say what `size_by_risk` makes a quantity of, with the stop this far below the price."""
+        wanted = self.equity * risk_fraction * confidence / distance
+        risked = f"{risk_fraction:f} x confidence {confidence:f} of equity {self.equity:f}"
+        return f"{risked} at risk over {distance:f} asks for {wanted:.8f}, {self.explain(price)}"
+
+    def explain(self, price: Decimal) -> str:
+        """Say what a quantity that costs the whole budget is made of."""
+        cost_max = self.cost_max()
+        share = f"{self.position_fraction_max:f} of equity {self.equity:f}"
+        least = f"the lesser of {share} and {_CASH_FRACTION_MAX} of cash {self.cash:f}"
+        return f"at most {cost_max / price:.8f} for {cost_max:.8f}, {least}"
+
 
 class Bracket(msgspec.Struct, frozen=True):
     """Prices that end a long position: the stop below the entry, the target above it."""

@@ -100,5 +100,15 @@ EVENTS: tuple[type[Event], ...] = (
 
 KINDS: dict[str, type[Event]] = {event.__name__: event for event in EVENTS}
 
-UPCASTS: dict[str, tuple[Upcast, ...]] = {}
+
+def _with_sizing(values: dict[str, Any]) -> dict[str, Any]:
+    """Give the entries of an answer or approval of version 1 what their quantity was made of: it was not told."""
+    entries = values["proposals"] if "proposals" in values else [values["entry"]]
+    for entry in entries:
+        if entry["type"] == "entry":
+            entry.setdefault("sizing", "")
+    return values
+
+
+UPCASTS: dict[str, tuple[Upcast, ...]] = {"OfferAnswered": (_with_sizing,), "OrderApproved": (_with_sizing,)}
 """For each kind that has changed, its steps from version 1 on; a kind's version is one more than it has steps."""

@@ -181,9 +181,10 @@ class Confidence:
         if not may_enter(view, bar, cooldown_ms=self._parameters.cooldown_minutes * MINUTE_MS):
             return None
         bracket = self._place_bracket(bar, view)
-        quantity = self._size(bar, bracket, reading, view, cash) if bracket else None
-        if bracket is None or quantity is None:
+        sized = self._size(bar, bracket, reading, view, cash) if bracket else None
+        if bracket is None or sized is None:
             return None
+        quantity, sizing = sized
         return Entry(
             symbol=bar.symbol,
             quantity=quantity,
@@ -193,6 +194,7 @@ class Confidence:
             take_profit=bracket.take_profit,
             confidence=reading.confidence,
             why=reading.explain(),
+            sizing=sizing,
         )
 
     def _place_bracket(self, bar: Bar, view: View) -> Bracket | None:
@@ -204,16 +206,25 @@ class Confidence:
             instrument=view.instruments[bar.symbol],
         )
 
-    def _size(self, bar: Bar, bracket: Bracket, reading: Reading, view: View, cash: Decimal) -> Decimal | None:
+    def _size(
+        self, bar: Bar, bracket: Bracket, reading: Reading, view: View, cash: Decimal
+    ) -> tuple[Decimal, str] | None:
         p = self._parameters
-        return size_by_risk(
-            Budget(equity=view.equity, cash=cash, position_fraction_max=exact(p.position_fraction_max)),
-            risk_fraction=exact(p.risk_fraction),
-            confidence=exact(reading.confidence),
+        budget = Budget(equity=view.equity, cash=cash, position_fraction_max=exact(p.position_fraction_max))
+        risk_fraction, confidence = exact(p.risk_fraction), exact(reading.confidence)
+        quantity = size_by_risk(
+            budget,
+            risk_fraction=risk_fraction,
+            confidence=confidence,
             price=bar.close,
             stop_price=bracket.stop_price,
             instrument=view.instruments[bar.symbol],
         )
+        if quantity is None:
+            return None
+        distance = bar.close - bracket.stop_price
+        sizing = budget.explain_risk(risk_fraction, confidence=confidence, price=bar.close, distance=distance)
+        return quantity, sizing
 
     def _good_until(self, view: View) -> Instant:
         return view.at + self._parameters.good_for_s * SECOND_MS

@@ -126,6 +126,7 @@ class EmaCross:
             stop_price=bracket.stop_price,
             take_profit=bracket.take_profit,
             why=pair.explain(),
+            sizing=budget.explain(bar.close),
         )
 
     def _good_until(self, view: View) -> Instant:

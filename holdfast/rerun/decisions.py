@@ -41,8 +41,8 @@ DECIDED = (
     "BreakerTripped",
     "BreakerReset",
 )
-_NAMES = frozenset({"client_id", "venue_id", "trade_id", "ordered_by", "attempt", "proposal_id", "evidence"})
-"""What differs between two lives that decide the same."""
+_NAMES = frozenset({"client_id", "venue_id", "trade_id", "ordered_by", "attempt", "proposal_id", "evidence", "sizing"})
+"""What differs between two lives that decide the same, or explains only: older records do not tell it."""
 
 
 class Decision(msgspec.Struct, frozen=True):

@@ -202,3 +202,13 @@ def test_a_quantity_is_tradable_when_its_whole_lots_are_worth_the_minimum(quanti
     instrument = an_instrument(notional_min="10")
 
     assert is_tradable(Decimal(quantity), price=Decimal(100), instrument=instrument) is expected
+
+
+def test_what_a_quantity_is_made_of_is_told_with_the_numbers_that_bound_it() -> None:
+    budget = Budget(equity=Decimal(10_000), cash=Decimal(4_000), position_fraction_max=Decimal("0.25"))
+
+    told = budget.explain_risk(Decimal("0.01"), confidence=Decimal("0.5"), price=Decimal(100), distance=Decimal(2))
+
+    assert "asks for 25.00000000" in told
+    assert "at most 25.00000000 for 2500.00000000" in told
+    assert "0.25 of equity 10000" in told and "0.99 of cash 4000" in told

@@ -66,6 +66,15 @@ def test_every_entry_is_told_from_its_candle_to_its_end(reader: JournalReader) -
         assert by_step["offer"].at == by_step["candle"].closed_at == by_step["worth"].at
 
 
+def test_every_entry_tells_what_its_quantity_was_made_of(reader: JournalReader) -> None:
+    for client_id in orders_of(reader, "entry"):
+        links = {link.step: link.about for link in explain(reader, client_id).links}
+
+        signal, worth = links["signal"], links["worth"]
+        assert f"of equity {worth.equity:f}" in signal.sizing
+        assert signal.sizing == links["verdict"].entry.sizing
+
+
 def test_scores_are_those_that_were_known_and_concern_the_symbol(reader: JournalReader) -> None:
     found = [explain(reader, client_id) for client_id in orders_of(reader, "entry")]
 
