@@ -24,10 +24,6 @@ class StructMemory(Generic[S]):
     def __init__(self, state: S) -> None:
         self.state = state
 
-    def fold(self, record: Recorded) -> None:
-        """Take a remembered event in."""
-        raise NotImplementedError
-
     def save(self) -> bytes:
         """Return the state as JSON; fields and entries stand in the order they came."""
         return msgspec.json.encode(self.state)

@@ -31,6 +31,7 @@ class ExitCode(IntEnum):
 _BY_NAME: dict[str, ExitCode] = {
     "holdfast.ForeignPackage": ExitCode.CONFIGURATION,
     "holdfast.config.problems.ConfigurationError": ExitCode.CONFIGURATION,
+    "holdfast.why.orders.NoSuchOrder": ExitCode.USAGE,
     "holdfast.admin.client.NodeRefused": ExitCode.FAILED,
     "holdfast.admin.client.NodeUnreachable": ExitCode.UNAVAILABLE,
     "holdfast.admin.socket_file.SocketRefused": ExitCode.IO_ERROR,

@@ -256,7 +256,7 @@ class Node:
         is_ready = False
         vitals = self._system.switchboard.vitals
         while not self._over.wait(LOOK_S if is_ready else STARTING_LOOK_S):
-            if not is_ready and (is_ready := all(each.up or each.last_exit for each in vitals())):
+            if not is_ready and (is_ready := all(each.up or each.is_poisoned for each in vitals())):
                 manager.ready()
                 self._log("info", "node.ready", seconds=round(time.monotonic() - self._began, 3))
             if self._makes_progress():

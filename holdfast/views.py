@@ -117,8 +117,7 @@ def actors_view(vitals: Iterable[Vitals]) -> dict[str, dict[str, Any]]:
 
 def poisoned_view(vitals: Iterable[Vitals]) -> dict[str, str]:
     """Return who cannot fold which event, and why: `sequence 812, BarsClosed: ValueError: ...`."""
-    down = {each.name: each.last_exit for each in vitals if not each.up}
-    return {name: end[9:-1] for name, end in down.items() if end.startswith("poisoned(")}
+    return {each.name: each.last_exit.removeprefix("poisoned(")[:-1] for each in vitals if each.is_poisoned}
 
 
 def dead_letters_view(letters: DeadLetters) -> list[dict[str, Any]]:

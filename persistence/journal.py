@@ -17,6 +17,8 @@ from persistence.opening import LOG_BYTES, OpenFiles, open_files
 from persistence.records import Draft
 from persistence.watermark import Mark
 
+UNTOLD_MAX = 500
+"""Changes that the tables may lag behind, however many commits somebody waits for."""
 TOLD_EVERY = 1_000
 """Events after which the tables say that they tell all, although these changed nothing in them."""
 
@@ -82,8 +84,8 @@ class Journal:
     def append(self, drafts: Sequence[Draft], *, tables_follow: bool = False) -> None:
         """Append drafts, which continue the sequence; all of them are durable on return.
 
-        With `tables_follow` the tables for people and tools are left to a later append, or to `catch_up`: who waits
-        for the events need not wait for these.
+        With `tables_follow` the tables for people and tools are left to a later append, or to `catch_up`, until there
+        is much to tell: who waits for the events need not wait for these.
 
         Raises:
             DraftRefused, CodecError: a draft cannot be appended; nothing was written.
@@ -97,7 +99,8 @@ class Journal:
         self.checkpoint_if_due()
         try:
             # That nothing changed is told now and then, so that the next start need not look through all of it.
-            is_told = not tables_follow and bool(changes or self.last_seq - self._told_seq >= TOLD_EVERY)
+            is_due = bool(changes) or self.last_seq - self._told_seq >= TOLD_EVERY
+            is_told = len(changes) >= UNTOLD_MAX or (is_due and not tables_follow)
             self._commit(rows, changes if is_told else None)
             self._unprojected = [] if is_told else changes
             self._watermark.write(Mark(self.last_seq, self.last_hash))

@@ -140,6 +140,11 @@ class Vitals(NamedTuple):
     uptime_s: float
     last_exit: str
 
+    @property
+    def is_poisoned(self) -> bool:
+        """Say whether it was set aside for an event that it cannot fold."""
+        return not self.up and self.last_exit.startswith("poisoned(")
+
 
 def vitals_of(cell: Cell, now: float) -> Vitals:
     """Return how a name is doing at a monotonic instant."""

@@ -53,15 +53,14 @@ def explain(reader: JournalReader, name: str) -> Why:
     `name` is what `holdfast.why.orders.find` takes.
 
     Raises:
-        ConfigurationError: there is no such order, or more than one.
+        NoSuchOrder: there is no such order, or more than one.
         JournalDamaged: the journal cannot be read.
     """
     told = read_orders(reader)
     client_id, proposal = find(told, name)
     if not client_id:
-        symbol = told.verdicts[proposal][0].event
-        links = _of_proposal(reader, told, proposal)
-        return Why(proposal, _symbol_of(symbol), tuple(_in_order(links)))
+        verdict, links = told.verdicts[proposal][0].event, _of_proposal(reader, told, proposal)
+        return Why(proposal, _symbol_of(verdict), tuple(_in_order(links)))
     intent = told.intent(client_id).event
     return Why(client_id, intent.terms.symbol, tuple(_in_order(_of_order(reader, told, client_id, DEPTH_MAX))))
 

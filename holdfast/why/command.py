@@ -20,7 +20,7 @@ def why_command(home: Path, name: str, *, as_json: bool) -> int:
     """Print why an order is what it is; return the exit code.
 
     Raises:
-        ConfigurationError: there is no such order, or more than one.
+        NoSuchOrder: there is no such order, or more than one.
         JournalMissing, JournalDamaged: the journal cannot be read.
     """
     with JournalReader(home) as reader:

@@ -5,7 +5,6 @@ from difflib import get_close_matches
 
 import msgspec
 
-from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.rebuild import ORDER_EVENTS
 from holdfast.recovery import recorded_of
 from messages.orders import OrderFilled, OrderIntended
@@ -16,6 +15,10 @@ from supervision import Recorded
 NEAR_MAX = 5
 """Orders that are named where there is none of the name that was given."""
 SPEAKS = frozenset({*ORDER_EVENTS, "OrderApproved", "OrderDenied", "ExitOrdered", "PositionImported"})
+
+
+class NoSuchOrder(LookupError):
+    """There is no such order, or more than one; the sentence names what is near."""
 
 
 class Told(msgspec.Struct):
@@ -66,7 +69,7 @@ def find(told: Told, name: str) -> tuple[str, str]:
     either.
 
     Raises:
-        ConfigurationError: there is no such order, or more than one; the sentence names what is near.
+        NoSuchOrder: there is no such order, or more than one; the sentence names what is near.
     """
     if name in told.orders:
         return name, ""
@@ -112,8 +115,6 @@ def _alike(told: Told, name: str) -> list[str]:
     return get_close_matches(name.lower(), names, n=NEAR_MAX, cutoff=0.5) or names[-NEAR_MAX:]
 
 
-def _no_order(expected: str, found: str, near: list[str]) -> ConfigurationError:
+def _no_order(expected: str, found: str, near: list[str]) -> NoSuchOrder:
     listed = ", ".join(near[:NEAR_MAX]) + (", ..." if len(near) > NEAR_MAX else "")
-    return ConfigurationError(
-        [Problem("", expected, found, "ORDER", f"near: {listed}" if near else "it has no orders")]
-    )
+    return NoSuchOrder(f"expected {expected}, found {found}; {f'near: {listed}' if near else 'it has no orders'}")

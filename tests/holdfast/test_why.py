@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.config.problems import ConfigurationError
 from holdfast.why.chain import Why, explain
-from holdfast.why.orders import read_orders
+from holdfast.why.orders import NoSuchOrder, read_orders
 from messages.risk import OrderDenied
 from persistence.reader import JournalReader
 from tests.endurance.nodes import ROOT
@@ -144,7 +143,7 @@ def test_an_order_is_found_by_the_beginning_of_its_id_and_one_that_is_not_there_
 
     assert explain(reader, first[:-1]).name == first
     for name, said in (("h0", "with which"), ("h010zzz", "an order of this journal"), ("999999999", "the sequence of")):
-        with pytest.raises(ConfigurationError, match=said) as caught:
+        with pytest.raises(NoSuchOrder, match=said) as caught:
             explain(reader, name)
         assert "near: h0" in str(caught.value)
 
@@ -165,5 +164,5 @@ def test_the_command_tells_it_as_lines_and_as_json(home: Path, reader: JournalRe
     candle = next(link for link in found["chain"] if link["step"] == "candle")
     assert {"open", "high", "low", "close"} <= set(candle["about"])
     refused = run("h0nothing")
-    assert refused.returncode == 78
+    assert refused.returncode == 64
     assert "near:" in refused.stderr

@@ -30,6 +30,7 @@ from messages.orders import (
 )
 from messages.positions import EquityMarked, PositionChanged
 from messages.sentiment import HeadlineScored
+from persistence import journal as journal_module
 from persistence import projections
 from persistence.errors import JournalDamaged
 from persistence.journal import Journal
@@ -293,6 +294,35 @@ def test_tables_that_follow_later_equal_those_that_never_lagged_also_after_a_dea
     with closing(Journal.open(home)) as journal:
         assert content(journal) == prompt
         assert verify(home).is_sound
+
+
+def test_a_start_lets_the_tables_take_in_what_a_death_kept_from_them(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path)
+    append(journal, [intended("a")])
+    append(journal, [filled("a", "t1", "0.25"), OrderAccepted("b", "v1", "answer")], tables_follow=True)
+    append(journal, [filled("a", "t2", "0.75")], tables_follow=True)
+    assert rows(journal, "state, filled", "orders") == [("intended", "0")]
+    assert projections.projected_seq(journal._connection) == 1
+    assert verify(tmp_path).is_sound
+    journal._unprojected = []  # A process that dies tells the tables nothing more.
+    journal.close()
+
+    with closing(Journal.open(tmp_path)) as again:
+        assert rows(again, "state, filled", "orders") == [("filled", "1.00")]
+        assert rows(again, "trade_id", "fills") == [("t1",), ("t2",)]
+        assert projections.projected_seq(again._connection) == 4
+
+
+def test_tables_do_not_lag_without_end_however_many_wait_for_their_events(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "UNTOLD_MAX", 10)
+
+    for number in range(25):
+        append(journal, [intended(f"o{number}")], tables_follow=True)
+        assert len(journal._unprojected) < 10
+
+    assert projections.projected_seq(journal._connection) == 20
 
 
 def test_the_next_start_need_not_look_through_many_events_that_changed_nothing(journal: Journal) -> None:

@@ -210,6 +210,10 @@ def test_an_event_that_cannot_be_folded_sets_its_actor_aside_without_a_retry_unt
         house.rest(0.2)
 
         assert house.exit_of("a") == "poisoned(sequence 2, Noted: ValueError: it cannot be folded)"
+        (of_a,) = (each for each in house.switchboard.vitals() if each.name == "a")
+        assert of_a.is_poisoned
+        assert not of_a._replace(last_exit="crash(ValueError: poisoned()").is_poisoned
+        assert not of_a._replace(up=True).is_poisoned
         assert [report.reason.kind for report in house.terminations()] == ["crash", "poisoned"]
         assert [report.offender.restarts_in_window for report in house.terminations()] == [1, 1]
         assert house.surrenders() == []
