@@ -87,7 +87,7 @@ def gather(settings: Settings, *, folder: Path, source: MarketSource | None = No
     shape = shape_of(settings, symbols, folder, problems)
     problems += _fees_in_what_is_traded(settings, shape)
     for part in shape.strategies if not problems else ():
-        problems += _starved(part, source, shape)
+        problems += _starved(part, source, shape) or _unserved(part, source, settings.feed.frames)
     if problems:
         raise ConfigurationError(problems)
     profile = profile_of(paper_settings(settings), shape.quote)
@@ -141,6 +141,23 @@ def _starved(part: StrategyPart, source: MarketSource, shape: Shape) -> list[Pro
             expected = f"data of {symbol} that gives {' or '.join(part.timeframes)} bars"
             problems.append(Problem(f"strategies.{part.name}", expected, f"bars of {base}", "the feed"))
     return problems
+
+
+def _unserved(part: StrategyPart, source: MarketSource, frames: tuple[str, ...]) -> list[Problem]:
+    """Find time frames a strategy lives on that the market is not opened with: it would have no history of them."""
+    wanted = [
+        frame
+        for frame in part.timeframes
+        if any(
+            frame in frames_of(base, (*frames, frame)) and frame not in frames_of(base, frames)
+            for base in map(source.base_timeframe, part.symbols)
+        )
+    ]
+    if not wanted:
+        return []
+    every = ", ".join(f'"{frame}"' for frame in (*wanted, *frames))
+    expected, found = f"a strategy of {', '.join(frames)} bars, as feed.frames says", ", ".join(part.timeframes)
+    return [Problem(f"strategies.{part.name}", expected, found, "the strategy", f"set feed.frames = [{every}]")]
 
 
 def open_market(settings: Settings, folder: Path) -> MarketSource:

@@ -91,7 +91,7 @@ def test_quick_turns_record_what_the_loop_of_pykka_records_hash_for_hash(
 
 @pytest.mark.slow
 @every_way
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_they_do_under_failures_too(plan: Plan, tmp_path: Path, seed: int, by_messages: bool) -> None:
     quick, deaths = live(plan, tmp_path / "quick", by_messages=by_messages, deaths=seed)
     slow, again = live(plan, tmp_path / "slow", by_messages=by_messages, by_own_loop=True, deaths=seed)

@@ -29,6 +29,7 @@ from tests.endurance.nodes import ROOT, outcome_of
         ('strategies.confidence.symbols=["DOGEUSDT"]', "strategies.confidence.symbols"),
         ("strategies.ema_cross.parameters.fast=50", "strategies.ema_cross"),
         ("strategies.mine.class=nowhere.py:Mine", "strategies.mine"),
+        ("strategies.mine.class=benchmarks.tick_to_order:EveryBar", "strategies.mine"),
     ],
 )
 def test_what_cannot_be_is_named_before_anything_starts(override: str, key: str) -> None:
@@ -38,6 +39,15 @@ def test_what_cannot_be_is_named_before_anything_starts(override: str, key: str)
         gather(settings, folder=ROOT)
 
     assert [problem.key for problem in refused.value.problems] == [key]
+
+
+def test_a_strategy_of_bars_that_the_market_is_opened_with_is_taken() -> None:
+    overrides = ("strategies.mine.class=benchmarks.tick_to_order:EveryBar", 'feed.frames=["1m","15m","1h"]')
+    settings = load_settings(None, environ={}, overrides=overrides).settings
+
+    parts = gather(settings, folder=ROOT)
+
+    assert all(parts.source.history(symbol, frame) for symbol in parts.source.symbols() for frame in parts.shape.frames)
 
 
 @pytest.mark.parametrize("limit_price", [None, "99.5"])
