@@ -433,3 +433,27 @@ def test_closings_that_are_taken_together_leave_what_each_would_leave(seed: int)
     for closing in run:
         apart.take_run([closing])
     assert together.remembered.save() == apart.remembered.save()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_closings_that_follow_each_other_come_to_the_same_together_and_one_by_one(seed: int) -> None:
+    draw = random.Random(seed)
+    together, apart = BreakerMemory(INSTRUMENTS, "USDT"), BreakerMemory(INSTRUMENTS, "USDT")
+    begin = T0 + DAY_MS - 5 * MINUTE_MS
+    run = []
+    for minute in range(draw.randint(1, 12)):
+        at = begin + minute * MINUTE_MS
+        symbols = draw.choice((("COINUSDT",), ("GOLDUSDT",), ("COINUSDT", "GOLDUSDT")))
+        run.append((at, tuple(a_bar(at, draw.randint(50, 150), symbol=symbol) for symbol in symbols)))
+    for memory in (together, apart):
+        state = memory.state
+        state.book.cash = {"USDT": D(1_000)} | ({"COIN": D(2)} if seed % 2 else {})
+        if seed % 4 >= 2:
+            memory.take_bars(begin - MINUTE_MS, (a_bar(begin - MINUTE_MS, 120),))
+            state.watch.trip("daily_loss")
+
+    together.take_run(run)
+    for at, bars in run:
+        apart.take_bars(at, bars)
+
+    assert together.save() == apart.save()
