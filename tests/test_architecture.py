@@ -41,7 +41,7 @@ CATCH_ALL = {
     "persistence/writer.py": {"_guarded"},
     "gateways/live/client.py": {"send"},
     "gateways/live/venue.py": {"answer"},
-    "gateways/live/watch.py": {"_begin_anew", "listen"},
+    "gateways/live/watch.py": {"listen"},
     "gateways/paper/book.py": {"_transaction", "open"},
     "holdfast/admin/server.py": {"_serve_call"},
     "holdfast/admin/socket_file.py": {"_listen"},
