@@ -6,7 +6,7 @@ sent as the same class as one whose answer was cut off.  So its reading of answe
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from decimal import Decimal
 from types import SimpleNamespace
@@ -42,6 +42,7 @@ class Client:
         self._exchange_id = exchange_id
         self._settings = dict(settings)
         self._answer_within_s = answer_within_s
+        self._ahead_ms: Callable[[], int] = lambda: 0
         self._exchange: Any = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -73,6 +74,7 @@ class Client:
         """Send a request, once, and return what came of it within the time there is."""
         trip = _Trip()
         _trip.set(trip)
+        self._exchange.options["timeDifference"] = -self._ahead_ms()
         try:
             async with asyncio.timeout(self._answer_within_s):
                 await self._exchange.request(call.path, [call.api], call.method, dict(call.params), {})
@@ -80,9 +82,9 @@ class Client:
             return Lost(_said(error, self._answer_within_s), trip.was_sent)
         return _read(trip)
 
-    def set_clock_offset(self, offset_ms: int) -> None:
-        """Let requests bear the venue's time: `offset_ms` is how far its clock is ahead of ours."""
-        self._exchange.options["timeDifference"] = -offset_ms
+    def tell_time_by(self, ahead_ms: Callable[[], int]) -> None:
+        """Let requests bear the venue's time: `ahead_ms` says how far its clock is ahead of the machine's."""
+        self._ahead_ms = ahead_ms
 
     async def close(self) -> None:
         """End streams and connections."""

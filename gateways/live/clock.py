@@ -1,55 +1,62 @@
-"""How far a venue's clock is from ours: measured again and again, for a clock may be stepped at any time."""
+"""The venue's time, known from here: measured again and again, and carried on by a clock that nobody can set.
+
+Between two measurements it follows the machine's monotonic clock, so that a wall clock that is stepped changes nothing.
+"""
 
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 SAMPLES = 8
 """Measurements of which the quickest counts: its answer has been under way for the shortest time."""
 STEP_MS = 1_000
-"""A measurement that differs by more than this, and more than its round trip explains, means that a clock was set."""
+"""A measurement that differs by more than this, and more than its round trip explains: the venue's clock was set."""
 
 
 class Measured(NamedTuple):
     """One question for the venue's time, in milliseconds."""
 
-    offset_ms: float
+    ahead_ms: float
+    """Of our monotonic clock."""
     round_trip_ms: float
 
 
 class VenueClock:
     """The venue's time, as far as it can be known from here.  Read from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        wall_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._monotonic_s = monotonic_s
+        self._wall_s = wall_s
         self._samples: deque[Measured] = deque(maxlen=SAMPLES)
-        self._offset_ms = 0.0
+        # Until it is measured, our own wall clock is the best guess.
+        self._ahead_ms = (wall_s() - monotonic_s()) * 1000
 
     @property
     def is_known(self) -> bool:
         """Say whether it was ever measured."""
         return bool(self._samples)
 
-    @property
-    def offset_ms(self) -> int:
-        """Return how far the venue's clock is ahead of ours; negative where it is behind."""
-        return round(self._offset_ms)
-
     def now_ms(self) -> int:
         """Return the venue's time in milliseconds since the epoch."""
-        return wall_ms() + self.offset_ms
+        return round(self._ahead_ms + self._monotonic_s() * 1000)
 
-    def take(self, *, asked_at_ms: int, answered_at_ms: int, venue_ms: int) -> bool:
-        """Take in what the venue said its time was; say whether a clock was set since the last measurement."""
-        round_trip_ms = max(0, answered_at_ms - asked_at_ms)
-        measured = Measured(venue_ms - (asked_at_ms + answered_at_ms) / 2, round_trip_ms)
-        was_set = self.is_known and abs(measured.offset_ms - self._offset_ms) > STEP_MS + round_trip_ms / 2
+    def ahead_of_wall_ms(self) -> int:
+        """Return how far the venue's clock is ahead of the machine's wall clock at this moment."""
+        return self.now_ms() - round(self._wall_s() * 1000)
+
+    def take(self, *, asked_at_s: float, answered_at_s: float, venue_ms: int) -> bool:
+        """Take in what the venue said its time was between two monotonic instants; say whether its clock was set."""
+        round_trip_ms = max(0.0, answered_at_s - asked_at_s) * 1000
+        measured = Measured(venue_ms - (asked_at_s + answered_at_s) * 500, round_trip_ms)
+        was_set = self.is_known and abs(measured.ahead_ms - self._ahead_ms) > STEP_MS + round_trip_ms / 2
         if was_set:
             self._samples.clear()
         self._samples.append(measured)
-        self._offset_ms = min(self._samples, key=lambda each: each.round_trip_ms).offset_ms
+        self._ahead_ms = min(self._samples, key=lambda each: each.round_trip_ms).ahead_ms
         return was_set
-
-
-def wall_ms() -> int:
-    """Return the machine's wall clock in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000

@@ -1,11 +1,12 @@
 """What is asked of a venue, one request after another: through the lanes, once each, its manners respected."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from gateways.live.client import Client
-from gateways.live.clock import VenueClock, wall_ms
+from gateways.live.clock import VenueClock
 from gateways.live.dialect import Dialect, Unreadable
 from gateways.live.lanes import Lanes, TooManyWait
 from gateways.live.wire import Call, Lane, Lost, Outcome, Received
@@ -25,6 +26,7 @@ class Requests:
         self._tell = tell
         self.lanes = Lanes(weight_per_s=dialect.weight_per_s, burst=dialect.burst)
         self.clock = VenueClock()
+        client.tell_time_by(self.clock.ahead_of_wall_ms)
         self._wants_time = asyncio.Event()
 
     async def send(self, call: Call) -> Outcome:
@@ -58,18 +60,21 @@ class Requests:
         self._wants_time.set()
 
     async def _measure(self) -> bool:
-        asked_at_ms = wall_ms()
-        outcome = await self.send(self._dialect.time())
-        answered_at_ms = wall_ms()
+        try:
+            await self.lanes.turn(Lane.QUERY, 1.0)
+        except TooManyWait:
+            return False
+        asked_at_s = time.monotonic()
+        outcome = self._respect(await self._client.send(self._dialect.time()))
+        answered_at_s = time.monotonic()
         if isinstance(outcome, Lost):
             return False
         try:
             venue_ms = self._dialect.read_time(outcome)
         except Unreadable:
             return False
-        if self.clock.take(asked_at_ms=asked_at_ms, answered_at_ms=answered_at_ms, venue_ms=venue_ms):
-            self._tell("venue.clock_stepped", offset_ms=self.clock.offset_ms)
-        self._client.set_clock_offset(self.clock.offset_ms)
+        if self.clock.take(asked_at_s=asked_at_s, answered_at_s=answered_at_s, venue_ms=venue_ms):
+            self._tell("venue.clock_was_set", ahead_ms=self.clock.ahead_of_wall_ms())
         return True
 
     def _respect(self, outcome: Outcome) -> Outcome:
