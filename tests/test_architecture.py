@@ -22,7 +22,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "messages": frozenset({"msgspec"}),
     "supervision": frozenset({"pykka"}),
     "persistence": frozenset({"apsw", "msgspec", "peewee", "playhouse"}),
-    "gateways": frozenset({"apscheduler", "apsw", "ccxt", "msgspec", "psutil"}),
+    "gateways": frozenset({"aiohttp", "apscheduler", "apsw", "ccxt", "msgspec", "psutil"}),
     "actors": frozenset({"msgspec"}),
     "holdfast": frozenset({"cyclopts", "msgspec", "rich", "structlog"}),
 }
