@@ -45,7 +45,7 @@ def ccxt_settings(rest_url: str, ws_url: str, key: str, secret: str) -> dict[str
         "ws": {
             **shut_streams,
             "spot": f"{ws_url}/stream/ws",
-            "ws-api": {name: f"{ws_url}/ws-api/v3" for name in ("spot", "linear", "inverse")},
+            "ws-api": dict.fromkeys(("spot", "linear", "inverse"), f"{ws_url}/ws-api/v3"),
         },
     }
     demand_loopback(api)

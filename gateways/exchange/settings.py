@@ -6,6 +6,10 @@ from pathlib import Path
 
 import msgspec
 
+from domain.market import Instrument
+
+SPEED_MAX = 10_000
+"""A minute's bar then takes six milliseconds, which is as fast as every tick of it can be told."""
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -23,11 +27,13 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A file or folder of recorded bars; None for the generated market."""
     symbols: Sequence[str] = ()
     """Which symbols, in which order; all of the files, or the generated market's three, where none are named."""
+    instruments: Mapping[str, Instrument] = {}
+    """Steps and minimums by symbol; for others they follow from the price."""
     speed: float = 1.0
     """Bars' time passes that many times as fast as the clock."""
     seed: int = 7
     """Of the generated market, of ticks and of depths."""
-    balances: Mapping[str, Decimal] = {"USDT": Decimal(10_000)}
+    balances: Mapping[str, Decimal] = msgspec.field(default_factory=lambda: {"USDT": Decimal(10_000)})
     """What the account has when its book is made."""
     history_bars: int = 3_000
     """Bars of the data that have passed when the exchange is made, and are served as klines."""
@@ -47,7 +53,7 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"port must be in 0..65535, was {self.port}")
         if self.host not in LOOPBACK and not self.exposed:
             raise ValueError(f"host must be a loopback address unless the exchange may be exposed, was {self.host}")
-        if not 0 < self.speed <= 1_000_000:
-            raise ValueError(f"speed must be above 0 and at most 1000000, was {self.speed}")
+        if not 0 < self.speed <= SPEED_MAX:
+            raise ValueError(f"speed must be above 0 and at most {SPEED_MAX}, was {self.speed}")
         if self.history_bars < 0:
             raise ValueError(f"history_bars must be at least 0, was {self.history_bars}")
