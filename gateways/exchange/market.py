@@ -40,6 +40,9 @@ class Listing:
         self.prints: deque[Print] = deque(maxlen=PRINTS_MAX)
         self.number = first_number
         """Of the last public trade, and of the newest state of the book."""
+        self.closed: list[Kline] = []
+        """Minutes that have closed, for whoever takes them out to write them down."""
+        self.watchers: list[Callable[[Listing, Print], None]] = []
         self.last: Decimal = klines[-1].close if klines else ZERO
         self._seed = seed
         self._past = list(klines)
@@ -47,33 +50,32 @@ class Listing:
         self._unit = klines[-1].volume / UNITS_OF_BAR if klines else ZERO
         self._depth: Depth | None = None
 
-    def take(self, tick: Tick) -> list[Kline]:
-        """Let a trade happen; return the minutes that closed before it."""
-        closed = self.roll(tick.at, tick.price)
+    def take(self, tick: Tick) -> None:
+        """Let a trade happen, and tell who watches."""
+        self.roll(tick.at, tick.price)
         for klines in self._newest.values():
             klines[-1].take(tick)
         self.last = tick.price
         self.number += 1
         self.prints.append(Print(self.number, tick))
         self._depth = None
-        return closed
+        for watcher in self.watchers:
+            watcher(self, self.prints[-1])
 
-    def roll(self, now: Instant, price: Decimal | None = None) -> list[Kline]:
-        """Close what is over, and begin what has begun; return the minutes that closed."""
-        closed = []
+    def roll(self, now: Instant, price: Decimal | None = None) -> None:
+        """Close what is over, and begin what has begun."""
         for span, klines in self._newest.items():
             opened_at = opening_of(now, span)
             if klines and opened_at <= klines[-1].opened_at:
                 continue
             if klines and span == MINUTE_MS:
-                closed.append(klines[-1])
+                self.closed.append(klines[-1])
                 self._unit = max(klines[-1].volume / UNITS_OF_BAR, self.instrument.lot)
             begins = klines[-1].closed_at if klines else opened_at
             price = self.last if self.last and klines else price or self.last
             # An hour without a beat is an outage; it is not filled.
             for at in range(max(begins, opened_at - 60 * span), opened_at + 1, span):
                 klines.append(flat(at, span, price))
-        return closed
 
     def depth(self) -> Depth:
         """Return the book as it is between the last tick and the next."""

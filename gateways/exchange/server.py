@@ -17,7 +17,7 @@ from gateways.exchange.engine import Engine
 from gateways.exchange.errors import AddressTaken
 from gateways.exchange.home import ExchangeHome, Keys
 from gateways.exchange.ledger import Ledger
-from gateways.exchange.market import Market
+from gateways.exchange.market import Listing, Market
 from gateways.exchange.opening import open_market
 from gateways.exchange.settings import ExchangeSettings
 from gateways.exchange.veil import Veil
@@ -150,17 +150,18 @@ class Exchange:
     def _advance(self) -> None:
         now = self._clock.now()
         for tick in self._market.due(now, most=TICKS_OF_BEAT):
-            self._remember(tick.symbol, self._market.listings[tick.symbol].take(tick))
+            self._market.listings[tick.symbol].take(tick)
             self._engine.take_tick(tick)
         for symbol, listing in self._market.listings.items():
-            self._remember(symbol, listing.roll(now))
+            listing.roll(now)
+            if listing.closed:
+                self._remember(symbol, listing)
 
-    def _remember(self, symbol: str, closed: list[Any]) -> None:
-        if not closed:
-            return
+    def _remember(self, symbol: str, listing: Listing) -> None:
+        closed, listing.closed = listing.closed, []
         with self._ledger.writing():
             self._ledger.add_klines(symbol, closed)
-            self._ledger.note(f"number/{symbol}", str(self._market.listings[symbol].number))
+            self._ledger.note(f"number/{symbol}", str(listing.number))
             self._ledger.note("closed", str(closed[-1].closed_at))
 
     def _weights_of(self, address: str) -> Weights:

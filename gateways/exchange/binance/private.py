@@ -55,7 +55,7 @@ class PrivateApi:
     def query_order(self, asked: Parameters) -> Any:
         """Tell an order, by its number or its client id."""
         symbol, order_id, client_id = self._named(asked)
-        order = self._engine.find(symbol, order_id=order_id, client_id=client_id)
+        order = self._engine.account.find(symbol, order_id=order_id, client_id=client_id)
         if order is None or self._veil.hides(order.order_id, self._clock.now()):
             raise ApiError(-2013, "Order does not exist.")
         return shapes.order_row(self._veil.as_shown(order, self._clock.now()))
@@ -65,7 +65,7 @@ class PrivateApi:
         symbol, order_id, client_id = self._named(asked)
         by = asked.client_id("newClientOrderId") or _new_client_id()
         share = self._veil.share_at_cancel
-        before = self._engine.find(symbol, order_id=order_id, client_id=client_id)
+        before = self._engine.account.find(symbol, order_id=order_id, client_id=client_id)
         shown = None if before is None else (before.executed, before.executed_worth)
         try:
             order = self._engine.cancel(symbol, order_id=order_id, client_id=client_id, by=by, share_first=share)
@@ -78,7 +78,7 @@ class PrivateApi:
     def cancel_all(self, asked: Parameters) -> Any:
         """Cancel every open order of a symbol."""
         symbol = self._public.listing(asked.text("symbol")).instrument.symbol
-        orders = self._engine.open_orders(symbol)
+        orders = self._engine.account.open_orders(symbol)
         if not orders:
             raise error_of(Refused(Reason.UNKNOWN_ORDER, "none is open"))
         by = _new_client_id()
@@ -92,7 +92,7 @@ class PrivateApi:
         symbol = asked.text_or("symbol", "")
         if symbol:
             self._public.listing(symbol)
-        return [shapes.order_row(order) for order in self._shown(self._engine.open_orders(symbol or None))]
+        return [shapes.order_row(order) for order in self._shown(self._engine.account.open_orders(symbol or None))]
 
     def all_orders(self, asked: Parameters) -> Any:
         """Tell orders of a symbol, whatever has become of them."""
@@ -139,7 +139,7 @@ class PrivateApi:
             "preventSor": False,
             "updateTime": self._clock.now(),
             "accountType": "SPOT",
-            "balances": shapes.balances(self._engine.holdings()),
+            "balances": shapes.balances(self._engine.account.holdings()),
             "permissions": ["SPOT"],
             "uid": 1,
         }
