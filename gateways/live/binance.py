@@ -5,13 +5,16 @@ are at "Error codes for Binance"; a code is on a list here only where the docume
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from domain.market import Instant, Instrument
 from domain.money import Money
 from domain.order import Fill, Terms
+from domain.sources import Row
 from domain.venue import VenueProfile
 from gateways.live.dialect import Meaning, Shown, Unreadable, VenueError, VenueState
+from gateways.live.fields import amount, fields, number, rows, text
 from gateways.live.wire import Call, Lane, Received
 
 WINDOW_MS_MAX = 60_000
@@ -131,25 +134,71 @@ class Binance:
         params = {"symbol": symbol, "orderId": shown.venue_id, "limit": str(RECENT_MAX)}
         return Call(lane=Lane.QUERY, method="GET", path="myTrades", api="private", params=params, weight=20)
 
+    def rules(self) -> Call:
+        """Ask for the rules of all symbols."""
+        return Call(lane=Lane.QUERY, method="GET", path="exchangeInfo", api="public", weight=20)
+
+    def balances(self) -> Call:
+        """Ask for what the account holds."""
+        return Call(lane=Lane.QUERY, method="GET", path="account", api="private", weight=20)
+
+    def bars(self, symbol: str, timeframe: str, *, since: Instant, limit: int) -> Call:
+        """Ask for bars that open at `since` or later, oldest first."""
+        params = {"symbol": symbol, "interval": timeframe, "startTime": str(since), "limit": str(limit)}
+        return Call(lane=Lane.DATA, method="GET", path="klines", api="public", params=params, weight=2)
+
+    def newest_bars(self, symbol: str, timeframe: str, *, limit: int) -> Call:
+        """Ask for the newest bars."""
+        params = {"symbol": symbol, "interval": timeframe, "limit": str(limit)}
+        return Call(lane=Lane.DATA, method="GET", path="klines", api="public", params=params, weight=2)
+
     # -- answers -------------------------------------------------------------------------------------------------
 
     def read_time(self, received: Received) -> int:
         """Return the venue's time in milliseconds."""
-        return _number(_fields(received), "serverTime")
+        return number(fields(received), "serverTime")
+
+    def read_rules(self, received: Received, symbols: Sequence[str]) -> Mapping[str, Instrument]:
+        """Return the rules of these symbols, as far as they may be traded."""
+        listed = fields(received).get("symbols")
+        if not isinstance(listed, list):
+            raise Unreadable(f"expected a list of symbols, found {type(listed).__name__}")
+        wanted = [row for row in listed if isinstance(row, dict) and row.get("symbol") in symbols]
+        return {text(row, "symbol"): _instrument(row) for row in wanted if row.get("status") == "TRADING"}
+
+    def read_balances(self, received: Received) -> Mapping[str, Decimal]:
+        """Return totals by asset."""
+        held = fields(received).get("balances")
+        if not isinstance(held, list) or not all(isinstance(row, dict) for row in held):
+            raise Unreadable(f"expected a list of balances, found {type(held).__name__}")
+        totals = {text(row, "asset"): amount(row, "free") + amount(row, "locked") for row in held}
+        return {asset: total for asset, total in sorted(totals.items()) if total}
+
+    def read_bars(self, received: Received, symbol: str, timeframe: str) -> Sequence[Row]:
+        """Return bars as rows: numbers stay the texts that they came as."""
+        found = received.body
+        if received.status != 200 or not isinstance(found, list):
+            raise Unreadable(f"expected a JSON list with status 200, found status {received.status}")
+        bars = []
+        for each in found:
+            if not isinstance(each, list) or len(each) < 6 or not isinstance(each[0], int):
+                raise Unreadable(f"expected a bar as a list of numbers, found {each!r:.80}")
+            bars.append(Row(symbol, timeframe, each[0], *map(str, each[1:6])))
+        return bars
 
     def read_order(self, received: Received) -> Shown:
         """Return the order that an answer shows."""
-        return _shown(_fields(received))
+        return _shown(fields(received))
 
     def read_recent(self, received: Received) -> tuple[Sequence[Shown], bool]:
         """Return the orders of a list, and whether it is as long as it may be."""
-        rows = _rows(received)
-        return [_shown(row) for row in rows], len(rows) >= RECENT_MAX
+        listed = rows(received)
+        return [_shown(row) for row in listed], len(listed) >= RECENT_MAX
 
     def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[Fill, ...]:
         """Return the trades of an order, oldest first."""
-        rows = [row for row in _rows(received) if str(_number(row, "orderId")) == shown.venue_id]
-        fills = [_trade(row, shown.client_id, symbol) for row in rows]
+        mine = [row for row in rows(received) if str(number(row, "orderId")) == shown.venue_id]
+        fills = [_trade(row, shown.client_id, symbol) for row in mine]
         return tuple(sorted(fills, key=lambda fill: (fill.at, fill.trade_id)))
 
     def error_in(self, received: Received) -> VenueError | None:
@@ -185,76 +234,58 @@ def _meaning(code: int, message: str, status: int) -> Meaning:
     return "rejected" if code in _REFUSALS else "nothing"
 
 
+def _instrument(row: Mapping[str, Any]) -> Instrument:
+    filters = {each.get("filterType"): each for each in row.get("filters", ()) if isinstance(each, dict)}
+    worth = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {"minNotional": "0"}
+    try:
+        return Instrument(
+            symbol=text(row, "symbol"),
+            base=text(row, "baseAsset"),
+            quote=text(row, "quoteAsset"),
+            tick=_short(amount(filters["PRICE_FILTER"], "tickSize")),
+            lot=_short(amount(filters["LOT_SIZE"], "stepSize")),
+            quantity_min=_short(amount(filters["LOT_SIZE"], "minQty")),
+            notional_min=_short(amount(worth, "minNotional")),
+        )
+    except KeyError as missing:
+        raise Unreadable(f"expected {row['symbol']} to have the filter {missing}, found none") from missing
+
+
+def _short(step: Decimal) -> Decimal:
+    """Return a number without the zeros at its end, and without an exponent."""
+    plain = step.normalize()
+    return plain if plain.as_tuple().exponent <= 0 else plain.quantize(Decimal(1))  # type: ignore[operator]
+
+
 def _shown(row: Mapping[str, Any]) -> Shown:
-    state = _STATES.get(_text(row, "status"))
+    state = _STATES.get(text(row, "status"))
     if state is None:
         raise Unreadable(f"expected a status that is known, found {row['status']!r}")
     # Of a cancel's answer, the first is the cancel's own id, and the second the order's.
-    client_id = row.get("origClientOrderId") or _text(row, "clientOrderId")
+    client_id = row.get("origClientOrderId") or text(row, "clientOrderId")
     at = row.get("transactTime", row.get("updateTime", 0))
-    shown = Shown(str(client_id), str(_number(row, "orderId")), state, _text(row, "executedQty"), at=int(at))
+    shown = Shown(str(client_id), str(number(row, "orderId")), state, text(row, "executedQty"), at=int(at))
     fills = row.get("fills")
     if not isinstance(fills, list):
         return shown
-    made = tuple(_trade({**fill, "time": at}, shown.client_id, _text(row, "symbol"), row) for fill in fills)
+    made = tuple(_trade({**fill, "time": at}, shown.client_id, text(row, "symbol"), row) for fill in fills)
     return Shown(shown.client_id, shown.venue_id, state, shown.filled, made, int(at))
 
 
 def _trade(row: Mapping[str, Any], client_id: str, symbol: str, order: Mapping[str, Any] | None = None) -> Fill:
-    is_buyer = row.get("isBuyer") if order is None else _text(order, "side") == "BUY"
+    is_buyer = row.get("isBuyer") if order is None else text(order, "side") == "BUY"
     if not isinstance(is_buyer, bool):
         raise Unreadable(f"expected a trade to have a side, found {is_buyer!r}")
-    number = _number(row, "id" if order is None else "tradeId")
+    trade = number(row, "id" if order is None else "tradeId")
     return Fill(
         # Numbers of trades are unique within a symbol only.
-        trade_id=f"{symbol}-{number}",
+        trade_id=f"{symbol}-{trade}",
         client_id=client_id,
         symbol=symbol,
         side="buy" if is_buyer else "sell",
-        quantity=_amount(row, "qty"),
-        price=_amount(row, "price"),
-        fee=Money(_amount(row, "commission"), _text(row, "commissionAsset")),
+        quantity=amount(row, "qty"),
+        price=amount(row, "price"),
+        fee=Money(amount(row, "commission"), text(row, "commissionAsset")),
         liquidity="maker" if row.get("isMaker") else "taker",
-        at=_number(row, "time"),
+        at=number(row, "time"),
     )
-
-
-def _fields(received: Received) -> Mapping[str, Any]:
-    if received.status != 200 or not isinstance(received.body, dict):
-        raise Unreadable(f"expected a JSON object with status 200, found {_kind(received)}")
-    return received.body
-
-
-def _rows(received: Received) -> Sequence[Mapping[str, Any]]:
-    rows = received.body
-    if received.status != 200 or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise Unreadable(f"expected a JSON list with status 200, found {_kind(received)}")
-    return rows
-
-
-def _kind(received: Received) -> str:
-    return f"{type(received.body).__name__} with status {received.status}"
-
-
-def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    if not isinstance(value, str) or not value:
-        raise Unreadable(f"expected text as {name}, found {value!r}")
-    return value
-
-
-def _number(row: Mapping[str, Any], name: str) -> int:
-    value = row.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise Unreadable(f"expected a whole number as {name}, found {value!r}")
-    return value
-
-
-def _amount(row: Mapping[str, Any], name: str) -> Decimal:
-    try:
-        value = Decimal(_text(row, name))
-    except InvalidOperation:
-        raise Unreadable(f"expected an amount as {name}, found {row[name]!r}") from None
-    if not value.is_finite():
-        raise Unreadable(f"expected a finite amount as {name}, found {row[name]!r}")
-    return value

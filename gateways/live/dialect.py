@@ -4,11 +4,14 @@ A dialect reads; it does not judge.  `outcome` judges, by one rule for all: the 
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 import msgspec
 
+from domain.market import Instant, Instrument
 from domain.order import Fill, Terms
+from domain.sources import Row
 from domain.venue import VenueProfile
 from gateways.live.wire import Call, Received
 
@@ -63,6 +66,27 @@ class Dialect(Protocol):
 
     def read_time(self, received: Received) -> int:
         """Return the venue's time in milliseconds; raise Unreadable."""
+
+    def rules(self) -> Call:
+        """Ask for the rules of all symbols."""
+
+    def read_rules(self, received: Received, symbols: Sequence[str]) -> Mapping[str, Instrument]:
+        """Return the rules of these symbols, as far as the venue has them; raise Unreadable."""
+
+    def balances(self) -> Call:
+        """Ask for what the account holds."""
+
+    def read_balances(self, received: Received) -> Mapping[str, Decimal]:
+        """Return totals by asset, free and locked together, without those that are 0; raise Unreadable."""
+
+    def bars(self, symbol: str, timeframe: str, *, since: Instant, limit: int) -> Call:
+        """Ask for bars that open at `since` or later, oldest first."""
+
+    def newest_bars(self, symbol: str, timeframe: str, *, limit: int) -> Call:
+        """Ask for the newest bars."""
+
+    def read_bars(self, received: Received, symbol: str, timeframe: str) -> Sequence[Row]:
+        """Return bars as rows, the one that is not closed yet among them; raise Unreadable."""
 
     def place(self, terms: Terms, *, good_for_ms: int) -> Call:
         """Place an order that the venue refuses to take once `good_for_ms` have passed since it was signed."""

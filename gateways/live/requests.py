@@ -50,7 +50,7 @@ class Requests:
     async def keep_time(self) -> None:
         """Measure the venue's clock for ever: now and then, and whenever it refused a request for its time."""
         while True:
-            pause_s = CLOCK_EVERY_S if await self._measure() else NAP_S
+            pause_s = CLOCK_EVERY_S if await self.measure() else NAP_S
             self._wants_time.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wants_time.wait(), pause_s)
@@ -59,7 +59,8 @@ class Requests:
         """Have the venue's clock measured soon."""
         self._wants_time.set()
 
-    async def _measure(self) -> bool:
+    async def measure(self) -> bool:
+        """Measure the venue's clock; say whether it told its time."""
         try:
             await self.lanes.turn(Lane.QUERY, 1.0)
         except TooManyWait:

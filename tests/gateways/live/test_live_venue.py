@@ -12,6 +12,7 @@ import pytest
 from domain.order import Terms
 from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven
 from gateways.live.binance import Binance
+from gateways.live.connection import Connection
 from gateways.live.venue import LiveVenue
 from tests.gateways.live.liar import CLOSE, HANG, RESET, Behave, Liar, Request, answer, pointed_at
 
@@ -50,12 +51,16 @@ def a_trade(number: int, quantity: str) -> dict[str, Any]:
     return {"id": number, "orderId": 7, "qty": quantity, "price": "100.10", "time": 1_700_000_000_001, **paid}
 
 
+def a_venue(liar: Liar, answer_within_s: float = ANSWER_WITHIN_S) -> LiveVenue:
+    return LiveVenue(Connection(Binance(), pointed_at(liar.url), answer_within_s=answer_within_s))
+
+
 class Desk:
     """A venue, the server behind it, and a way to wait for answers."""
 
     def __init__(self) -> None:
         self.liar = Liar()
-        self.venue = LiveVenue(Binance(), pointed_at(self.liar.url), answer_within_s=ANSWER_WITHIN_S)
+        self.venue = a_venue(self.liar)
         self._numbers = 0
 
     def behaves(self, behave: Behave) -> None:
@@ -264,7 +269,7 @@ def test_an_order_whose_time_ran_out_is_not_sent(desk: Desk) -> None:
 def test_what_nobody_listens_to_was_not_sent() -> None:
     liar = Liar()
     liar.close()
-    venue = LiveVenue(Binance(), pointed_at(liar.url), answer_within_s=ANSWER_WITHIN_S)
+    venue = a_venue(liar)
     answers: queue.Queue[Answer] = queue.Queue()
 
     venue.submit(some_terms("h1"), answers.put)
@@ -366,7 +371,7 @@ def test_a_clock_that_was_refused_is_measured_anew(desk: Desk) -> None:
 def test_a_venue_that_is_closed_answers_all_the_same() -> None:
     liar = Liar()
     liar.behave = lambda request: answer({"serverTime": now_ms()}) if request.path.endswith("/time") else HANG
-    venue = LiveVenue(Binance(), pointed_at(liar.url), answer_within_s=30)
+    venue = a_venue(liar, answer_within_s=30)
     answers: queue.Queue[Answer] = queue.Queue()
     venue.submit(some_terms("h1"), answers.put)
     while not liar.count("POST", PATH):
