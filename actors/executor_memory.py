@@ -2,7 +2,7 @@
 
 from actors.base import StructMemory
 from domain.execution import Approval, Execution
-from domain.market import HOUR_MS, Bar
+from domain.market import HOUR_MS, LATE_MS, Bar
 from domain.proposal import Exit
 from messages.imported import PositionImported
 from messages.market import BarsClosed, OfferAnswered
@@ -37,8 +37,10 @@ class ExecutorMemory(StructMemory[Execution]):
         """Take an event in."""
         known = self.state
         match record.event:
-            case BarsClosed(bars=bars):
-                self.take_bars(bars)
+            case BarsClosed(at=at, bars=bars):
+                # What a price was while nobody was there is no reason to sell now.
+                if record.at - at <= LATE_MS:
+                    self.take_bars(bars)
             case OrderIntended(terms=terms, proposal_id=proposal_id):
                 known.intend(terms, proposal_id, seq=record.seq, seen=record.seen)
             case OrderFilled(fill=fill):

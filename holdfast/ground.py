@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,13 +20,16 @@ from holdfast.routes import LEAVES_HOUSE, node_names, routes_for
 from messages.base import Event
 from messages.codec import decode, encode
 from messages.imported import ImportedFile, StateImported
-from messages.market import BarsPassed
+from messages.market import BarsPassed, SourceOpened
 from messages.node import NodeStarted, OperatorCommanded, StateMarked
 from persistence.journal import Journal
 from persistence.reader import JournalReader
 from persistence.writer import BATCH_MAX
 from supervision import Exit, Recorder, Recovery, Switchboard, System
 from supervision.system import Report, Runtime
+
+if TYPE_CHECKING:
+    from holdfast.live import LiveSide
 
 EPOCHS_PER_BOOT = 1_000_000
 """Incarnations of one process: their epochs lie above those of every process before."""
@@ -47,6 +50,8 @@ class Past(msgspec.Struct, frozen=True):
     """How many of the newest processes ended by a failure of their own."""
     symbols: tuple[str, ...]
     is_backtest: bool
+    market: tuple[str, int] | None = None
+    """Description of the newest source that was opened, and the first instant of it that could be traded."""
     excused: tuple[tuple[str, int], ...] = ()
     """Events that operators have had actors pass over, by the actor's name and their sequence."""
 
@@ -64,8 +69,18 @@ def look_back(home: Path, last_seq: int) -> Past:
             failures=failures_in_a_row(reader),
             excused=tuple(excuses(reader)),
             symbols=symbols_at(reader, last_seq),
+            market=_market_in(reader),
             is_backtest=next(iter(reader.read(kinds=[BarsPassed.__name__])), None) is not None,
         )
+
+
+def _market_in(reader: JournalReader) -> tuple[str, int] | None:
+    newest = next(iter(reader.read_newest(["SourceOpened"], 1)), None)
+    if newest is None:
+        return None
+    opened = decode(newest.kind, newest.version, newest.payload)
+    assert isinstance(opened, SourceOpened)
+    return opened.description, opened.starts_at
 
 
 def _imported_files(reader: JournalReader, opened_seq: int) -> tuple[ImportedFile, ...]:
@@ -113,13 +128,15 @@ def demand_same_market(past: Past, parts: Parts) -> None:
         raise ConfigurationError([Problem("feed.symbols", expected, f"none of {', '.join(missing)}", "the market")])
 
 
-def opening_of(past: Past, parts: Parts, home: Path) -> Opening | None:
-    """Return what the account is opened with; None where it is open.
+def opening_of(past: Past, parts: Parts, home: Path, live: "LiveSide | None" = None) -> Opening | None:
+    """Return what the account is opened with; None where it is open.  `live` is the real venue, if it is one.
 
     Raises:
         ConfigurationError: there is a state to be taken over, and something is wrong with it.
     """
-    return None if past.has_account else find_opening(parts, home)
+    if past.has_account:
+        return None
+    return find_opening(parts, home) if live is None else live.opening(parts, home)
 
 
 def open_venue(home: Path, parts: Parts, opening: Opening | None, *, cue: Callable[[str], None] | None) -> PaperVenue:

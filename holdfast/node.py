@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
 from actors.health import Machine
 from actors.positions import PositionsState
 from domain.market import TIMEFRAMES_MS, Instant
+from domain.venue import Venue
 from gateways.calendar import Calendar
 from gateways.machine import MachineWatch
-from gateways.paper import PaperVenue
 from holdfast.acts import Acts
 from holdfast.admin.server import AdminServer
 from holdfast.answers import Answers
@@ -55,11 +55,15 @@ from persistence.journal import Journal
 from persistence.opening import CHECKED_WHOLE_MAX
 from supervision import (
     Exit,
+    FollowingClock,
     RecordedClock,
     Threads,
     Timeout,
 )
 from supervision.system import Report
+
+if TYPE_CHECKING:
+    from holdfast.live import LiveSide
 
 LOOK_S = 0.5
 """Between two looks of the main thread at configuration and progress."""
@@ -105,24 +109,30 @@ class Node:
         self._over = threading.Event()
         self._root_ended = threading.Event()
         self._folder = config_path.parent if config_path is not None else Path()
-        parts = gather(settings, folder=self._folder)
+        is_paper = settings.venue.kind == "paper"
+        parts = gather(settings, folder=self._folder) if is_paper else None
         cue = cue_from_environment()
         # The journal's lock comes first: a second node must not touch the venue.
         self._journal = Journal.open(home, cue=cue or _nothing)
         stack.callback(self._journal.close)
         self._past = look_back(home, self._journal.last_seq)
         demand_bars(self._past, home)
-        demand_same_market(self._past, parts)
-        self._opening = opening_of(self._past, parts, home)
         self._log = NodeLog(settings.log, home)
         stack.callback(self._log.close)
-        venue = open_venue(home, parts, self._opening, cue=cue)
+        live = None
+        if parts is None:
+            live = self._connect(settings)
+            parts = live.parts(self._folder, self._past.market)
+        demand_same_market(self._past, parts)
+        self._opening = opening_of(self._past, parts, home, live)
+        venue = live.venue if live is not None else open_venue(home, parts, self._opening, cue=cue)
         stack.callback(venue.close)
         self._recorder = JournalRecorder(
             self._journal, linger_s=settings.journal.linger_ms / 1000, on_failure=self._journal_failed
         )
         stack.callback(self._recorder.close)
-        runtime = Threads(RecordedClock(self._past.market_at))
+        clock = FollowingClock(live.now_ms) if live is not None else RecordedClock(self._past.market_at)
+        runtime = Threads(clock)
         stack.callback(runtime.close)
         self._current = Current(parts)
         self._system = build_system(
@@ -153,9 +163,14 @@ class Node:
         self._acts.system = self._system
         self._tree = tree(self._current, self._ports(parts, venue))
 
+    def _connect(self, settings: Settings) -> "LiveSide":
+        from holdfast.live import LiveSide  # Takes long to import, and a paper node needs none of it.
+
+        return LiveSide(settings, tell=lambda event, **values: self._log("warning", event, **values))
+
     # -- building ------------------------------------------------------------------------------------------------
 
-    def _ports(self, parts: Parts, venue: PaperVenue) -> Ports:
+    def _ports(self, parts: Parts, venue: Venue) -> Ports:
         pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="fetch")
         self._stack.callback(pool.shutdown, wait=False, cancel_futures=True)
 
@@ -173,7 +188,7 @@ class Node:
             machine=lambda: Machine(*machine()),
             log=self._log,
             act=self._acts,
-            pause_s=self._acts.pace,
+            pause_s=self._acts.pace if parts.settings.venue.kind == "paper" else _at_once,
             at_end=lambda: self._end("end of data"),
             summary_after=self._summary_after,
         )
@@ -235,7 +250,7 @@ class Node:
             self._system,
             self._home,
             symbols=tuple(self._current.parts.shape.instruments),
-            is_paper=True,
+            is_paper=self._current.parts.settings.venue.kind == "paper",
             durable_seq=lambda: self._recorder.durable_seq,
         )
         self._stack.callback(answers.close)
@@ -344,6 +359,11 @@ class Node:
         sys.stderr.write(f"holdfast: the journal cannot be written: {error}\n")
         sys.stderr.flush()
         os._exit(int(ExitCode.IO_ERROR))
+
+
+def _at_once(at: Instant, following: Instant) -> float:
+    """Return no pause: a market that goes on has a pace of its own."""
+    return 0.0
 
 
 def _nothing(point: str) -> None:

@@ -35,7 +35,7 @@ from domain.market import Instant
 from domain.venue import Venue
 from holdfast.config.settings import Intensity, Settings
 from holdfast.memories import remembering_names, strategy_memory
-from holdfast.parts import DEADLINE_MS, Parts, Scorer, StrategyPart, audiences_of
+from holdfast.parts import Parts, Scorer, StrategyPart, audiences_of
 from holdfast.routes import role_of
 from persistence.snapshots import STATE_BYTES_MAX
 from supervision import Actor, Backoff, ChildSpec, MailboxSpec, Seat, Supervisor, SupervisorSpec, System
@@ -170,7 +170,7 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             instruments=current.parts.shape.instruments,
             generation=ports.generation,
             profile=current.parts.profile,
-            deadline_ms=DEADLINE_MS,
+            deadline_ms=current.parts.deadline_ms,
         )
 
     def breaker(system: System, seat: Seat) -> Breaker:
@@ -181,7 +181,10 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
 
     starts = {"positions": positions, "venue": venue, "executor": executor, "breaker": breaker}
     # The paper venue lives in its desk's thread: a hung desk has it in hand, and no other may touch it then.
-    return tuple(_trader(current, name, start, fenceable=name != "venue") for name, start in starts.items())
+    is_paper = current.parts.settings.venue.kind == "paper"
+    return tuple(
+        _trader(current, name, start, fenceable=name != "venue" or not is_paper) for name, start in starts.items()
+    )
 
 
 def _strategies(current: Current) -> tuple[ChildSpec, ...]:

@@ -55,6 +55,7 @@ class Switchboard:
         self._gate = Gate()
         self._settling: tuple[Cell, ...] = ()
         self._settle_waiter: Cell | None = None
+        self._is_settled: Callable[[Cell], bool] = Cell.is_settled
         self.watches = Watches(self._lock, self._cells, self._tell_watcher)
         self.dead_letters = DeadLetters()
         self.quarantine = Quarantine(self._lock, self.tell, self.dead_letters.bury)
@@ -213,7 +214,8 @@ class Switchboard:
             return
         with self._lock:
             waiter = self._settle_waiter
-            if waiter is not None and not self._gate.holds_sends and all(map(Cell.is_settled, self._settling)):
+            is_held_up = self._gate.holds_sends and self._is_settled is Cell.is_settled
+            if waiter is not None and not is_held_up and all(map(self._is_settled, self._settling)):
                 self._settle_waiter = None
                 self._put(waiter, Post(Settled(self._seq), self._clock.monotonic()), Lane.ORDINARY)
 
@@ -261,6 +263,7 @@ class Switchboard:
                 self._deliver(to, message)
         if outbox.wants_settled:
             self._settle_waiter = cell
+            self._is_settled = Cell.is_quiet if outbox.though_waiting else Cell.is_settled
         return last
 
     def _number(self, cell: Cell, outbox: Outbox) -> int:
