@@ -2,12 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Any
 
+import apsw
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from domain.money import BASIS_POINT
 from gateways.exchange.admin import AdminDoor
@@ -19,13 +21,14 @@ from gateways.exchange.binance.user_stream import UserStream
 from gateways.exchange.binance.weights import Weights
 from gateways.exchange.clock import VenueClock
 from gateways.exchange.engine import Engine
-from gateways.exchange.errors import AddressTaken
+from gateways.exchange.errors import AddressTaken, ExchangeFailed
 from gateways.exchange.faults import Faults
 from gateways.exchange.gate import Gate
 from gateways.exchange.home import ExchangeHome, Keys
 from gateways.exchange.ledger import Ledger
 from gateways.exchange.market import Listing, Market
 from gateways.exchange.opening import open_market
+from gateways.exchange.orders import Event, Reported
 from gateways.exchange.settings import ExchangeSettings
 from gateways.exchange.sockets import Connections
 from gateways.exchange.veil import Veil
@@ -43,6 +46,9 @@ BODY_MAX = 64 * 1_024
 ADDRESSES_MAX = 1_000
 
 
+Log = Callable[[dict[str, Any]], None]
+
+
 class Exchange:
     """One exchange on loopback.  `async with Exchange(settings) as exchange` serves until the block is left.
 
@@ -52,7 +58,9 @@ class Exchange:
         OSError, ValueError: the home or the market's data cannot be used.
     """
 
-    def __init__(self, settings: ExchangeSettings) -> None:
+    def __init__(self, settings: ExchangeSettings, log: Log | None = None) -> None:
+        """Take the settings, and who is told in short what happens."""
+        self._log = log
         self._settings = settings
         self._stack = AsyncExitStack()
         self._port = 0
@@ -85,6 +93,11 @@ class Exchange:
     def admin_token(self) -> str:
         """What the exchange's operator shows."""
         return self._keys.admin_token
+
+    @property
+    def symbols(self) -> Sequence[str]:
+        """What is traded."""
+        return tuple(self._market.listings)
 
     def ledger(self) -> dict[str, Any]:
         """Return everything that was asked, taken, refused and traded, what moved the account, and what it has."""
@@ -138,12 +151,15 @@ class Exchange:
             paper, self._ledger, self._market, next_instant=self._clock.next, participation=settings.participation
         )
         self.faults.load(settings.scenario)
+        self._engine.account.watch(self._note)
         self._audit = Audit(home.book)
         stack.callback(self._audit.close)
 
     async def _listen(self, stack: AsyncExitStack) -> None:
         settings = self._settings
-        app = web.Application(client_max_size=BODY_MAX)
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done, with the error, when the exchange can no longer go on."""
+        app = web.Application(client_max_size=BODY_MAX, middlewares=[self._guard])
         tasks = self._add_doors(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
@@ -155,7 +171,9 @@ class Exchange:
             raise AddressTaken(f"expected to listen on {place}, found that {error}") from error
         self._port = runner.addresses[0][1]
         for work in tasks:
-            stack.push_async_callback(_stop, asyncio.create_task(work))
+            task = asyncio.create_task(work)
+            task.add_done_callback(self._fail_with)
+            stack.push_async_callback(_stop, task)
 
     def _add_doors(self, app: web.Application) -> list[Coroutine[Any, Any, None]]:
         """Open every door, and return what has to run beside them."""
@@ -184,7 +202,10 @@ class Exchange:
 
     async def _beat(self) -> None:
         while True:
-            self._advance()
+            try:
+                self._advance()
+            except apsw.Error as error:
+                raise ExchangeFailed(f"expected to write the ledger or the book, found {error}") from error
             await asyncio.sleep(BEAT_S)
 
     def _advance(self) -> None:
@@ -197,12 +218,50 @@ class Exchange:
             if listing.closed:
                 self._remember(symbol, listing)
         for struck in self.faults.due():
-            self._world.befall(struck)
+            refused = self._world.befall(struck)
+            if refused and self._log is not None:
+                self._log({"event": "fault.refused", "kind": struck.lie.kind, "why": refused})
         self._world.heal()
+
+    def _fail_with(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.failed.done():
+            self.failed.set_exception(error)
+            # Whoever does not wait for it need not be told so at the end.
+            self.failed.exception()
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Serve nobody any more once something could not be written down: what is in memory may be ahead of it."""
+        try:
+            return await handler(request)
+        except apsw.Error as error:
+            if not self.failed.done():
+                self.failed.set_exception(ExchangeFailed(f"expected to write the ledger or the book, found {error}"))
+                self.failed.exception()
+            return web.Response(status=500)
 
     def _count_fault(self, kind: str) -> None:
         with self._ledger.writing():
             self._ledger.count_fault(kind)
+        if self._log is not None:
+            self._log({"event": "fault", "kind": kind})
+
+    def _note(self, event: Event) -> None:
+        if self._log is None or not isinstance(event, Reported):
+            return
+        order, trade = event.order, event.trade
+        traded = {} if trade is None else {"traded": str(trade.quantity), "at_price": str(trade.price)}
+        core = {
+            "event": f"order.{event.what}",
+            "order": order.order_id,
+            "client_id": order.request.client_id,
+            "symbol": order.request.symbol,
+            "side": order.request.side,
+            "kind": order.request.kind,
+            "quantity": str(order.quantity),
+        }
+        self._log(core | traded)
 
     def _remember(self, symbol: str, listing: Listing) -> None:
         closed, listing.closed = listing.closed, []
@@ -231,5 +290,5 @@ def ledger_of(ledger: Ledger, audit: Audit) -> dict[str, Any]:
 
 async def _stop(task: asyncio.Task[None]) -> None:
     task.cancel()
-    with suppress(asyncio.CancelledError):
+    with suppress(asyncio.CancelledError, ExchangeFailed):
         await task
