@@ -106,7 +106,8 @@ async def _serve(settings: ExchangeSettings, as_json: bool) -> int:
             rest, ws, keys = exchange.rest_url, exchange.ws_url, settings.home / "keys.json"
             say(f"ready: {rest} {ws} for {', '.join(exchange.symbols)}; keys in {keys}")
         stopping = asyncio.ensure_future(stopped.wait())
-        await asyncio.wait({stopping, exchange.failed}, return_when=asyncio.FIRST_COMPLETED)
+        ends: list[asyncio.Future[Any]] = [stopping, exchange.failed]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if exchange.failed.done():
             exchange.failed.result()

@@ -233,6 +233,8 @@ class Exchange:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Serve nobody any more once something could not be written down: what is in memory may be ahead of it."""
+        if self.failed.done():
+            return web.Response(status=503)
         try:
             return await handler(request)
         except apsw.Error as error:
