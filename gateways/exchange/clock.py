@@ -12,10 +12,16 @@ class VenueClock:
         self._begin = max(int(time.time() * 1_000), not_before)
         self._origin = time.monotonic()
         self._last = self._begin - 1
+        self.skew_ms = 0
+        """How far what it shows is ahead of what it is."""
 
     def now(self) -> Instant:
         """Return the time; it may be that of the last call."""
         return max(self._begin + int((time.monotonic() - self._origin) * 1_000), self._last)
+
+    def shown(self) -> Instant:
+        """Return the time that the exchange believes and says it is."""
+        return self.now() + self.skew_ms
 
     def next(self) -> Instant:
         """Return the time, at least a millisecond later than this ever returned."""

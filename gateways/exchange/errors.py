@@ -11,6 +11,10 @@ class AddressTaken(OSError):
     """The address cannot be listened on."""
 
 
+class ExchangeFailed(OSError):
+    """The exchange could not write down what it did, and serves nobody any more."""
+
+
 class Reason(StrEnum):
     """Why the exchange refuses a request, in no exchange's dialect."""
 

@@ -41,6 +41,9 @@ class ExchangeHome:
         except BlockingIOError as error:
             os.close(self._lock)
             raise HomeTaken(f"expected {folder} to be free, found that another exchange runs on it") from error
+        for path in (self.book, self.ledger):
+            # SQLite gives the files that it makes beside one the same mode.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     @property
     def book(self) -> Path:

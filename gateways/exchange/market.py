@@ -144,5 +144,5 @@ class Market:
             _, symbol, price, quantity, buyer_is_maker = self._waiting
             self._waiting = next(self._schedule, None)
             most -= 1
-            if self.listings[symbol].status != "BREAK":
+            if self.listings[symbol].status == "TRADING":
                 yield Tick(symbol, self._next_instant(), price, quantity, buyer_is_maker)

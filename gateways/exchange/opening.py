@@ -140,6 +140,7 @@ def _listings(
         instrument = settings.instruments.get(symbol) or instrument_of(symbol, price)
         number = int(ledger.meta(f"number/{symbol}") or 0)
         listings[symbol] = Listing(instrument, seed=settings.seed, klines=klines, first_number=number)
+        listings[symbol].status = ledger.meta(f"status/{symbol}") or "TRADING"
     return listings
 
 

@@ -1,34 +1,52 @@
 """The exchange as a whole: it starts in order, serves on one socket, and stops in reverse."""
 
 import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Any
 
+import apsw
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from domain.money import BASIS_POINT
+from gateways.exchange.admin import AdminDoor
 from gateways.exchange.binance.private import PrivateApi
 from gateways.exchange.binance.public import PublicApi
 from gateways.exchange.binance.rest import RestDoor, endpoints_of
+from gateways.exchange.binance.streams import MarketStreams
+from gateways.exchange.binance.user_stream import UserStream
 from gateways.exchange.binance.weights import Weights
 from gateways.exchange.clock import VenueClock
 from gateways.exchange.engine import Engine
-from gateways.exchange.errors import AddressTaken
+from gateways.exchange.errors import AddressTaken, ExchangeFailed
+from gateways.exchange.faults import Faults
+from gateways.exchange.gate import Gate
 from gateways.exchange.home import ExchangeHome, Keys
 from gateways.exchange.ledger import Ledger
 from gateways.exchange.market import Listing, Market
 from gateways.exchange.opening import open_market
+from gateways.exchange.orders import Event, Reported
 from gateways.exchange.settings import ExchangeSettings
+from gateways.exchange.sockets import Connections
 from gateways.exchange.veil import Veil
+from gateways.exchange.world import World
 from gateways.paper import PaperSettings, PaperVenue
 from gateways.paper.audit import Audit
 
 BEAT_S = 0.02
 """Pause between two looks at which ticks are due."""
 TICKS_OF_BEAT = 500
+SHUTDOWN_S = 0.5
+"""Requests that hang by then are cut off."""
+BACKLOG = 256
 BODY_MAX = 64 * 1_024
 ADDRESSES_MAX = 1_000
+
+
+Log = Callable[[dict[str, Any]], None]
 
 
 class Exchange:
@@ -40,12 +58,16 @@ class Exchange:
         OSError, ValueError: the home or the market's data cannot be used.
     """
 
-    def __init__(self, settings: ExchangeSettings) -> None:
+    def __init__(self, settings: ExchangeSettings, log: Log | None = None) -> None:
+        """Take the settings, and who is told in short what happens."""
+        self._log = log
         self._settings = settings
         self._stack = AsyncExitStack()
         self._port = 0
         self._keys = Keys("", "", "")
         self._weights: dict[str, Weights] = {}
+        self.faults = Faults(time.monotonic, self._count_fault)
+        """What it lies about: `faults.add(kind="reset", where="order.create", strike="after", nth=1)`."""
 
     @property
     def rest_url(self) -> str:
@@ -72,9 +94,24 @@ class Exchange:
         """What the exchange's operator shows."""
         return self._keys.admin_token
 
+    @property
+    def symbols(self) -> Sequence[str]:
+        """What is traded."""
+        return tuple(self._market.listings)
+
     def ledger(self) -> dict[str, Any]:
         """Return everything that was asked, taken, refused and traded, what moved the account, and what it has."""
         return ledger_of(self._ledger, self._audit)
+
+    def status(self) -> dict[str, Any]:
+        """Return how the exchange is."""
+        return {
+            "time": self._clock.now(),
+            "symbols": {symbol: listing.status for symbol, listing in self._market.listings.items()},
+            "prices": {symbol: str(listing.last) for symbol, listing in self._market.listings.items()},
+            "open_orders": len(self._engine.account.orders),
+            "faults": dict(self.faults.counts),
+        }
 
     async def __aenter__(self) -> "Exchange":
         async with AsyncExitStack() as stack:
@@ -113,38 +150,62 @@ class Exchange:
         self._engine = Engine(
             paper, self._ledger, self._market, next_instant=self._clock.next, participation=settings.participation
         )
+        self.faults.load(settings.scenario)
+        self._engine.account.watch(self._note)
         self._audit = Audit(home.book)
         stack.callback(self._audit.close)
 
     async def _listen(self, stack: AsyncExitStack) -> None:
         settings = self._settings
-        public = PublicApi(self._market, self._clock, settings)
-        fees = (settings.fee_maker_bps * BASIS_POINT, settings.fee_taker_bps * BASIS_POINT)
-        private = PrivateApi(self._engine, self._ledger, public, self._clock, Veil(), fees)
-        rest = RestDoor(
-            endpoints_of(public, private),
-            keys=self._keys,
-            clock=self._clock,
-            ledger=self._ledger,
-            weights=self._weights_of,
-        )
-        app = web.Application(client_max_size=BODY_MAX)
-        rest.add_routes(app)
-        runner = web.AppRunner(app, access_log=None)
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done, with the error, when the exchange can no longer go on."""
+        app = web.Application(client_max_size=BODY_MAX, middlewares=[self._guard])
+        tasks = self._add_doors(app)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
+            await web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG).start()
         except OSError as error:
             place = f"{settings.host}:{settings.port}"
             raise AddressTaken(f"expected to listen on {place}, found that {error}") from error
         self._port = runner.addresses[0][1]
-        beat = asyncio.create_task(self._beat())
-        stack.push_async_callback(_stop, beat)
+        for work in tasks:
+            task = asyncio.create_task(work)
+            task.add_done_callback(self._fail_with)
+            stack.push_async_callback(_stop, task)
+
+    def _add_doors(self, app: web.Application) -> list[Coroutine[Any, Any, None]]:
+        """Open every door, and return what has to run beside them."""
+        settings, clock, gate, veil = self._settings, self._clock, Gate(), Veil()
+        connections = Connections(self.faults)
+        self._world = World(self._engine, self._market, self._ledger, gate, clock)
+        public = PublicApi(self._market, clock, settings)
+        fees = (settings.fee_maker_bps * BASIS_POINT, settings.fee_taker_bps * BASIS_POINT)
+        private = PrivateApi(self._engine, self._ledger, public, clock, veil, fees)
+        rest = RestDoor(
+            endpoints_of(public, private),
+            keys=self._keys,
+            clock=clock,
+            ledger=self._ledger,
+            gate=gate,
+            veil=veil,
+            faults=self.faults,
+            weights=self._weights_of,
+        )
+        rest.add_routes(app)
+        streams = MarketStreams(self._market, clock, connections)
+        streams.add_routes(app)
+        UserStream(self._engine.account, self._keys, clock, gate, connections).add_routes(app)
+        AdminDoor(self._keys.admin_token, self.faults, self._world, self.ledger, self.status).add_routes(app)
+        return [self._beat(), streams.run()]
 
     async def _beat(self) -> None:
         while True:
-            self._advance()
+            try:
+                self._advance()
+            except apsw.Error as error:
+                raise ExchangeFailed(f"expected to write the ledger or the book, found {error}") from error
             await asyncio.sleep(BEAT_S)
 
     def _advance(self) -> None:
@@ -156,6 +217,53 @@ class Exchange:
             listing.roll(now)
             if listing.closed:
                 self._remember(symbol, listing)
+        for struck in self.faults.due():
+            refused = self._world.befall(struck)
+            if refused and self._log is not None:
+                self._log({"event": "fault.refused", "kind": struck.lie.kind, "why": refused})
+        self._world.heal()
+
+    def _fail_with(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.failed.done():
+            self.failed.set_exception(error)
+            # Whoever does not wait for it need not be told so at the end.
+            self.failed.exception()
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Serve nobody any more once something could not be written down: what is in memory may be ahead of it."""
+        if self.failed.done():
+            return web.Response(status=503)
+        try:
+            return await handler(request)
+        except apsw.Error as error:
+            if not self.failed.done():
+                self.failed.set_exception(ExchangeFailed(f"expected to write the ledger or the book, found {error}"))
+                self.failed.exception()
+            return web.Response(status=500)
+
+    def _count_fault(self, kind: str) -> None:
+        with self._ledger.writing():
+            self._ledger.count_fault(kind)
+        if self._log is not None:
+            self._log({"event": "fault", "kind": kind})
+
+    def _note(self, event: Event) -> None:
+        if self._log is None or not isinstance(event, Reported):
+            return
+        order, trade = event.order, event.trade
+        traded = {} if trade is None else {"traded": str(trade.quantity), "at_price": str(trade.price)}
+        core = {
+            "event": f"order.{event.what}",
+            "order": order.order_id,
+            "client_id": order.request.client_id,
+            "symbol": order.request.symbol,
+            "side": order.request.side,
+            "kind": order.request.kind,
+            "quantity": str(order.quantity),
+        }
+        self._log(core | traded)
 
     def _remember(self, symbol: str, listing: Listing) -> None:
         closed, listing.closed = listing.closed, []
@@ -184,5 +292,5 @@ def ledger_of(ledger: Ledger, audit: Audit) -> dict[str, Any]:
 
 async def _stop(task: asyncio.Task[None]) -> None:
     task.cancel()
-    with suppress(asyncio.CancelledError):
+    with suppress(asyncio.CancelledError, ExchangeFailed):
         await task

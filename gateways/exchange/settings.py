@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from domain.market import Instrument
+from gateways.exchange.scenario import Scenario
 
 SPEED_MAX = 10_000
 """A minute's bar then takes six milliseconds, which is as fast as every tick of it can be told."""
@@ -43,6 +44,8 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """As `PaperSettings.fee_asset`: `received`, `quote`, or the name of an asset."""
     participation: Decimal = Decimal("0.5")
     """Share of what is traded beyond a resting order's price that the order gets."""
+    scenario: Scenario = Scenario()
+    """What it lies about from the start."""
     weight_max: int = 6_000
     """Request weight of one minute for one address; above it, 429 and then 418."""
     orders_max: int = 100

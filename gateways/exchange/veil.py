@@ -1,11 +1,13 @@
 """What the exchange does not show although it is so: orders and trades it keeps back for a while."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
 
 from domain.market import Instant
 from domain.money import ONE, ZERO
+from gateways.exchange.faults import Struck
 from gateways.exchange.orders import Order, Trade
 
 
@@ -15,10 +17,10 @@ class Veil:
     def __init__(self) -> None:
         self._hidden: dict[int, Instant] = {}
         self._kept_back: dict[int, tuple[Instant, Instant, Decimal, Decimal]] = {}
-        self.clear()
+        self.prepare([], 0)
 
-    def clear(self) -> None:
-        """Forget what was meant for the last request."""
+    def prepare(self, struck: Iterable[Struck], now: Instant) -> None:
+        """Take in what strikes the request in hand, and forget what struck the last."""
         self.share_at_once: Decimal = ONE
         """How much of a new order may trade at once."""
         self.share_at_cancel: Decimal = ZERO
@@ -27,6 +29,14 @@ class Veil:
         """Until when a new order is missing from every answer."""
         self.kept_back_ms: int = 0
         """For how long a cancelled order is shown without what traded last."""
+        for lie, seconds in struck:
+            match lie.kind:
+                case "hidden":
+                    self.hidden_until = now + int(seconds * 1_000)
+                case "partial":
+                    self.share_at_once = lie.share
+                case "fill_at_cancel":
+                    self.share_at_cancel, self.kept_back_ms = lie.share, int(seconds * 1_000)
 
     def hide(self, order: Order) -> None:
         """Leave an order out of answers until `hidden_until`."""

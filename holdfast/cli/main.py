@@ -16,12 +16,13 @@ COMMANDS = {
     "replay": "Rebuild the state from the journal alone, at any moment of it.",
     "why": "Tell what led to an order, and what became of it.",
     "simulate": "Let whole nodes live through faults drawn from seeds, and check what must hold.",
+    "venue": "Run an exchange on loopback that can lie, for tests of any bot.",
     "journal": "Look at the journal of this home, whether or not a node is running.",
     "config": "Check the configuration, or show what it comes to.",
     "import": "Show what a first start would take over from another program.",
     "version": "Say which version of Holdfast this is.",
 }
-_GROUPS = frozenset({"ctl", "journal", "config"})
+_GROUPS = frozenset({"ctl", "journal", "config", "venue"})
 _PLACES = {name: f"{name}:app" for name in _GROUPS} | {"import": "importing:import_"}
 """Module and function of a command where neither has its name; `import` is no name in Python."""
 _ASKS_FOR_HELP = frozenset({"--help", "-h", "--version"})

@@ -3,18 +3,24 @@
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-import msgspec
 from aiohttp import web
 
+from domain.market import Instant
+from gateways.exchange.answers import lie_about
 from gateways.exchange.binance.errors import ApiError
 from gateways.exchange.binance.parameters import Parameters
 from gateways.exchange.binance.private import PrivateApi
 from gateways.exchange.binance.public import PublicApi
 from gateways.exchange.binance.signing import demand_key, demand_signature, demand_time
 from gateways.exchange.binance.weights import Weights
+from gateways.exchange.binance.words import BinanceWords, refuse, respond
 from gateways.exchange.clock import VenueClock
+from gateways.exchange.faults import Faults, Struck
+from gateways.exchange.gate import Gate
 from gateways.exchange.home import Keys
 from gateways.exchange.ledger import Ledger
+from gateways.exchange.lies import KINDS
+from gateways.exchange.veil import Veil
 
 Security = Literal["none", "key", "signed"]
 _CLIENT_IDS = {
@@ -72,11 +78,15 @@ class RestDoor:
         keys: Keys,
         clock: VenueClock,
         ledger: Ledger,
+        gate: Gate,
+        veil: Veil,
+        faults: Faults,
         weights: Callable[[str], Weights],
     ) -> None:
         self._endpoints = endpoints
         self._keys, self._clock, self._ledger, self._weights = keys, clock, ledger, weights
-        self.is_revoked = False
+        self._gate, self._veil, self._faults = gate, veil, faults
+        self._words = BinanceWords(self._ban)
 
     def add_routes(self, app: web.Application) -> None:
         """Take the paths."""
@@ -88,7 +98,24 @@ class RestDoor:
             query=request.rel_url.raw_query_string, body=(await request.read()).decode("utf-8", "replace")
         )
         self._count(endpoint, parameters)
-        return self.answer(endpoint, request, parameters)
+        struck = self._faults.strike(endpoint.kind)
+        for each in struck:
+            if KINDS[each.lie.kind].family == "answer" and each.lie.strike == "before":
+                false = await lie_about(each, request, self._words, None)
+                if false is not None:
+                    return false
+        honest = self._answer(endpoint, request, parameters, struck)
+        for each in struck:
+            if KINDS[each.lie.kind].family == "answer" and each.lie.strike == "after":
+                false = await lie_about(each, request, self._words, honest)
+                if false is not None:
+                    return false
+        return honest
+
+    def _ban(self, address: str, seconds: float) -> Instant:
+        weights = self._weights(address)
+        weights.banned_until = self._clock.now() + int(seconds * 1_000)
+        return weights.banned_until
 
     def _count(self, endpoint: Endpoint, parameters: Parameters) -> None:
         name = _CLIENT_IDS.get(endpoint.kind)
@@ -97,37 +124,29 @@ class RestDoor:
             with self._ledger.writing():
                 self._ledger.count_request(client_id[:64], endpoint.kind)
 
-    def answer(self, endpoint: Endpoint, request: web.Request, parameters: Parameters) -> web.Response:
-        """Return the honest answer to a request, as of now."""
+    def _answer(
+        self, endpoint: Endpoint, request: web.Request, parameters: Parameters, struck: list[Struck]
+    ) -> web.Response:
+        """Return the honest answer to a request, as of now: however long it was on its way."""
         weights, now = self._weights(request.remote or ""), self._clock.now()
+        self._veil.prepare(struck, now)
         try:
+            if self._gate.is_maintained(now):
+                raise ApiError(1, "System is under maintenance.", status=503)
             for_all = "symbol" not in parameters and endpoint.kind in _OF_ALL
             weights.charge(_OF_ALL[endpoint.kind] if for_all else endpoint.weight, now)
             if endpoint.security != "none":
-                demand_key(request.headers.get("X-MBX-APIKEY"), self._keys.api_key, is_revoked=self.is_revoked)
+                demand_key(
+                    request.headers.get("X-MBX-APIKEY"), self._keys.api_key, is_revoked=self._gate.is_revoked(now)
+                )
             if endpoint.security == "signed":
-                demand_time(parameters, now)
+                demand_time(parameters, self._clock.shown())
                 demand_signature(parameters, self._keys.secret)
             if endpoint.kind == "order.create":
                 weights.charge_order(now)
             return respond(endpoint.answer(parameters), headers=weights.headers())
         except ApiError as error:
             return refuse(error, weights.headers())
-
-
-def respond(value: Any, *, headers: dict[str, str] | None = None, status: int = 200) -> web.Response:
-    """Return a value as an answer in JSON."""
-    return web.Response(
-        body=msgspec.json.encode(value), status=status, headers=headers, content_type="application/json"
-    )
-
-
-def refuse(error: ApiError, headers: dict[str, str] | None = None) -> web.Response:
-    """Return an error as an answer."""
-    all_headers = dict(headers or {})
-    if error.retry_after_s is not None:
-        all_headers["Retry-After"] = str(error.retry_after_s)
-    return respond({"code": error.code, "msg": error.message}, headers=all_headers, status=error.status)
 
 
 def _bound(serve: Any, endpoint: Endpoint) -> Callable[[web.Request], Any]:
