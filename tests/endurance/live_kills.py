@@ -1,9 +1,9 @@
 """Deaths of a node that trades at an exchange: no order lost, none doubled, no fill forgotten, books equal.
 
-    python -m tests.endurance.live_kills --kills 30
+    python -m tests.endurance.live_kills --kills 30 [--honest]
 
 The node is a real process that is killed with SIGKILL while it trades through ccxt over real sockets; the exchange goes
-on meanwhile, and its own ledger is the judge.
+on meanwhile, lies in every way it can unless it is to be honest, and its own ledger is the judge.
 """
 
 import argparse
@@ -46,13 +46,53 @@ api_secret = "file:{folder}/api_secret"
 level = "error"
 [admin]
 enabled = false
-[strategies.quick]
-class = "ema_cross"
-[strategies.quick.parameters]
-timeframe = "1s"
-fast = 2
-slow = 4
+[risk]
+daily_loss_max = 1
+drawdown_max = 1
+[strategies.hasty]
+class = "tests.endurance.hasty:Hasty"
+[strategies.hasty.parameters]
+enter = 0.5
+leave = 0.3
+size = 0.05
+cooldown_minutes = 0
 """
+ANSWERS = ("reset", "close", "cut", "garbled", "gzip", "html", "braces", "null", "nothing", "redirect")
+"""Ways to spoil an answer to a request that had its effect, or had none."""
+
+
+def lies() -> list[dict[str, Any]]:
+    """Return what the exchange lies about, and how often."""
+    told: list[dict[str, Any]] = []
+    for kind in ANSWERS:
+        for strike in ("before", "after"):
+            told.append({"kind": kind, "where": "order.create", "strike": strike, "probability": 0.01})
+        told.append({"kind": kind, "where": "order.query", "probability": 0.01})
+        told.append({"kind": kind, "where": "order.cancel", "probability": 0.01})
+        told += [
+            {"kind": kind, "where": where, "probability": 0.005} for where in ("my_trades", "all_orders", "klines")
+        ]
+    for status in (500, 502, 504, 520):
+        told.append({"kind": "status", "where": "order.*", "status": status, "probability": 0.01})
+    order = {"where": "order.create"}
+    return [
+        *told,
+        order | {"kind": "unknown_outcome", "probability": 0.02},
+        order | {"kind": "duplicate", "probability": 0.02},
+        order | {"kind": "hang", "probability": 0.01, "seconds": 30},
+        order | {"kind": "late", "probability": 0.3, "seconds": [0.05, 1.5]},
+        # Past its deadline as often as not: then it must not be taken.
+        order | {"kind": "stuck", "strike": "before", "probability": 0.05, "seconds": [0.5, 6.0]},
+        order | {"kind": "hidden", "probability": 0.05, "seconds": [0.1, 0.8]},
+        order | {"kind": "partial", "probability": 0.2},
+        {"kind": "clock", "where": "order.create", "strike": "before", "probability": 0.01},
+        {"kind": "fill_at_cancel", "where": "order.cancel", "probability": 0.2, "seconds": [0.0, 0.5]},
+        {"kind": "too_many", "where": "klines", "probability": 0.005, "retry_after": 2},
+        *({"kind": kind, "where": "stream.user.*", "probability": 0.1} for kind in ("drop", "twice", "garble")),
+        {"kind": "delay", "where": "stream.user.*", "probability": 0.1, "seconds": [0.1, 2.0]},
+        {"kind": "disconnect", "where": "stream.user.beat", "probability": 0.05},
+        {"kind": "silent", "where": "stream.user.beat", "probability": 0.02, "seconds": 15},
+    ]
 
 
 class Tally(msgspec.Struct):
@@ -65,6 +105,7 @@ class Tally(msgspec.Struct):
     orders: int = 0
     fills: int = 0
     absent: int = 0
+    faults: dict[str, int] = {}
     violations: list[str] = []
 
 
@@ -179,16 +220,20 @@ def _cash(rebuilt: Rebuilt, ledger: dict[str, Any]) -> list[str]:
     return [] if ours == theirs else [f"the journal has {ours}, the exchange {theirs}"]
 
 
-def run(folder: Path, *, kills: int, seed: int) -> Tally:
+def run(folder: Path, *, kills: int, seed: int, is_honest: bool) -> Tally:
     """Run all of it in a folder."""
     (folder / "exchange").mkdir()
     served = Served(folder / "exchange", speed=60.0, balances={"USDT": Decimal(100_000)})
     try:
+        if not is_honest:
+            served.do(lambda exchange: [exchange.faults.add(**lie) for lie in lies()])
         arguments = ["--config", str(configure(folder, served))]
         home = folder / "node"
         tally = kill_through(home, arguments, kills=kills, seed=seed)
+        served.do(lambda exchange: exchange.faults.clear())
         settle(home, arguments)
         ledger = served.ledger()
+        tally.faults = dict(served.do(lambda exchange: exchange.faults.counts))
     finally:
         served.close()
     tally.violations = judge(home, ledger)
@@ -202,10 +247,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--honest", action="store_true", help="let the exchange tell no lie")
+    parser.add_argument("--folder", type=Path, help="an empty folder to keep everything in")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
-        tally = run(Path(folder), kills=wanted.kills, seed=wanted.seed)
+        tally = run(wanted.folder or Path(folder), kills=wanted.kills, seed=wanted.seed, is_honest=wanted.honest)
         print(msgspec.json.encode(tally).decode(), f"seed {wanted.seed}, {time.monotonic() - began:.0f} s")
     return 1 if tally.violations else 0
 

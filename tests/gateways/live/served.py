@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,16 @@ class Served:
         return Connection(Binance(), settings, **given)
 
     def ledger(self) -> dict[str, Any]:
-        async def read() -> dict[str, Any]:
-            return self.exchange.ledger()
+        found: dict[str, Any] = self.do(lambda exchange: exchange.ledger())
+        return found
 
-        return asyncio.run_coroutine_threadsafe(read(), self._loop).result(10)
+    def do(self, work: Callable[[Exchange], Any]) -> Any:
+        """Do something with the exchange on its own thread."""
+
+        async def there() -> Any:
+            return work(self.exchange)
+
+        return asyncio.run_coroutine_threadsafe(there(), self._loop).result(10)
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._over.set)
