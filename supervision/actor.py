@@ -182,7 +182,7 @@ class Actor(pykka.Actor):
             return None
         mailbox = self._mailbox
         mailbox.in_hand, mailbox.busy_since = message, self._monotonic()
-        mailbox.recent.append(message)
+        mailbox.recent.append(message if type(message) is Recorded else type(message))
         try:
             answer = self._take(message)
             if self._cue is not None:
@@ -196,7 +196,7 @@ class Actor(pykka.Actor):
             if isinstance(error, Exception):
                 raise
             raise Crashed(f"{self.name} was ended by {said_of(error)}") from error
-        mailbox.busy_since = None
+        mailbox.busy_since = mailbox.in_hand = None
         return answer
 
     def _ends_at_once(self, stop: Stop) -> bool:
@@ -225,21 +225,23 @@ class Actor(pykka.Actor):
             self._exit = Exit("poisoned", str(error))
         else:
             self._exit = Exit("init" if kind == "init" else "crash", said_of(error))
-        if kind == "crash" and type(self._mailbox.in_hand) not in (Recorded, Wake, Break, Raise, Down):
-            self._system.switchboard.quarantine.blame(self.name, self._mailbox.in_hand, str(self._exit))
+        in_hand = self._mailbox.in_hand
+        if kind == "crash" and in_hand is not None and type(in_hand) not in (Recorded, Wake, Break, Raise, Down):
+            self._system.switchboard.quarantine.blame(self.name, in_hand, str(self._exit))
         self._system.report(self.last_words(self._exit, "".join(traceback.format_exception(error))))
 
     def last_words(self, reason: Exit, stack: str) -> CrashReport:
         """Return what is known at the end of this incarnation."""
+        in_hand, before = self._mailbox.in_hand, tuple(self._mailbox.recent)
         return CrashReport(
             name=self.name,
             epoch=self._epoch,
             reason=str(reason),
-            message=_shown(self._mailbox.in_hand),
+            message=_shown(in_hand) if in_hand is not None else "",
             stack=stack[-REPORT_CHARS_MAX:],
             mailbox_depth=self._mailbox.depth(),
             mailbox_types=self._mailbox.first_types(),
-            last_messages=tuple(type_of(message) for message in tuple(self._mailbox.recent)[:-1]),
+            last_messages=tuple(map(type_of, before if in_hand is None else before[:-1])),
             uptime_s=self.monotonic() - self._cell.started_at,
             ancestors=self._system.tree.ancestors(self.name),
         )

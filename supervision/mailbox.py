@@ -63,11 +63,11 @@ class Mailbox:
         self._is_shared = False
         self.has_turn = False
         self.in_hand: Any = None
-        """The message that its reader took last."""
+        """The message that its reader is busy with, or was ended by."""
         self.busy_since: float | None = None
         """Since when, in monotonic seconds; None while its reader has no message in hand."""
         self.recent: deque[Any] = deque(maxlen=RECENT_MAX)
-        """The messages that its reader took, the newest last."""
+        """The types of the messages that its reader took, the newest last; events themselves, which are kept anyway."""
         self.taken = 0
         """Messages that were taken out so far."""
         self.high_water = 0
@@ -201,8 +201,10 @@ def refuse(envelope: Envelope[Any], why: str) -> None:
 
 
 def type_of(message: Any) -> str:
-    """Return the name of a message's type: of the event where it is a remembered one."""
-    return type(message.event if type(message) is Recorded else message).__name__
+    """Return the name of a message's type, or of a type: of the event where it is a remembered one."""
+    if type(message) is Recorded:
+        return type(message.event).__name__
+    return message.__name__ if isinstance(message, type) else type(message).__name__
 
 
 def _posted_at(lane: deque[Envelope[Any]]) -> float | None:

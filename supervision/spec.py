@@ -111,15 +111,23 @@ def check_specs(root: ChildSpec) -> None:
     check_child(root, set())
 
 
-def check_child(spec: ChildSpec, names: set[str], *, under: SupervisorSpec | None = None) -> None:
+def check_child(
+    spec: ChildSpec,
+    names: set[str],
+    *,
+    under: SupervisorSpec | None = None,
+    is_taken: Callable[[str], bool] = lambda name: False,
+) -> None:
     """Refuse a child, or anything below it, that cannot be; add its names to those that are used.
+
+    `is_taken` says of a name whether it is used elsewhere.
 
     Raises:
         SpecError: it names the value.
     """
     if not spec.name:
         raise SpecError("a child must have a name")
-    if spec.name in names:
+    if spec.name in names or is_taken(spec.name):
         raise SpecError(f"names of children must differ, {spec.name!r} is used twice")
     names.add(spec.name)
     _check_fields(spec)
@@ -128,7 +136,7 @@ def check_child(spec: ChildSpec, names: set[str], *, under: SupervisorSpec | Non
     if spec.supervises is not None:
         _check_supervisor(spec, spec.supervises)
         for child in spec.supervises.children:
-            check_child(child, names, under=spec.supervises)
+            check_child(child, names, under=spec.supervises, is_taken=is_taken)
 
 
 def _check_fields(spec: ChildSpec) -> None:

@@ -53,7 +53,7 @@ class Switchboard:
         self._hearers = Hearers(routes, self._cells)
         self._a_moment_later = a_moment_later
         self._gate = Gate()
-        self._settling: tuple[Cell, ...] = ()
+        self._settling: dict[Cell, None] = {}
         self._settle_waiter: Cell | None = None
         self.watches = Watches(self._lock, self._cells, self._tell_watcher)
         self.dead_letters = DeadLetters()
@@ -79,7 +79,7 @@ class Switchboard:
             self._cells[name] = cell
             self._hearers.forget()
             if settles:
-                self._settling = (*self._settling, cell)
+                self._settling[cell] = None
 
     def forget(self, name: str) -> None:
         """Know a name no more; nothing of it may live."""
@@ -87,7 +87,7 @@ class Switchboard:
             if (cell := self._cells.pop(name, None)) is None:
                 return
             self.watches.gone(cell)
-            self._settling = tuple(each for each in self._settling if each is not cell)
+            self._settling.pop(cell, None)
             self._hearers.forget()
             self.look_if_settled()
 

@@ -108,7 +108,7 @@ class System:
         self._random = random.Random(seed)
         self.tree = Tree(switchboard)
         self._actors: dict[str, Actor] = {}
-        """The newest incarnation of each name."""
+        """Who lives, by name: nothing is kept of an incarnation that has ended."""
         self._root = ""
 
     # -- the tree ------------------------------------------------------------------------------------------------
@@ -166,6 +166,7 @@ class System:
             self.run(actor, dispatcher=spec.dispatcher, urgency=spec.urgency)
         except BaseException as error:  # noqa: BLE001  a constructor that raises is a failed start, and no more
             reason = Exit("init", said_of(error))
+            self._actors.pop(spec.name, None)
             self.switchboard.close(spec.name, seat.epoch, reason)
             self._tell_end(spec.name, seat.epoch, reason)
         return seat.epoch
@@ -177,6 +178,7 @@ class System:
     def ended(self, actor: "Actor", reason: Exit) -> None:
         """Hear the last word of an incarnation and tell its supervisor."""
         # One that was fenced has nothing below it any more: what lives there now belongs to its successor.
+        self._let_go_of(actor)
         if self.switchboard.close(actor.name, actor.epoch, reason):
             self._shut_out_below(actor.name)
             self._tell_end(actor.name, actor.epoch, reason)
@@ -256,7 +258,7 @@ class System:
 
     def actor(self, name: str) -> "Actor | None":
         """Return the living incarnation of a name, to be called by who shares its thread; None where nobody lives."""
-        return self._actors[name] if self.switchboard.is_up(name) else None
+        return self._actors.get(name) if self.switchboard.is_up(name) else None
 
     def break_by(self, name: str, error: Exception) -> bool:
         """Let an actor that was called outside of its turns crash by what it raised there."""
@@ -265,7 +267,8 @@ class System:
     # -- helpers -------------------------------------------------------------------------------------------------
 
     def _is_supervisor(self, name: str) -> bool:
-        return name in self._actors and self._actors[name].is_supervisor
+        actor = self._actors.get(name)
+        return actor is not None and actor.is_supervisor
 
     def _tell_end(self, name: str, epoch: int, reason: Exit) -> None:
         if name == self._root:
@@ -288,5 +291,10 @@ class System:
         self.abandoned += 1
         actor = self._actors.get(name)
         if actor is not None and actor.epoch == epoch:
+            self._let_go_of(actor)
             self.runtime.leave_behind(actor)
         return True
+
+    def _let_go_of(self, actor: "Actor") -> None:
+        if self._actors.get(actor.name) is actor:
+            del self._actors[actor.name]
