@@ -15,6 +15,8 @@ from tests.supervision.troupe import HandRecorder, encode
 
 DONE = "done"
 WAIT_S = 60.0
+PORTION = 5_000
+SOME = 10
 SWITCH_S = 0.0005
 """What a node sets: a thread that computes gives way after so long."""
 
@@ -89,14 +91,15 @@ def supervisor(name: str, spec: SupervisorSpec) -> ChildSpec:
 
 
 def beside_pykka(system: System, theirs: Any, *, messages: int, asks: int, rounds: int) -> list[dict[str, Any]]:
-    """Compare telling and asking with pykka's own, by turns."""
+    """Compare telling and asking with pykka's own, a little of each by turns, so that noise befalls both alike."""
     tells: tuple[list[float], list[float]] = ([], [])
     asked: tuple[list[float], list[float]] = ([], [])
-    for _ in range(rounds):
-        tells[0].append(telling(lambda message: system.tell("ours", message), Ours.over, messages))
-        tells[1].append(telling(theirs.tell, Theirs.over, messages))
-        asked[0].append(median(asking(lambda: system.ask("ours", 1, WAIT_S), asks)))
-        asked[1].append(median(asking(lambda: theirs.ask(1, timeout=WAIT_S), asks)))
+    for _ in range(rounds * messages // PORTION):
+        tells[0].append(telling(lambda message: system.tell("ours", message), Ours.over))
+        tells[1].append(telling(theirs.tell, Theirs.over))
+    for _ in range(rounds * asks // SOME):
+        asked[0].extend(asking(lambda: system.ask("ours", 1, WAIT_S), SOME))
+        asked[1].extend(asking(lambda: theirs.ask(1, timeout=WAIT_S), SOME))
     pykka_s = "pykka's own actor"
     return [
         compared("tell", ours=median(tells[0]), floor=median(tells[1]), unit="us", floor_is=pykka_s, ratio_max=1.1),
@@ -104,18 +107,15 @@ def beside_pykka(system: System, theirs: Any, *, messages: int, asks: int, round
     ]
 
 
-def telling(tell: Callable[[Any], object], over: threading.Event, count: int) -> float:
-    """Return the microseconds a message takes from its sender until it is handled, of many."""
+def telling(tell: Callable[[Any], object], over: threading.Event) -> float:
+    """Return the microseconds a message takes until it is handled, of a portion that any mailbox takes."""
     over.clear()
     began = time.perf_counter()
-    # In portions that any mailbox takes, each handled before the next.
-    for start in range(0, count, 5_000):
-        for _ in range(min(5_000, count - start) - 1):
-            tell(1)
-        tell(DONE)
-        over.wait(WAIT_S)
-        over.clear()
-    return (time.perf_counter() - began) / count * 1e6
+    for _ in range(PORTION - 1):
+        tell(1)
+    tell(DONE)
+    over.wait(WAIT_S)
+    return (time.perf_counter() - began) / PORTION * 1e6
 
 
 def asking(ask: Callable[[], object], count: int) -> list[float]:

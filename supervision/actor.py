@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pykka
 
+from supervision.answer import Answer
 from supervision.cells import Outbox, Seat
 from supervision.errors import Crashed, Fenced, Ignore, Poisoned, said_of
 from supervision.mailbox import Mailbox, refuse, type_of
@@ -161,7 +162,7 @@ class Actor(pykka.Actor):
 
     @staticmethod
     def _create_future() -> pykka.Future[Any]:
-        return pykka.ThreadingFuture()
+        return Answer()
 
     def _start_actor_loop(self) -> None:
         self._system.run(self)

@@ -54,7 +54,10 @@ class Mailbox:
         """`on_drop` hears of messages that a policy lets go of, and why."""
         self._lanes: tuple[deque[Envelope[Any]], ...] = tuple(deque() for _ in Lane)
         self._events = self._lanes[Lane.EVENTS]
-        self._ordinary = OrdinaryLane(self._lanes[Lane.ORDINARY], spec, on_drop)
+        self._plain = self._lanes[Lane.ORDINARY]
+        self._plain_max = 0 if spec.conflate is not None else spec.ordinary_max
+        """While the ordinary lane holds less, its policy has nothing to say."""
+        self._ordinary = OrdinaryLane(self._plain, spec, on_drop)
         self._on_quiet = on_quiet
         self._bell = Bell()
         self._turns: deque[Any] = deque(maxlen=0)
@@ -131,7 +134,9 @@ class Mailbox:
     def put(self, envelope: Envelope[Any], lane: Lane = Lane.ORDINARY) -> bool:
         """Queue a message; say False where its lane is full and it was not taken."""
         if lane == Lane.ORDINARY:
-            if not self._ordinary.take(envelope):
+            if len(self._plain) < self._plain_max:
+                self._plain.append(envelope)
+            elif not self._ordinary.take(envelope):
                 return False
         elif len(self._lanes[lane]) >= LANE_LIMITS[lane]:
             return False

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import pykka
-
+from supervision.answer import Answer
 from supervision.errors import ActorDown
 from supervision.requests import (
     AlreadyPresent,
@@ -99,7 +98,7 @@ class SupervisorRef:
     def _ask(self, make: Callable[[Reply], Request], timeout_s: float) -> Any:
         runtime = self._system.runtime
         runtime.demand_edge()
-        future: pykka.Future[Any] = pykka.ThreadingFuture()
+        future = Answer()
         if not self._system.tell(self._name, make(future.set), Lane.SYSTEM):
             raise ActorDown(f"{self._name} is down")
         answer = runtime.wait(future, timeout_s)

@@ -43,6 +43,7 @@ class Switchboard:
         a_moment_later: Callable[[Callable[[], None]], object] = lambda call: call(),
     ) -> None:
         self._clock = clock
+        self._monotonic = clock.monotonic
         self._recorder = recorder
         self.encode = encode
         self._leaves_house = leaves_house
@@ -183,10 +184,11 @@ class Switchboard:
         """Deliver a message; say False where nobody is there (or no longer that incarnation): a dead letter."""
         with self._lock:
             cell = self._cells.get(to)
-            if cell is None or not cell.takes_messages or (epoch is not None and cell.epoch != epoch):
+            is_there = cell is not None and (cell.up or cell.takes_messages)
+            if cell is None or not is_there or (epoch is not None and cell.epoch != epoch):
                 self.dead_letters.bury(to, message)
                 return False
-            return self._put(cell, Post(message, self._clock.monotonic()), lane)
+            return self._put(cell, Post(message, self._monotonic()), lane)
 
     def ask(self, to: str, message: Any, future: Future[Any]) -> None:
         """Deliver a question from the edge of the house; its future always gets an answer or an error."""
@@ -314,7 +316,7 @@ class Switchboard:
             self._put(cell, Post(message, self._clock.monotonic()), Lane.ORDINARY)
 
     def _put(self, cell: Cell, post: Post, lane: Lane) -> bool:
-        if lane != Lane.SYSTEM and self.quarantine.takes(cell.name, lane, post.message):
+        if self.quarantine.is_used and lane != Lane.SYSTEM and self.quarantine.takes(cell.name, lane, post.message):
             refuse(post, f"{cell.name} was ended by such a message before: it is quarantined")
             return True
         if cell.mailbox.put(post, lane):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pykka
 
+from supervision.answer import Answer
 from supervision.clock import Clock
 from supervision.errors import SupervisionError, said_of
 from supervision.recorder import Encoder
@@ -97,6 +98,8 @@ class System:
         self.switchboard = switchboard
         self.encode: Encoder = switchboard.encode
         self.run = runtime.run
+        self.tell = switchboard.tell
+        """Says something to a name at once."""
         self.marker = marker
         self.excused = set(excused)
         self.abandoned = 0
@@ -217,10 +220,6 @@ class System:
 
     # -- for actors ----------------------------------------------------------------------------------------------
 
-    def tell(self, to: str, message: Any, lane: Lane = Lane.ORDINARY, *, epoch: int | None = None) -> bool:
-        """Say something to a name (or one incarnation of it) at once; say False where nobody is there."""
-        return self.switchboard.tell(to, message, lane, epoch=epoch)
-
     def after(self, delay_s: float, to: str, message: Any, epoch: int) -> None:
         """Say something to an incarnation later."""
         lane = Lane.SYSTEM if self._is_supervisor(to) else Lane.ORDINARY
@@ -235,7 +234,7 @@ class System:
             SupervisionError: an actor asked.
         """
         self.runtime.demand_edge()
-        future: pykka.Future[Any] = pykka.ThreadingFuture()
+        future = Answer()
         self.switchboard.ask(name, message, future)
         return self.runtime.wait(future, timeout_s)
 

@@ -29,6 +29,11 @@ class Tree:
         """Return the specification of a part; raise KeyError for a name that is not known."""
         return self._specs[name][0]
 
+    def find_spec(self, name: str) -> ChildSpec | None:
+        """Return the specification of a part; None for a name that is not known, or no more."""
+        found = self._specs.get(name)
+        return found[0] if found is not None else None
+
     def parent_of(self, name: str) -> str:
         """Return the supervisor of a part: empty for the root, and for a name that is not known any more."""
         return self._specs[name][1] if name in self._specs else ""
