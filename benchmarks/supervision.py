@@ -10,6 +10,7 @@ from typing import Any
 import pykka
 
 from benchmarks.common import arguments, below, compared, figure, say, spread
+from benchmarks.recovery import recovery
 from supervision import Actor, ChildSpec, RecordedClock, Supervisor, SupervisorSpec, Switchboard, System, Threads
 from tests.supervision.troupe import HandRecorder, encode
 
@@ -51,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--messages", type=int, default=100_000, help="messages told in one round")
     parser.add_argument("--asks", type=int, default=2_000, help="questions asked in one round")
     parser.add_argument("--children", type=int, default=2_000, help="dynamic children started and stopped")
+    parser.add_argument("--events", type=int, default=10_000, help="events since the snapshot of who crashes")
     parser.add_argument("--rounds", type=int, default=5, help="rounds, ours and theirs by turns")
     given = parser.parse_args(argv)
     sys.setswitchinterval(SWITCH_S)
@@ -60,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         *beside_pykka(system, theirs, messages=given.messages, asks=given.asks, rounds=given.rounds),
         beside_a_hog(system, asks=given.asks),
         *many_children(system, given.children, rounds=given.rounds),
+        recovery(events=given.events, rounds=given.rounds, folder=given.dir),
     ]
     theirs.stop()
     say(figures, as_json=given.json)
