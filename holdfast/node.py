@@ -122,7 +122,7 @@ class Node:
             self._journal, linger_s=settings.journal.linger_ms / 1000, on_failure=self._journal_failed
         )
         stack.callback(self._recorder.close)
-        runtime = Threads(RecordedClock(self._past.market_at))
+        runtime = Threads(RecordedClock(self._past.market_at), spares=("persistence", "gateways", "holdfast"))
         stack.callback(runtime.close)
         self._current = Current(parts)
         self._system = build_system(

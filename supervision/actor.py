@@ -13,7 +13,7 @@ import pykka
 
 from supervision.answer import Answer
 from supervision.cells import Outbox, Seat
-from supervision.errors import Crashed, Fenced, Ignore, Poisoned, said_of
+from supervision.errors import Crashed, Fenced, Ignore, Interrupted, Poisoned, said_of
 from supervision.mailbox import Mailbox, refuse, type_of
 from supervision.signals import Break, CrashReport, Down, Exit, Raise, Recorded, Stall, Stop, Wake
 
@@ -216,7 +216,7 @@ class Actor(pykka.Actor):
     def _fail(self, error: BaseException, *, kind: str) -> None:
         self.actor_stopped.set()
         self._outbox = None
-        if isinstance(error, Fenced):
+        if isinstance(error, Fenced | Interrupted):
             self._exit = Exit("killed", "fenced")
             return
         if isinstance(error, Ignore) and kind == "init":
