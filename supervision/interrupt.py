@@ -8,7 +8,6 @@ which is a hundred times as long as to look and to interrupt takes.
 
 import ctypes
 import sys
-import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -43,18 +42,17 @@ class Interrupter:
 
     def begin(self, actor: Actor) -> None:
         """Look at an actor that was left behind until its thread has ended, or for so many times."""
-        if hasattr(time, "pthread_getcpuclockid"):
-            self._look_later(actor, LOOKS_MAX, None)
+        self._look_later(actor, LOOKS_MAX, None)
 
     def _look_later(self, actor: Actor, looks: int, used: tuple[float, float] | None) -> None:
         if looks:
             self._runtime.after(LOOK_S, lambda: self._look(actor, looks, used))
 
     def _look(self, actor: Actor, looks: int, before: tuple[float, float] | None) -> None:
-        time.sleep(0.000_001)  # To wake up is to have the interpreter for oneself, for a switch interval.
+        self._runtime.wake_up()
         if (thread_id := self._thread_of(actor)) is None:
             return
-        used = time.monotonic(), time.clock_gettime(time.pthread_getcpuclockid(thread_id))
+        used = self._runtime.used_by(thread_id)
         is_busy = before is not None and used[1] - before[1] > BUSY_SHARE * (used[0] - before[0])
         if is_busy and self._is_open(actor, sys._current_frames().get(thread_id)):
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(Interrupted))

@@ -126,6 +126,16 @@ class Threads:
         frame = sys._current_frames().get(thread_id) if thread_id is not None else None
         return "".join(traceback.format_stack(frame)) if frame is not None else ""
 
+    def wake_up(self) -> None:
+        """Have the interpreter for oneself from now on, for a switch interval."""
+        time.sleep(0.000_001)
+
+    def used_by(self, thread_id: int) -> tuple[float, float]:
+        """Return the monotonic instant, and the seconds of a core that a living thread has used; none if unknown."""
+        if not hasattr(time, "pthread_getcpuclockid"):
+            return time.monotonic(), 0.0
+        return time.monotonic(), time.clock_gettime(time.pthread_getcpuclockid(thread_id))
+
     @property
     def interrupted(self) -> int:
         """Return how often a thread that was left behind was made to let go."""
