@@ -154,7 +154,7 @@ class Supervisor(Actor):
             self._report("child_terminated", reason, child)
         self.set_aside(child)
         if child.spec.significant and self._is_over_without(child):
-            self.end(Exit("shutdown", f"the significant child {child.name} has ended"))
+            self.end(Exit("shutdown", f"the significant child {child.name} has ended with {reason}"))
 
     def _timer_expired(self, what: Timer, name: str, epoch: int) -> None:
         child = self._find(name, epoch)
