@@ -15,12 +15,10 @@ from supervision.answer import Answer
 from supervision.cells import Outbox, Seat
 from supervision.errors import Crashed, Fenced, Ignore, Interrupted, Poisoned, said_of
 from supervision.mailbox import Mailbox, refuse, type_of
-from supervision.signals import Break, CrashReport, Down, Exit, Raise, Recorded, Stall, Stop, Wake
+from supervision.signals import STACK_CHARS_MAX, Break, CrashReport, Down, Exit, Raise, Recorded, Stall, Stop, Wake
 
 if TYPE_CHECKING:
     from supervision.system import System
-
-REPORT_CHARS_MAX = 8_000
 
 
 class Actor(pykka.Actor):
@@ -239,7 +237,7 @@ class Actor(pykka.Actor):
             epoch=self._epoch,
             reason=str(reason),
             message=_shown(in_hand) if in_hand is not None else "",
-            stack=stack[-REPORT_CHARS_MAX:],
+            stack=stack[-STACK_CHARS_MAX:],
             mailbox_depth=self._mailbox.depth(),
             mailbox_types=self._mailbox.first_types(),
             last_messages=tuple(map(type_of, before if in_hand is None else before[:-1])),

@@ -118,7 +118,7 @@ class Supervisor(Actor):
             self._child_stopped(child, reason)
         elif reason.kind == "poisoned" and self._ending is None:
             self._report("start_error", reason, child)
-            self.set_aside(child, StartFailed(child.name, reason), will_not_return=False)
+            self.set_aside(child, StartFailed(child.name, reason), forget=child.is_new, will_not_return=False)
         elif was == "starting":
             self._start_failed(child, reason)
         elif self._must_restart(child, reason):

@@ -1,6 +1,7 @@
 """What every actor stands on: one runtime, one switchboard, the journal's two ports, and the root of the tree."""
 
 import random
+import traceback
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -8,9 +9,10 @@ import pykka
 
 from supervision.answer import Answer
 from supervision.clock import Clock
-from supervision.errors import SupervisionError, said_of
+from supervision.errors import Ignore, SupervisionError, said_of
 from supervision.recorder import Encoder
 from supervision.signals import (
+    STACK_CHARS_MAX,
     CrashReport,
     Exit,
     Exited,
@@ -168,8 +170,11 @@ class System:
             self._actors[spec.name] = actor
             self.run(actor, dispatcher=spec.dispatcher, urgency=spec.urgency)
         except BaseException as error:  # noqa: BLE001  a constructor that raises is a failed start, and no more
-            reason = Exit("init", said_of(error))
+            is_idle = isinstance(error, Ignore)
+            reason = Exit("ignore", str(error)) if is_idle else Exit("init", said_of(error))
             self._actors.pop(spec.name, None)
+            if not is_idle:
+                self.report(self._never_lived(spec.name, seat.epoch, reason, error))
             self.switchboard.close(spec.name, seat.epoch, reason)
             self._tell_end(spec.name, seat.epoch, reason)
         return seat.epoch
@@ -264,6 +269,20 @@ class System:
         return self.tell(name, Raise(error), Lane.SYSTEM)
 
     # -- helpers -------------------------------------------------------------------------------------------------
+
+    def _never_lived(self, name: str, epoch: int, reason: Exit, error: BaseException) -> CrashReport:
+        return CrashReport(
+            name=name,
+            epoch=epoch,
+            reason=str(reason),
+            message="",
+            stack="".join(traceback.format_exception(error))[-STACK_CHARS_MAX:],
+            mailbox_depth=0,
+            mailbox_types=(),
+            last_messages=(),
+            uptime_s=0.0,
+            ancestors=self.tree.ancestors(name),
+        )
 
     def _is_supervisor(self, name: str) -> bool:
         actor = self._actors.get(name)

@@ -594,7 +594,8 @@ def test_a_broken_root_ends_the_node_with_70_and_the_answer_says_so(tmp_path: Pa
 
 def test_a_guard_that_gives_up_ends_the_node_with_70_at_once(tmp_path: Path) -> None:
     with running(tmp_path / "home", "--set", "supervision.guard.intensity=0") as node:
-        assert node.order("crash", actor="executor", reason="a test")["ok"]
+        with contextlib.suppress(NodeUnreachable):  # It may be gone before it has answered.
+            node.order("crash", actor="executor", reason="a test")
 
         assert node.end() == ExitCode.GAVE_UP
         (failed,) = journal_of(node.home, "NodeFailed")
