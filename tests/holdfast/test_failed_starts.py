@@ -60,7 +60,7 @@ def test_a_strategy_that_cannot_be_made_again_is_shown_for_each_try(
         "crash(Crashed",
     ]
     assert "it will not be made" in shown[0]["reason"]
-    assert shown[0]["ancestors"] == ["strategies", "trading", "root"]
+    assert list(shown[0]["ancestors"]) == ["strategies", "trading", "root"]
     with JournalReader(tmp_path / "home") as reader:
         told = [decode(each.kind, each.version, each.payload) for each in reader.read(kinds=["SupervisorReported"])]
     failed = [each for each in told if isinstance(each, SupervisorReported) and each.context == "start_error"]
