@@ -14,7 +14,7 @@ import pykka
 from supervision.answer import Answer
 from supervision.cells import Outbox, Seat
 from supervision.errors import Crashed, Fenced, Ignore, Interrupted, Poisoned, said_of
-from supervision.mailbox import Mailbox, refuse, type_of
+from supervision.mailbox import Mailbox, Sender, refuse, type_of
 from supervision.signals import STACK_CHARS_MAX, Break, CrashReport, Down, Exit, Raise, Recorded, Stall, Stop, Wake
 
 if TYPE_CHECKING:
@@ -65,6 +65,11 @@ class Actor(pykka.Actor):
     def epoch(self) -> int:
         """Return the number of this incarnation; later ones are greater."""
         return self._epoch
+
+    @property
+    def sender(self) -> Sender | None:
+        """Return which incarnation said the message in hand; None where no actor did, and of events, which tell."""
+        return getattr(self._mailbox.taken_out, "sender", None)
 
     def tell(self, to: str, message: Any) -> None:
         """Say something to a name, once this handler has returned."""
@@ -195,7 +200,7 @@ class Actor(pykka.Actor):
             if isinstance(error, Exception):
                 raise
             raise Crashed(f"{self.name} was ended by {said_of(error)}") from error
-        mailbox.busy_since = mailbox.in_hand = None
+        mailbox.busy_since = mailbox.in_hand = mailbox.taken_out = None
         return answer
 
     def _ends_at_once(self, stop: Stop) -> bool:

@@ -3,7 +3,7 @@
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from pykka import Future
 from pykka._envelope import Envelope
@@ -22,15 +22,29 @@ LANE_LIMITS = {Lane.SYSTEM: 10_000, Lane.CONTROL: 1_000, Lane.EVENTS: EVENTS_MAX
 """Messages that the lanes hold whose limit is no policy."""
 
 
+class Sender(NamedTuple):
+    """Which incarnation of whom said something."""
+
+    name: str
+    epoch: int
+
+
 class Post(Envelope[Any]):
     """A message on its way, and since when (monotonic seconds); one that many hear is one post."""
 
-    __slots__ = ("at",)
+    __slots__ = ("at", "sender")
 
-    def __init__(self, message: Any, at: float = 0.0, reply_to: Future[Any] | None = None) -> None:
+    def __init__(
+        self,
+        message: Any,
+        at: float = 0.0,
+        reply_to: Future[Any] | None = None,
+        sender: Sender | None = None,
+    ) -> None:
         self.message = message
         self.reply_to = reply_to
         self.at = at
+        self.sender = sender
 
 
 class TurnOver(BaseException):
@@ -59,12 +73,15 @@ class Mailbox:
         """While the ordinary lane holds less, its policy has nothing to say."""
         self._ordinary = OrdinaryLane(self._plain, spec, on_drop)
         self._on_quiet = on_quiet
+        self._on_drop = on_drop
         self._bell = Bell()
         self._turns: deque[Any] = deque(maxlen=0)
         """Where its reader queues for a turn with each message; nowhere while it has a thread of its own."""
         self._reader: Any = None
         self._is_shared = False
         self.has_turn = False
+        self.taken_out: Envelope[Any] | None = None
+        """What was taken out last and is in hand, or about to be."""
         self.in_hand: Any = None
         """The message that its reader is busy with, or was ended by."""
         self.busy_since: float | None = None
@@ -116,6 +133,10 @@ class Mailbox:
                     self._ordinary.taken(envelope)
                 self.high_water = max(self.high_water, depth)
                 self.taken += 1
+                if envelope.reply_to is not None and getattr(envelope.reply_to, "is_given_up", False):
+                    self._on_drop(envelope.message, "expired")
+                    return self.pop()
+                self.taken_out = envelope
                 return envelope
         return None
 

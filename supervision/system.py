@@ -235,13 +235,30 @@ class System:
 
         Raises:
             ActorDown: nobody of that name lives, or it went down before it answered.
-            pykka.Timeout: no answer in time; what was asked may still be done.
+            pykka.Timeout: no answer in time; what was asked is not begun any more, but may be in hand.
             SupervisionError: an actor asked.
         """
         self.runtime.demand_edge()
-        future = Answer()
-        self.switchboard.ask(name, message, future)
-        return self.runtime.wait(future, timeout_s)
+        answer = self.new_answer(name)
+        self.switchboard.ask(name, message, answer)
+        return self.wait(answer, timeout_s)
+
+    def new_answer(self, name: str) -> Answer:
+        """Return what an answer comes in; one that comes too late is a dead letter of the name that was asked."""
+        return Answer(lambda late: self.switchboard.dead_letters.bury(name, late, "late answer"))
+
+    def wait(self, answer: Answer, timeout_s: float) -> Any:
+        """Return an answer to the edge of the house; give up after so many seconds.
+
+        Raises:
+            pykka.Timeout: there was none.
+        """
+        try:
+            return self.runtime.wait(answer, timeout_s)
+        except pykka.Timeout:
+            if answer.give_up():
+                raise
+            return answer.get(timeout=0)
 
     def report(self, report: Report) -> None:
         """Pass on what supervisors and dying actors report; a listener that fails is counted and stops nobody."""
