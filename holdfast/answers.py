@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from holdfast import __version__, views
 from holdfast.admin.protocol import Request
 from holdfast.admin.responder import Responder
 from holdfast.crashes import crashes
+from holdfast.helpers import Helpers
 from holdfast.tail import tail
 from messages.node import (
     BreakerAsked,
@@ -51,15 +51,15 @@ class Answers:
         self._is_paper = is_paper
         self._durable_seq = durable_seq
         self._began = time.monotonic()
-        self._pool = ThreadPoolExecutor(max_workers=12, thread_name_prefix="admin")
+        self._helpers = Helpers("admin", count=12)
 
     def handle(self, request: Request, responder: Responder) -> None:
         """Take a request; the answer comes later."""
-        self._pool.submit(self._handle, request, responder)
+        self._helpers.submit(lambda: self._handle(request, responder))
 
     def close(self) -> None:
         """Take no more requests."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._helpers.close()
 
     def _handle(self, request: Request, responder: Responder) -> None:
         try:

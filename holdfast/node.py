@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -37,6 +36,7 @@ from holdfast.ground import (
     opening_of,
     run_job,
 )
+from holdfast.helpers import Helpers
 from holdfast.imports.saying import say_opening
 from holdfast.journal_tools import check_chain
 from holdfast.logs import NodeLog
@@ -132,7 +132,7 @@ class Node:
         )
         stack.callback(self._recorder.close)
         clock = FollowingClock(live.now_ms) if live is not None else RecordedClock(self._past.market_at)
-        runtime = Threads(clock)
+        runtime = Threads(clock, spares=("persistence", "gateways", "holdfast"))
         stack.callback(runtime.close)
         self._current = Current(parts)
         self._system = build_system(
@@ -171,11 +171,11 @@ class Node:
     # -- building ------------------------------------------------------------------------------------------------
 
     def _ports(self, parts: Parts, venue: Venue) -> Ports:
-        pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="fetch")
-        self._stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+        helpers = Helpers("fetch", count=4)
+        self._stack.callback(helpers.close)
 
         def fetch(job: Callable[[], Any], reply: Callable[[Any], None]) -> None:
-            pool.submit(run_job, job, reply)
+            helpers.submit(lambda: run_job(job, reply))
 
         machine = MachineWatch(self._home)
         return Ports(

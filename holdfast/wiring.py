@@ -2,13 +2,13 @@
 
     root (one_for_one)
     |- operations (one_for_one)            health, herald, archivist, operator: none of them can touch trading
-    `- trading (one_for_one)
-       |- guard (rest_for_one, permanent)  positions -> venue -> executor -> breaker
+    `- trading (one_for_one, transient, significant)
+       |- guard (rest_for_one, transient, significant)  positions -> venue -> executor -> breaker
        |- strategies (one_for_one, transient)
        `- market (one_for_one, transient)  sentiment, feed
 
-Market or strategies giving up leaves the guard alive and the node in reduce only.  The guard is started anew by
-trading, and trading by the root, each within its intensity; the root giving up ends the process.
+Market or strategies giving up leaves the guard alive and the node in reduce only.  The guard giving up ends trading,
+and that the root (`auto_shutdown`): the process ends.  What is transient is started anew only where it crashed itself.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ from holdfast.parts import Parts, Scorer, StrategyPart, audiences_of
 from holdfast.routes import role_of
 from persistence.snapshots import STATE_BYTES_MAX
 from supervision import Actor, Backoff, ChildSpec, MailboxSpec, Seat, Supervisor, SupervisorSpec, System
-from supervision.spec import Restart, Strategy
+from supervision.spec import AutoShutdown, Restart, Strategy
 
 TRADING = "trading"
 """The dispatcher of all that recorded data waits for."""
@@ -79,17 +79,19 @@ class Current:
 def tree(current: Current, ports: Ports) -> ChildSpec:
     """Return the root of the whole node."""
     settings = current.parts.settings
-    return _supervisor(
-        "root",
-        settings.supervision.root,
-        (_operations(current, ports, settings), _trading(current, ports, settings)),
-    )
+    return _root(settings, _operations(current, ports, settings), _trading(current, ports, settings))
 
 
 def trading_tree(current: Current, ports: Ports) -> ChildSpec:
     """Return the root of a node that nobody operates or looks on: a backtest."""
     settings = current.parts.settings
-    return _supervisor("root", settings.supervision.root, (_trading(current, ports, settings),))
+    return _root(settings, _trading(current, ports, settings))
+
+
+def _root(settings: Settings, *children: ChildSpec) -> ChildSpec:
+    return _supervisor(
+        "root", settings.supervision.root, children, restart="transient", auto_shutdown="any_significant"
+    )
 
 
 def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec:
@@ -147,10 +149,20 @@ def _trading(current: Current, ports: Ports, settings: Settings) -> ChildSpec:
         "trading",
         supervision.trading,
         (
-            _supervisor("guard", supervision.guard, _guard(current, ports), strategy="rest_for_one"),
+            _supervisor(
+                "guard",
+                supervision.guard,
+                _guard(current, ports),
+                strategy="rest_for_one",
+                restart="transient",
+                significant=True,
+            ),
             _supervisor("strategies", supervision.strategies, _strategies(current), restart="transient"),
             _supervisor("market", supervision.market, _market(current, ports), restart="transient"),
         ),
+        restart="transient",
+        significant=True,
+        auto_shutdown="any_significant",
     )
 
 
@@ -259,12 +271,21 @@ def _supervisor(
     *,
     strategy: Strategy = "one_for_one",
     restart: Restart = "permanent",
+    significant: bool = False,
+    auto_shutdown: AutoShutdown = "never",
 ) -> ChildSpec:
-    spec = SupervisorSpec(strategy=strategy, intensity=given.intensity, period_s=given.period_s, children=children)
+    spec = SupervisorSpec(
+        strategy=strategy,
+        intensity=given.intensity,
+        period_s=given.period_s,
+        auto_shutdown=auto_shutdown,
+        children=children,
+    )
     return ChildSpec(
         name=name,
         start=lambda system, seat: Supervisor(system, seat, spec=spec),
         restart=restart,
+        significant=significant,
         shutdown_s=None,
         start_timeout_s=300.0,
         supervises=spec,

@@ -46,6 +46,7 @@ CATCH_ALL = {
     "holdfast/admin/server.py": {"_serve_call"},
     "holdfast/admin/socket_file.py": {"_listen"},
     "holdfast/answers.py": {"_handle"},
+    "holdfast/helpers.py": {"_work"},
     "holdfast/cli/errors.py": {"guarded"},
     "holdfast/doors.py": {"_count", "take"},
     "holdfast/ground.py": {"run_job"},

@@ -592,6 +592,18 @@ def test_a_broken_root_ends_the_node_with_70_and_the_answer_says_so(tmp_path: Pa
         assert [each["exit_code"] for each in journal_of(node.home, "NodeFailed")] == [ExitCode.GAVE_UP]
 
 
+def test_a_guard_that_gives_up_ends_the_node_with_70_at_once(tmp_path: Path) -> None:
+    with running(tmp_path / "home", "--set", "supervision.guard.intensity=0") as node:
+        with contextlib.suppress(NodeUnreachable):  # It may be gone before it has answered.
+            node.order("crash", actor="executor", reason="a test")
+
+        assert node.end() == ExitCode.GAVE_UP
+        (failed,) = journal_of(node.home, "NodeFailed")
+        assert failed["exit_code"] == ExitCode.GAVE_UP
+        assert "executor ended with crash(" in failed["reason"]
+        assert [each["part"] for each in journal_of(node.home, "PartGaveUp")] == ["guard"]
+
+
 def test_an_interrupt_ends_a_node_in_order(tmp_path: Path) -> None:
     with running(tmp_path / "home") as node:
         assert node.end(signal.SIGINT) == ExitCode.OK
