@@ -142,6 +142,7 @@ class Node:
         commit = self._recorder.commit_here
         self._recorder.ask_for_turn = runtime.errand(commit, dispatcher=TRADING, urgency=urgency_of("journal"))
         self._acts = Acts(
+            system=self._system,
             current=self._current,
             log=self._log,
             pace=Pace(settings.feed.speed),
@@ -150,7 +151,6 @@ class Node:
             record=self._record,
             end=self._end,
         )
-        self._acts.system = self._system
         self._tree = tree(self._current, self._ports(parts, venue))
 
     # -- building ------------------------------------------------------------------------------------------------
