@@ -27,8 +27,9 @@ from supervision import Recorded
 class ExecutorMemory(StructMemory[Execution]):
     """Folds all that decides what becomes of orders."""
 
-    version = 3
-    """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized."""
+    version = 4
+    """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized; since 4,
+    an exit that was called off on its way is unwanted."""
 
     def __init__(self) -> None:
         super().__init__(Execution())

@@ -17,7 +17,7 @@ AGAIN_AFTER_TURNS = 400
 """Whoever waits for an answer, or for a part, looks again after one of these: no time passes while a market hurries."""
 
 
-class _Due(msgspec.Struct):
+class _Due(msgspec.Struct, frozen=True):
     """When something is to be done, in this life."""
 
     now_s: float = 0.0
@@ -49,9 +49,8 @@ class Console:
     @property
     def waits_for(self) -> list[str]:
         """Return what is not answered, and who is not up again."""
-        return [f"{each.command.command} {request_id}" for request_id, each in self._asked.items()] + [
-            *self._broken,
-        ]
+        asked = (f"{each.command.command} {request_id}" for request_id, each in self._asked.items())
+        return [*asked, *self._broken]
 
     def begin(self, node: StagedNode) -> None:
         """Go on with another life of the node."""

@@ -139,6 +139,7 @@ class Flattens:
         """Sequence of each flatten, by what its exits say is their cause."""
         self._exits: dict[tuple[str, Key], int] = {}
         """How many more exits of a position a flatten may cause."""
+        self._leaving: set[Key] = set()
         self._marks: dict[str, Decimal] = {}
         self._at: Instant = 0
 
@@ -148,6 +149,8 @@ class Flattens:
             case BarsClosed(at=at, bars=bars):
                 self._at = at
                 self._marks |= {bar.symbol: bar.close for bar in bars}
+                if self._owed:
+                    self._demand_begun(record)
             case OperatorCommanded(command="flatten") as command:
                 self._ordered[why_of(command)] = record.seq
                 held = [key for key, quantity in self._holdings.held.items() if quantity > 0]
@@ -155,13 +158,16 @@ class Flattens:
             case OperatorCommanded(command="cancel-all"):
                 # Whoever wants it flat must say so again.
                 self._owed.clear()
+                self._leaving.clear()
             case OrderFilled(fill=fill, strategy=strategy):
                 if self._holdings.held[strategy, fill.symbol] <= 0:
                     self._owed.pop((strategy, fill.symbol), None)
             case OrderIntended(terms=terms) if terms.leg == "entry":
                 self._allow((terms.strategy, terms.symbol), record)
-            case ExitOrdered(strategy=strategy, symbol=symbol, why=why) if why in self._ordered:
-                self._count(why, (strategy, symbol), record)
+            case ExitOrdered(strategy=strategy, symbol=symbol, why=why):
+                self._leaving.add((strategy, symbol))
+                if why in self._ordered:
+                    self._count(why, (strategy, symbol), record)
             case ExitEnded() as ended:
                 self._end((ended.strategy, ended.symbol), ended, record)
 
@@ -171,6 +177,12 @@ class Flattens:
             if self._at - owed.at > FLAT_WITHIN_MS:
                 held = self._holdings.held[key]
                 self._say("flattens", f"{held} of {key} is held in the end, ordered flat at {owed.seq}")
+
+    def _demand_begun(self, record: Recorded) -> None:
+        """The market waits for what an order leads to: when it goes on, what is to be left is being left."""
+        for key, owed in self._owed.items():
+            if key not in self._leaving and owed.seq <= record.seen:
+                self._say("flattens", f"{key} is not being left at {record.seq}, ordered flat at {owed.seq}")
 
     def _allow(self, key: Key, record: Recorded) -> None:
         """What an entry brings that crossed a flatten on its way is left by an exit of its own."""
@@ -184,8 +196,11 @@ class Flattens:
             self._say("flattens-once", f"{key} is to be left again at {record.seq} because of {why}")
 
     def _end(self, key: Key, ended: ExitEnded, record: Recorded) -> None:
+        if record.seen < self._holdings.changed_at(key):
+            return
+        self._leaving.discard(key)
         owed = self._owed.get(key)
-        if owed is None or record.seen < max(owed.seq, self._holdings.changed_at(key)):
+        if owed is None or record.seen < owed.seq:
             return
         is_late = record.at > owed.at + WISHED_FOR_MS
         if not is_late and self._is_sellable(key[1], ended.left):

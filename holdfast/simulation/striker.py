@@ -5,20 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from holdfast.simulation.console import Console
-from holdfast.simulation.faults import TURNS_MAX, Strike
+from holdfast.simulation.faults import COMMITS, PLACES_TO_DIE, TURNS_MAX, Strike
 from holdfast.staging import StagedNode
 from persistence.errors import JournalError
 from persistence.journal import Journal
 from supervision import Crashed
 
 Say = Callable[[str, str], None]
-COMMITS = ("journal.before_commit", "journal.after_commit")
-PLACES_TO_DIE = (
-    *COMMITS,
-    "journal.after_watermark",
-    "venue.before_book",
-    "venue.after_book",
-)
 IN_TIME_S = 15.0
 """What hangs no longer than this is not replaced."""
 OPERATOR_COMES_AFTER_S = 1.0

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from holdfast.config.settings import Intensity, Settings
-from holdfast.simulation.faults import TURNS_MAX, Strike
+from holdfast.simulation.faults import MOMENTS, PLACES_TO_DIE, TURNS_MAX, Strike
 
 Mood = Literal["away", "looking", "meddling"]
 MOODS: dict[Mood, float] = {"away": 0.5, "looking": 0.2, "meddling": 0.3}
@@ -17,6 +17,8 @@ MEDDLING = {"pause": 2.0, "halt": 2.0, "flatten": 3.0, "cancel-all": 2.0, "resta
 STOPPING = ("pause", "halt")
 VISITS_MIN, VISITS_MAX = 2, 6
 """In two hours."""
+DEADLY_SHARE = 0.2
+"""Of all commands: the node dies over it."""
 STOPPED_MINUTES_MAX = 8
 """So long a node stays paused or halted, in market time."""
 GIVING_UP_SHARE = 0.5
@@ -60,14 +62,34 @@ def draw_visits(seed: int, *, minutes: int, parts: Sequence[str], symbols: Seque
         minute = draw.randrange(max(1, int(minutes * BUSY_SHARE)))
         command = draw.choices(list(weights), list(weights.values()))[0]
         target = {"restart": draw.choice(parts), "flatten": draw.choice(["", *symbols])}.get(command, "")
+        if draw.random() < DEADLY_SHARE:
+            strikes.append(_death_of_the_clerk(draw, minute))
         strikes.append(_visit(draw, command, minute, target))
         if command in STOPPING:
-            strikes.append(_visit(draw, "resume", minute + draw.randint(1, STOPPED_MINUTES_MAX), ""))
+            strikes += _while_stopped(draw, minute)
     if mood == "looking" or draw.random() >= GIVING_UP_SHARE:
         return Visits(mood, tuple(strikes))
     tired = draw.choice([part for part in parts if part in ("feed", "sentiment") or part.startswith("strategy.")])
     strikes.append(_visit(draw, "give_up", draw.randrange(max(1, int(minutes * BUSY_SHARE))), tired))
     return Visits(mood, tuple(strikes), Intensity(intensity=draw.randint(1, 3), period_s=60.0))
+
+
+def _while_stopped(draw: Random, minute: int) -> list[Strike]:
+    """Have a stop remembered by a snapshot alone, its breaker begin anew, and the end of it."""
+    minutes = draw.randint(2, STOPPED_MINUTES_MAX)
+    return [
+        _visit(draw, "snapshot", minute + 1, ""),
+        _visit(draw, "restart", minute + minutes // 2, draw.choice(["breaker", "executor", "guard", "trading"])),
+        _visit(draw, "resume", minute + minutes, ""),
+    ]
+
+
+def _death_of_the_clerk(draw: Random, minute: int) -> Strike:
+    """Let the whole node die in one of the clerk's next turns."""
+    deadly = _visit(draw, "kill_within", minute, "operator")
+    return msgspec.structs.replace(
+        deadly, turns=len(PLACES_TO_DIE), moment=draw.choice(MOMENTS), times=draw.randint(1, 4)
+    )
 
 
 def _visit(draw: Random, act: str, minute: int, target: str) -> Strike:
