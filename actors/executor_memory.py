@@ -24,6 +24,11 @@ from messages.risk import OrderApproved, OrderDenied
 from supervision import Recorded
 
 
+def why_of(command: OperatorCommanded) -> str:
+    """Return what is told as the cause of all that an operator's command leads to."""
+    return f"{command.user}: {command.reason or command.command}"
+
+
 class ExecutorMemory(StructMemory[Execution]):
     """Folds all that decides what becomes of orders."""
 
@@ -89,7 +94,7 @@ class ExecutorMemory(StructMemory[Execution]):
 
     def _command(self, command: OperatorCommanded, record: Recorded) -> None:
         known = self.state
-        why = f"{command.user}: {command.reason or command.command}"
+        why = why_of(command)
         match command.command:
             case "flatten":
                 known.wish_flat(command.target, why, record.at + HOUR_MS, record.seq)

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
+from actors.executor_memory import why_of
 from domain.limits import Mode
 from domain.market import HOUR_MS, MINUTE_MS, Instant, Instrument
 from domain.money import ZERO, floor_to
@@ -212,8 +213,3 @@ class Flattens:
         instrument, mark = self._instruments[symbol], self._marks.get(symbol, ZERO)
         sellable = floor_to(max(quantity, ZERO), instrument.lot)
         return sellable > instrument.quantity_min and sellable * mark > 2 * instrument.notional_min
-
-
-def why_of(command: OperatorCommanded) -> str:
-    """Return what an exit says that an operator's command caused."""
-    return f"{command.user}: {command.reason or command.command}"
