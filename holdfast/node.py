@@ -29,12 +29,10 @@ from holdfast.cues import cue_from_environment
 from holdfast.exit_codes import ExitCode
 from holdfast.ground import (
     build_system,
-    demand_bars,
-    demand_same_market,
+    demand_fitting,
     first_events,
     look_back,
     open_venue,
-    opening_of,
     run_job,
 )
 from holdfast.imports.saying import say_opening
@@ -111,9 +109,7 @@ class Node:
         self._journal = Journal.open(home, cue=cue or _nothing)
         stack.callback(self._journal.close)
         self._past = look_back(home, self._journal.last_seq)
-        demand_bars(self._past, home)
-        demand_same_market(self._past, parts)
-        self._opening = opening_of(self._past, parts, home)
+        self._opening = demand_fitting(self._past, parts, home)
         self._log = NodeLog(settings.log, home)
         stack.callback(self._log.close)
         venue = open_venue(home, parts, self._opening, cue=cue)
