@@ -24,11 +24,17 @@ from messages.risk import OrderApproved, OrderDenied
 from supervision import Recorded
 
 
+def why_of(command: OperatorCommanded) -> str:
+    """Return what is told as the cause of all that an operator's command leads to."""
+    return f"{command.user}: {command.reason or command.command}"
+
+
 class ExecutorMemory(StructMemory[Execution]):
     """Folds all that decides what becomes of orders."""
 
-    version = 3
-    """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized."""
+    version = 4
+    """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized; since 4,
+    an exit that was called off on its way is unwanted."""
 
     def __init__(self) -> None:
         super().__init__(Execution())
@@ -90,7 +96,7 @@ class ExecutorMemory(StructMemory[Execution]):
 
     def _command(self, command: OperatorCommanded, record: Recorded) -> None:
         known = self.state
-        why = f"{command.user}: {command.reason or command.command}"
+        why = why_of(command)
         match command.command:
             case "flatten":
                 known.wish_flat(command.target, why, record.at + HOUR_MS, record.seq)

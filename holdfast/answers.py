@@ -68,14 +68,15 @@ class Answers:
             elif request.method == "tail":
                 tail(self._home, responder, **request.params)
             else:
-                responder(self._answer(request))
+                responder(self.answer(request))
         except (ActorDown, Timeout) as error:
             responder.refuse(f"{request.method}: {error or 'no answer in time'}; try again, or see `holdfast ctl tree`")
         except Exception as error:
             responder.refuse(f"{request.method} failed: {type(error).__name__}: {error}")
             raise
 
-    def _answer(self, request: Request) -> Any:
+    def answer(self, request: Request) -> Any:
+        """Return the answer to a question, in the thread that asks."""
         vitals = self._system.switchboard.vitals()
         match request.method:
             case "status":

@@ -22,6 +22,7 @@ from messages.codec import decode, encode
 from messages.imported import ImportedFile, StateImported
 from messages.market import BarsPassed, SourceOpened
 from messages.node import NodeStarted, OperatorCommanded, StateMarked
+from persistence.home import Home
 from persistence.journal import Journal
 from persistence.reader import JournalReader
 from persistence.writer import BATCH_MAX
@@ -83,6 +84,19 @@ def _market_in(reader: JournalReader) -> tuple[str, int] | None:
     return opened.description, opened.starts_at
 
 
+def look_at_home(home: Path) -> Past:
+    """Read the past of a home that nobody has opened; it may have none.
+
+    Raises:
+        JournalError: its journal cannot be read.
+    """
+    if not Home(home).database.exists():
+        return Past(0, 0, has_account=False, imported=(), failures=0, symbols=(), is_backtest=False)
+    with JournalReader(home) as reader:
+        last_seq, _ = reader.last()
+    return look_back(home, last_seq)
+
+
 def _imported_files(reader: JournalReader, opened_seq: int) -> tuple[ImportedFile, ...]:
     following = next(iter(reader.read(after=opened_seq, until=opened_seq + 1, kinds=["StateImported"])), None)
     if following is None:
@@ -128,8 +142,21 @@ def demand_same_market(past: Past, parts: Parts) -> None:
         raise ConfigurationError([Problem("feed.symbols", expected, f"none of {', '.join(missing)}", "the market")])
 
 
+def demand_fitting(past: Past, parts: Parts, home: Path, live: "LiveSide | None" = None) -> Opening | None:
+    """Refuse a home that does not go with its configuration; return what its account is opened with, if it is not open.
+
+    `live` is the real venue, if it is one.
+
+    Raises:
+        ConfigurationError: it says what does not fit, or what is wrong with a state that is to be taken over.
+    """
+    demand_bars(past, home)
+    demand_same_market(past, parts)
+    return opening_of(past, parts, home, live)
+
+
 def opening_of(past: Past, parts: Parts, home: Path, live: "LiveSide | None" = None) -> Opening | None:
-    """Return what the account is opened with; None where it is open.  `live` is the real venue, if it is one.
+    """Return what the account is opened with; None where it is open.
 
     Raises:
         ConfigurationError: there is a state to be taken over, and something is wrong with it.

@@ -28,12 +28,10 @@ from holdfast.cues import cue_from_environment
 from holdfast.exit_codes import ExitCode
 from holdfast.ground import (
     build_system,
-    demand_bars,
-    demand_same_market,
+    demand_fitting,
     first_events,
     look_back,
     open_venue,
-    opening_of,
     run_job,
 )
 from holdfast.helpers import Helpers
@@ -116,15 +114,13 @@ class Node:
         self._journal = Journal.open(home, cue=cue or _nothing)
         stack.callback(self._journal.close)
         self._past = look_back(home, self._journal.last_seq)
-        demand_bars(self._past, home)
         self._log = NodeLog(settings.log, home)
         stack.callback(self._log.close)
         live = None
         if parts is None:
             live = self._connect(settings)
             parts = live.parts(self._folder, self._past.market)
-        demand_same_market(self._past, parts)
-        self._opening = opening_of(self._past, parts, home, live)
+        self._opening = demand_fitting(self._past, parts, home, live)
         venue = live.venue if live is not None else open_venue(home, parts, self._opening, cue=cue)
         stack.callback(venue.close)
         self._recorder = JournalRecorder(
@@ -152,6 +148,7 @@ class Node:
         commit = self._recorder.commit_here
         self._recorder.ask_for_turn = runtime.errand(commit, dispatcher=TRADING, urgency=urgency_of("journal"))
         self._acts = Acts(
+            system=self._system,
             current=self._current,
             log=self._log,
             pace=Pace(settings.feed.speed),
@@ -160,7 +157,6 @@ class Node:
             record=self._record,
             end=self._end,
         )
-        self._acts.system = self._system
         self._tree = tree(self._current, self._ports(parts, venue))
 
     def _connect(self, settings: Settings) -> "LiveSide":

@@ -109,6 +109,18 @@ def gather(
     )
 
 
+def demand_strategies(settings: Settings, folder: Path) -> None:
+    """Refuse strategies and symbols that cannot be, as far as that is seen without a market.
+
+    Raises:
+        ConfigurationError: with everything that is wrong.
+    """
+    problems: list[Problem] = []
+    shape_of(settings, settings.feed.symbols, folder, problems)
+    if problems:
+        raise ConfigurationError(problems)
+
+
 def _limits(settings: Settings, symbols: tuple[str, ...], profile: VenueProfile) -> Limits:
     try:
         return limits_of(settings, symbols, profile)

@@ -19,12 +19,13 @@ from domain.venue import Venue
 from gateways.paper import PaperVenue
 from holdfast.ground import build_system, first_events, look_back, open_venue, opening_of, run_job
 from holdfast.imports.opening import Opening
+from holdfast.part_acts import PartActs
 from holdfast.parts import Parts
 from holdfast.recovery import draft_of
 from holdfast.reports import events_of
 from holdfast.wiring import Current, Ports, tree
 from messages.base import Event
-from messages.node import NodeStopped, OperatorCommanded
+from messages.node import NodeStopped
 from persistence.errors import JournalError
 from persistence.journal import Journal
 from supervision import Break, CrashReport, Exit, Lane, Recorded, Stage, StageRecorder, System
@@ -33,10 +34,6 @@ from supervision.system import Report
 
 WALL_MS = 1_700_000_000_000
 """Where the virtual wall clock begins."""
-
-
-def _act(command: OperatorCommanded) -> tuple[bool, str]:
-    return False, f"{command.command} has no meaning on a stage"
 
 
 def _without_stack(report: Report) -> list[Event]:
@@ -59,7 +56,7 @@ class StagedNode:
         seed: int,
         cue: Callable[[str], None] | None = None,
         log: Log = lambda level, event, **values: None,
-        act: Act = _act,
+        act: Act | None = None,
         folder: str = ".",
         pause_s: Callable[[Instant, Instant], float] = lambda at, following: 0.0,
         hear: Callable[[Sequence[Recorded]], None] = lambda records: None,
@@ -69,6 +66,7 @@ class StagedNode:
     ) -> None:
         """Open the home.
 
+        `act` does what commands order; given none, those that act on parts of the tree are done, and no others.
         `folder` is where the configuration's relative paths start; `hear` is told what is recorded, as it is, and
         `on_commit` once it is durable.  `around_venue` may put something between the desk and the venue; `opening`
         opens a new account with something else than the configuration says.
@@ -83,7 +81,6 @@ class StagedNode:
         """Why the journal could not be written, with which the process left."""
         self.home = home
         self._log = log
-        self._act = act
         self._folder = folder
         self._pause_s = pause_s
         self._hear = hear
@@ -102,6 +99,7 @@ class StagedNode:
         self.stage = Stage(seed=seed, recorder=recorder, wall_ms=WALL_MS, market_ms=self._past.market_at)
         self.system = self._build_system(seed, cue)
         self.switchboard = self.system.switchboard
+        self._act = act or PartActs(self.system)
         recorder.on_durable = self.switchboard.on_durable
         self._tree = tree(self.current, self._ports(around_venue(venue, self.stage)))
 
