@@ -15,6 +15,7 @@ COMMANDS = {
     "backtest": "Run a strategy over recorded bars, with the node's own actors.",
     "replay": "Rebuild the state from the journal alone, at any moment of it.",
     "why": "Tell what led to an order, and what became of it.",
+    "audit": "Hold a day's decisions against a re-run and a backtest, with scores and causes.",
     "simulate": "Let whole nodes live through faults drawn from seeds, and check what must hold.",
     "journal": "Look at the journal of this home, whether or not a node is running.",
     "config": "Check the configuration, or show what it comes to.",
