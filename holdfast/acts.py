@@ -15,6 +15,7 @@ from holdfast.config.view import public_view
 from holdfast.logs import NodeLog
 from holdfast.pace import Pace
 from holdfast.parts import StrategyPart, limits_of
+from holdfast.routes import AUDITOR
 from holdfast.secrets import scrub
 from holdfast.wiring import Current
 from messages.base import Event
@@ -131,7 +132,12 @@ class Acts:
     ) -> list[str]:
         touched = [f"strategy.{new.name}" for was, new in zip(before, after, strict=True) if was != new]
         touched += ["breaker"] if settings.risk != old.risk else []
-        return touched + (["health"] if settings.health != old.health else [])
+        touched += ["health"] if settings.health != old.health else []
+        is_schedule = (settings.audit, settings.feed.speed) != (old.audit, old.feed.speed)
+        return touched + ([AUDITOR] if is_schedule and AUDITOR in self._names() else [])
+
+    def _names(self) -> tuple[str, ...]:
+        return self.system.names() if self.system is not None else ()
 
     def _restart(self, name: str, reason: str) -> tuple[bool, str]:
         assert self.system is not None

@@ -23,6 +23,7 @@ from gateways.paper import PaperVenue
 from holdfast.acts import Acts
 from holdfast.admin.server import AdminServer
 from holdfast.answers import Answers
+from holdfast.audit.nightly import Nightly
 from holdfast.config.settings import Settings
 from holdfast.config.watch import ConfigWatcher, look_at
 from holdfast.cues import cue_from_environment
@@ -53,12 +54,7 @@ from messages.node import HoldingsAsked, NodeFailed, NodeStopped
 from persistence.errors import JournalDamaged
 from persistence.journal import Journal
 from persistence.opening import CHECKED_WHOLE_MAX
-from supervision import (
-    Exit,
-    RecordedClock,
-    Threads,
-    Timeout,
-)
+from supervision import Exit, RecordedClock, Threads, Timeout
 from supervision.system import Report
 
 LOOK_S = 0.5
@@ -163,6 +159,8 @@ class Node:
             pool.submit(run_job, job, reply)
 
         machine = MachineWatch(self._home)
+        audits = Nightly(self._home, lambda: self._current.parts.settings)
+        self._stack.callback(audits.close)
         return Ports(
             venue=venue,
             generation=self._journal.generation,
@@ -176,6 +174,7 @@ class Node:
             pause_s=self._acts.pace,
             at_end=lambda: self._end("end of data"),
             summary_after=self._summary_after,
+            audits=audits,
         )
 
     def _summary_after(self, at: Instant) -> Instant:

@@ -68,6 +68,12 @@ def audit_view(found: Audit) -> dict[str, Any]:
     return scrubbed
 
 
+def brief_of(found: Audit) -> str:
+    """Return the first differences as text."""
+    lines = [*_first_lines(found.replay, "re-run"), *_first_lines(found.backtest, "backtest")]
+    return "\n".join(line for line in lines if line)
+
+
 def _side_view(side: Side, name: str) -> dict[str, Any]:
     return {
         "decisions": _score_view(side.decisions),

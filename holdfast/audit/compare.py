@@ -3,6 +3,7 @@
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
 
@@ -81,8 +82,17 @@ class Audit(msgspec.Struct, frozen=True):
         }
 
 
-def audit(home: Path, day: str | None = None, *, data: Path | None = None, overrides: Sequence[str] = ()) -> Audit:
+def audit(
+    home: Path,
+    day: str | None = None,
+    *,
+    data: Path | None = None,
+    overrides: Sequence[str] = (),
+    folder: Path | None = None,
+) -> Audit:
     """Audit a day of a home's journal, its newest whole one if none is named; the home is only read.
+
+    The day is lived again in an empty `folder`, or in one that is gone afterwards.
 
     Raises:
         NoSuchDay: the journal has no bar of it.
@@ -94,8 +104,8 @@ def audit(home: Path, day: str | None = None, *, data: Path | None = None, overr
         chosen = choose_day(reader, day)
     check_chain(home, until=chosen.until, is_over=lambda: False)
     again = DayAgain(home, chosen, data=data, overrides=tuple(overrides))
-    with tempfile.TemporaryDirectory(prefix="holdfast-audit-") as folder:
-        lived = again.live(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="holdfast-audit-") if folder is None else nullcontext(folder) as place:
+        lived = again.live(Path(place))
         with (
             JournalReader(home) as journal,
             JournalReader(lived.rerun) as rerun,
