@@ -55,15 +55,17 @@ class Causes:
         deviations: Sequence[Deviation],
         *,
         began_equal: bool,
-        not_rerun: Collection[Any] = (),
+        strange: Collection[Any] = (),
     ) -> None:
-        """`not_rerun` is what the re-run has not decided like the journal, or besides it (`Item.said`)."""
+        """`strange` is what the re-run has not decided like the journal, or besides it, unexplained (`Item.said`)."""
         self._deviations = deviations
         self._began_equal = began_equal
-        self._not_rerun = not_rerun
+        self._strange_ones = strange
         self._used: dict[int, Difference] = {}
         """The first difference of each deviation, by its place."""
         self._by_symbol: dict[tuple[str, str], Difference] = {}
+        self._skipped_first: dict[str, Difference] = {}
+        """By strategy."""
         self._first: Difference | None = None
         self._first_unexplained: Difference | None = None
         self._count = 0
@@ -91,7 +93,7 @@ class Causes:
             near = self._newest(pair, ("operator", "restart"))
             return self._of_deviation(pair, near)
         if pair.journal is None and (skipped := self._skipped(pair.item)) is not None:
-            return self._of_deviation(pair, skipped)
+            return self._of_skipped(pair, skipped)
         if pair.journal is None or pair.other is None or not is_same_order(pair.journal, pair.other):
             return None
         bars = self._newest(pair, BARS, since=min(pair.journal.at, pair.other.at))
@@ -99,7 +101,7 @@ class Causes:
 
     def _strange(self, pair: Pair) -> Difference | None:
         """Find what the same inputs did not lead to either: no input is the cause of it."""
-        if not any(item is not None and item.said in self._not_rerun for item in (pair.journal, pair.other)):
+        if not any(item is not None and item.said in self._strange_ones for item in (pair.journal, pair.other)):
             return None
         if self._first_unexplained is not None:
             return self._follow(pair, self._first_unexplained)
@@ -143,6 +145,16 @@ class Causes:
             if each.cause == "restart" and each.strategy == item.strategy and each.at == item.at:
                 return place
         return None
+
+    def _of_skipped(self, pair: Pair, place: int) -> Difference | None:
+        """Name the first offer of a strategy that was skipped; later ones follow from it."""
+        strategy = pair.item.strategy
+        if strategy in self._skipped_first:
+            return self._follow(pair, self._skipped_first[strategy])
+        found = self._of_deviation(pair, place)
+        if found is not None:
+            self._skipped_first[strategy] = found
+        return found
 
     def _of_deviation(self, pair: Pair, place: int | None) -> Difference | None:
         if place is None:

@@ -202,8 +202,12 @@ def _flat(item: Item | None) -> dict[str, str]:
     flat: dict[str, str] = {}
     for key, value in (item.values() if item is not None else {}).items():
         entries = value.items() if isinstance(value, dict) else [(key, value)]
-        flat |= {inner: str(entry) for inner, entry in entries if inner not in QUIET and entry is not None}
+        flat |= {inner: _cell(entry) for inner, entry in entries if inner not in QUIET and entry is not None}
     return flat
+
+
+def _cell(entry: Any) -> str:
+    return " ".join(map(str, entry.values())) if isinstance(entry, dict) else str(entry)
 
 
 def _slip(slip: Slip) -> str:

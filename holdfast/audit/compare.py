@@ -132,14 +132,21 @@ def _compare(
         [*hands, *bar_deviations(journal, backtest, day, since=lived.since)], key=lambda each: (each.at, each.seq or 0)
     )
     down = [each for each in deviations if each.cause == "restart"]
-    said = {item.said for pair in replayed.pairs for item in (pair.journal, pair.other) if item is not None}
+    replay = _side(replayed, Causes(down, began_equal=before is None))
+    strange = {
+        item.said
+        for each in replay.differences
+        if each.cause == "unexplained"
+        for item in (each.pair.journal, each.pair.other)
+        if item is not None
+    }
     return Audit(
         day=day,
         source=lived.source,
         settings=settings,
         before=before,
-        replay=_side(replayed, Causes(down, began_equal=before is None)),
-        backtest=_side(tested, Causes(deviations, began_equal=before is None, not_rerun=said)),
+        replay=replay,
+        backtest=_side(tested, Causes(deviations, began_equal=before is None, strange=strange)),
         deviations=tuple(deviations),
     )
 

@@ -82,7 +82,7 @@ def _place(pair: Pair) -> tuple[int, int, int]:
     return min(item.at for item in both), ORDER.index(pair.item.group), both[0].seq
 
 
-ORDER = ("fill", "end", "trip", "proposal", "verdict", "exit", "order")
+ORDER = ("fill", "trip", "proposal", "verdict", "exit", "end", "order")
 """What comes of one instant, in the order of causes: its bars fill orders before anybody is asked."""
 
 
