@@ -1,5 +1,6 @@
 """Audits on schedule: each in a process of its own, one at a time, and only where days go by slowly enough."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -88,7 +89,7 @@ class Nightly:
         What is written in memory holds up nobody who waits for the disk.
         """
         if MEMORY.is_dir() and needed <= shutil.disk_usage(MEMORY).free // 4:
-            return Path(tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY))
+            return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=MEMORY))
         if needed + spare > shutil.disk_usage(self._home).free:
             return None
         folder = self._home / FOLDER
