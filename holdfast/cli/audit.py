@@ -28,10 +28,7 @@ def audit(
 ) -> int:
     """Hold a day's decisions against a re-run of the journal's inputs and a backtest of the bars as they are now.
 
-    Tells four scores, of decisions and of fills on either side: of all places (one strategy, symbol, side and market
-    time) at which either side decided something, the share at which both decided the same to the last digit, rounded
-    down. Differences are told with their cause: missing, late, revised or refused bar, slippage, staleness, operator,
-    restart, unexplained. 0: all is equal; 1: something is not; 64: the journal has no such day.
+    What a score is, and what the exit codes mean, is said in `NOTES` of `holdfast.cli.main`.
 
     Parameters
     ----------
