@@ -74,7 +74,8 @@ class Causes:
         """Say what a difference comes from."""
         self._count += 1
         found = self._direct(pair) or self._strange(pair) or self._following(pair) or self._given(pair)
-        difference = found or self._after(pair) or self._root(pair, "unexplained")
+        found = found or self._after(pair) or self._of_deviation(pair, self._newest(pair, lifting=True))
+        difference = found or self._root(pair, "unexplained")
         if difference.follows is None:
             self._first = self._first or difference
             if difference.cause == "unexplained":
@@ -128,13 +129,14 @@ class Causes:
             return None
         return Difference(self._count, pair, "unexplained", follows=0, slip=slip_of(pair))
 
-    def _newest(self, pair: Pair, causes: Collection[str] = (), *, since: int = 0) -> int | None:
+    def _newest(self, pair: Pair, causes: Collection[str] = (), *, since: int = 0, lifting: bool = False) -> int | None:
         """Return the place of the newest deviation before a pair that is about its symbol, of some causes only."""
         item = pair.item
         found = [
             place
             for place, each in enumerate(self._deviations)
             if since <= each.at <= item.at
+            and each.lifts is lifting
             and each.touches(symbol=item.symbol, strategy=item.strategy)
             and (not causes or each.cause in causes)
         ]

@@ -108,6 +108,7 @@ def _difference_view(found: Difference, name: str) -> dict[str, Any]:
 
 def _deviation_view(found: Deviation) -> dict[str, Any]:
     view: dict[str, Any] = msgspec.to_builtins(found)
+    del view["lifts"]
     return view
 
 

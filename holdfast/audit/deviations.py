@@ -61,6 +61,8 @@ class Deviation(msgspec.Struct, frozen=True):
     journal: dict[str, Any] | None = None
     source: dict[str, Any] | None = None
     """A bar as either side has it."""
+    lifts: bool = False
+    """It only ends what another one began."""
 
     def touches(self, *, symbol: str, strategy: str) -> bool:
         """Say whether it is about a symbol and a strategy, or about all of them."""
@@ -168,7 +170,8 @@ def _commands(journal: JournalReader, day: Day) -> Iterator[Deviation]:
             words = " ".join(word for word in (event.command, event.target) if word)
             detail = f"{words} by {event.user}" + (f": {event.reason}" if event.reason else "")
             symbol = event.target if event.command == "flatten" else ""
-            yield Deviation("restart" if event.user == OURS else "operator", seq, at, detail, symbol=symbol)
+            cause: Cause = "restart" if event.user == OURS else "operator"
+            yield Deviation(cause, seq, at, detail, symbol=symbol, lifts=event.command == "resume")
 
 
 def _settings(journal: JournalReader, day: Day) -> Iterator[Deviation]:
