@@ -16,6 +16,7 @@ from holdfast.logs import NodeLog
 from holdfast.pace import Pace
 from holdfast.part_acts import ANSWER_FIRST_S, PartActs
 from holdfast.parts import StrategyPart, limits_of
+from holdfast.routes import AUDITOR
 from holdfast.secrets import scrub
 from holdfast.wiring import Current
 from messages.base import Event
@@ -118,4 +119,6 @@ class Acts:
     ) -> list[str]:
         touched = [f"strategy.{new.name}" for was, new in zip(before, after, strict=True) if was != new]
         touched += ["breaker"] if settings.risk != old.risk else []
-        return touched + (["health"] if settings.health != old.health else [])
+        touched += ["health"] if settings.health != old.health else []
+        is_schedule = (settings.audit, settings.feed.speed) != (old.audit, old.feed.speed)
+        return touched + ([AUDITOR] if is_schedule and AUDITOR in self._system.names() else [])

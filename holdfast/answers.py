@@ -14,6 +14,7 @@ from domain.execution import Execution
 from holdfast import __version__, views
 from holdfast.admin.protocol import Request
 from holdfast.admin.responder import Responder
+from holdfast.audit.newest import NewestAudit
 from holdfast.crashes import crashes
 from holdfast.helpers import Helpers
 from holdfast.tail import tail
@@ -50,6 +51,7 @@ class Answers:
         self._symbols = symbols
         self._is_paper = is_paper
         self._durable_seq = durable_seq
+        self._newest_audit = NewestAudit(home)
         self._began = time.monotonic()
         self._helpers = Helpers("admin", count=12)
 
@@ -93,7 +95,8 @@ class Answers:
                 )
             case "performance":
                 lived = {"uptime_s": self._uptime_s(), "restarts": sum(each.restarts for each in vitals)}
-                return lived | msgspec.to_builtins(self._ask("positions", PerformanceAsked()))
+                told = lived | msgspec.to_builtins(self._ask("positions", PerformanceAsked()))
+                return told | {"audit": self._newest_audit()}
             case "crashes":
                 return crashes(self._home, request.params["n"])
             case "quarantine":

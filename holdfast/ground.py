@@ -16,7 +16,7 @@ from holdfast.parts import Parts, paper_settings
 from holdfast.rebuild import excuses, symbols_at
 from holdfast.recovery import JournalRecovery
 from holdfast.reports import events_of, halts_of
-from holdfast.routes import LEAVES_HOUSE, node_names, routes_for
+from holdfast.routes import AUDITOR, LEAVES_HOUSE, node_names, routes_for
 from messages.base import Event
 from messages.codec import decode, encode
 from messages.imported import ImportedFile, StateImported
@@ -236,7 +236,7 @@ def build_system(
         clock=runtime.clock,
         recorder=recorder,
         encode=encode,  # type: ignore[arg-type]
-        routes=routes_for(node_names(parts.shape)),
+        routes=routes_for((*node_names(parts.shape), AUDITOR)),
         leaves_house=LEAVES_HOUSE,
         last_seq=past.last_seq,
         last_epoch=boot * EPOCHS_PER_BOOT,

@@ -9,29 +9,27 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
 from actors.health import Machine
 from actors.positions import PositionsState
 from domain.market import TIMEFRAMES_MS, Instant
-from domain.venue import Venue
 from gateways.calendar import Calendar
 from gateways.machine import MachineWatch
 from holdfast.acts import Acts
 from holdfast.admin.server import AdminServer
 from holdfast.answers import Answers
+from holdfast.audit.nightly import Nightly
 from holdfast.config.settings import Settings
 from holdfast.config.watch import ConfigWatcher, look_at
 from holdfast.cues import cue_from_environment
 from holdfast.exit_codes import ExitCode
 from holdfast.ground import (
     build_system,
-    demand_fitting,
     first_events,
     look_back,
-    open_venue,
     run_job,
 )
 from holdfast.helpers import Helpers
@@ -39,8 +37,9 @@ from holdfast.imports.saying import say_opening
 from holdfast.journal_tools import check_chain
 from holdfast.logs import NodeLog
 from holdfast.notify import ServiceManager
+from holdfast.outside import Outside, open_live, open_paper
 from holdfast.pace import Pace
-from holdfast.parts import Parts, gather
+from holdfast.parts import gather
 from holdfast.recovery import JournalRecorder
 from holdfast.reports import line_of
 from holdfast.secrets import scrub
@@ -51,17 +50,8 @@ from messages.node import HoldingsAsked, NodeFailed, NodeStopped
 from persistence.errors import JournalDamaged
 from persistence.journal import Journal
 from persistence.opening import CHECKED_WHOLE_MAX
-from supervision import (
-    Exit,
-    FollowingClock,
-    RecordedClock,
-    Threads,
-    Timeout,
-)
+from supervision import Exit, Threads, Timeout
 from supervision.system import Report
-
-if TYPE_CHECKING:
-    from holdfast.live import LiveSide
 
 LOOK_S = 0.5
 """Between two looks of the main thread at configuration and progress."""
@@ -116,19 +106,18 @@ class Node:
         self._past = look_back(home, self._journal.last_seq)
         self._log = NodeLog(settings.log, home)
         stack.callback(self._log.close)
-        live = None
-        if parts is None:
-            live = self._connect(settings)
-            parts = live.parts(self._folder, self._past.market)
-        self._opening = demand_fitting(self._past, parts, home, live)
-        venue = live.venue if live is not None else open_venue(home, parts, self._opening, cue=cue)
-        stack.callback(venue.close)
+        outside = (
+            open_live(settings, home, self._past, folder=self._folder, log=self._log)
+            if parts is None
+            else open_paper(parts, home, self._past, cue=cue)
+        )
+        self._opening, parts = outside.opening, outside.parts
+        stack.callback(outside.venue.close)
         self._recorder = JournalRecorder(
             self._journal, linger_s=settings.journal.linger_ms / 1000, on_failure=self._journal_failed
         )
         stack.callback(self._recorder.close)
-        clock = FollowingClock(live.now_ms) if live is not None else RecordedClock(self._past.market_at)
-        runtime = Threads(clock, spares=("persistence", "gateways", "holdfast"))
+        runtime = Threads(outside.clock, spares=("persistence", "gateways", "holdfast"))
         stack.callback(runtime.close)
         self._current = Current(parts)
         self._system = build_system(
@@ -157,16 +146,11 @@ class Node:
             record=self._record,
             end=self._end,
         )
-        self._tree = tree(self._current, self._ports(parts, venue))
-
-    def _connect(self, settings: Settings) -> "LiveSide":
-        from holdfast.live import LiveSide  # Takes long to import, and a paper node needs none of it.
-
-        return LiveSide(settings, tell=lambda event, **values: self._log("warning", event, **values))
+        self._tree = tree(self._current, self._ports(outside))
 
     # -- building ------------------------------------------------------------------------------------------------
 
-    def _ports(self, parts: Parts, venue: Venue) -> Ports:
+    def _ports(self, outside: Outside) -> Ports:
         helpers = Helpers("fetch", count=4)
         self._stack.callback(helpers.close)
 
@@ -174,19 +158,22 @@ class Node:
             helpers.submit(lambda: run_job(job, reply))
 
         machine = MachineWatch(self._home)
+        audits = Nightly(self._home, lambda: self._current.parts.settings)
+        self._stack.callback(audits.close)
         return Ports(
-            venue=venue,
+            venue=outside.venue,
             generation=self._journal.generation,
             fetch=fetch,
-            fetch_headlines=lambda reply: fetch(parts.headlines.load, reply),
+            fetch_headlines=lambda reply: fetch(outside.parts.headlines.load, reply),
             keep_states=self._recorder.keep_states,
             durable_seq=lambda: self._recorder.durable_seq,
             machine=lambda: Machine(*machine()),
             log=self._log,
             act=self._acts,
-            pause_s=self._acts.pace if parts.settings.venue.kind == "paper" else _at_once,
+            pause_s=outside.pause_s(self._acts.pace),
             at_end=lambda: self._end("end of data"),
             summary_after=self._summary_after,
+            audits=audits,
         )
 
     def _summary_after(self, at: Instant) -> Instant:
@@ -355,11 +342,6 @@ class Node:
         sys.stderr.write(f"holdfast: the journal cannot be written: {error}\n")
         sys.stderr.flush()
         os._exit(int(ExitCode.IO_ERROR))
-
-
-def _at_once(at: Instant, following: Instant) -> float:
-    """Return no pause: a market that goes on has a pace of its own."""
-    return 0.0
 
 
 def _nothing(point: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from actors.auditor import Audits
 from actors.base import Log
 from actors.health import Machine
 from actors.operator import Act
@@ -63,13 +64,14 @@ class StagedNode:
         on_commit: Callable[[Sequence[Recorded]], None] = lambda records: None,
         around_venue: Callable[[PaperVenue, Stage], Venue] = _plain,
         opening: Opening | None = None,
+        audits: Audits | None = None,
     ) -> None:
         """Open the home.
 
         `act` does what commands order; given none, those that act on parts of the tree are done, and no others.
         `folder` is where the configuration's relative paths start; `hear` is told what is recorded, as it is, and
         `on_commit` once it is durable.  `around_venue` may put something between the desk and the venue; `opening`
-        opens a new account with something else than the configuration says.
+        opens a new account with something else than the configuration says; `audits` audits days on schedule.
         """
         self.current = Current(parts)
         self.reports: list[Report] = []
@@ -85,6 +87,7 @@ class StagedNode:
         self._pause_s = pause_s
         self._hear = hear
         self._on_commit = on_commit
+        self._audits = audits
         with ExitStack() as opened:
             self._journal = journal = opened.enter_context(closing(Journal.open(home, cue=cue or _nothing)))
             self._past = look_back(home, journal.last_seq)
@@ -240,6 +243,7 @@ class StagedNode:
             pause_s=self._pause_s,
             at_end=self._data_ended,
             summary_after=_next_midnight,
+            audits=self._audits,
         )
 
 

@@ -1,7 +1,7 @@
 """The system on one page: the tree of children with their restart policy.  `routes` says who hears what.
 
     root (one_for_one)
-    |- operations (one_for_one)            health, herald, archivist, operator: none of them can touch trading
+    |- operations (one_for_one)            health, herald, archivist, operator, auditor: none of them can touch trading
     `- trading (one_for_one, transient, significant)
        |- guard (rest_for_one, transient, significant)  positions -> venue -> executor -> breaker
        |- strategies (one_for_one, transient)
@@ -17,6 +17,7 @@ from typing import TypedDict
 import msgspec
 
 from actors.archivist import Archivist
+from actors.auditor import Auditor, Audits
 from actors.base import Log
 from actors.breaker import Breaker
 from actors.breaker_memory import BreakerMemory
@@ -36,7 +37,7 @@ from domain.venue import Venue
 from holdfast.config.settings import Intensity, Settings
 from holdfast.memories import remembering_names, strategy_memory
 from holdfast.parts import Parts, Scorer, StrategyPart, audiences_of
-from holdfast.routes import role_of
+from holdfast.routes import AUDITOR, role_of
 from persistence.snapshots import STATE_BYTES_MAX
 from supervision import Actor, Backoff, ChildSpec, MailboxSpec, Seat, Supervisor, SupervisorSpec, System
 from supervision.spec import AutoShutdown, Restart, Strategy
@@ -63,6 +64,8 @@ class Ports(msgspec.Struct, frozen=True):
     at_end: Callable[[], None]
     summary_after: Callable[[Instant], Instant]
     shortcut: MakesShortcut | None = None
+    audits: Audits | None = None
+    """Audits days on schedule; None where none are."""
 
 
 class Current:
@@ -130,7 +133,11 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
     def operator(system: System, seat: Seat) -> Operator:
         return Operator(system, seat, memory=OperatorMemory(), act=ports.act)
 
-    onlookers = {"health": health, "herald": herald, "archivist": archivist}
+    onlookers: dict[str, Callable[[System, Seat], Actor]] = {
+        "health": health,
+        "herald": herald,
+        "archivist": archivist,
+    }
     patience = _patience(settings)
     return _supervisor(
         "operations",
@@ -139,8 +146,22 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
             *(ChildSpec(name=name, start=start, hears_late=True, **patience) for name, start in onlookers.items()),
             # An operator's command waits until its clerk is back; what this one does is never begun by the next.
             ChildSpec(name="operator", start=operator, mailbox=MailboxSpec(retains=True), **patience),
+            *_auditor(current, ports, patience),
         ),
     )
+
+
+def _auditor(current: Current, ports: Ports, patience: "_Patience") -> tuple[ChildSpec, ...]:
+    """Return the auditor, where days are audited on schedule; what an audit has found waits until it is back."""
+    audits = ports.audits
+    if audits is None:
+        return ()
+
+    def start(system: System, seat: Seat) -> Auditor:
+        score_min = current.parts.settings.audit.score_min
+        return Auditor(system, seat, audits=audits, score_min=score_min, log=ports.log)
+
+    return (ChildSpec(name=AUDITOR, start=start, hears_late=True, mailbox=MailboxSpec(retains=True), **patience),)
 
 
 def _trading(current: Current, ports: Ports, settings: Settings) -> ChildSpec:

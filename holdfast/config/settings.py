@@ -181,6 +181,17 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """How long a message may wait before that is an alarm, and an actor be busy with one before systemd steps in."""
 
 
+class Audit(msgspec.Struct, frozen=True, kw_only=True):
+    """When days are audited beside the node, and what is said of it."""
+
+    at: Annotated[str, Cron(may_be_empty=True)] = "10 0 * * *"
+    """Never where empty."""
+    score_min: Annotated[Decimal, Number(at_least=0, at_most=100, unit="percent")] = Decimal(100)
+    """A score below it is a warning."""
+    limit_s: Seconds = 1_800.0
+    """An audit that takes longer is ended."""
+
+
 class Intensity(msgspec.Struct, frozen=True, kw_only=True):
     """How many restarts a supervisor makes within a period before it gives up."""
 
@@ -244,6 +255,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     risk: Risk = Risk()
     journal: Journal = Journal()
     health: Health = Health()
+    audit: Audit = Audit()
     supervision: Supervision = Supervision()
     admin: Admin = Admin()
     log: Log = Log()
