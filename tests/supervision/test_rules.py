@@ -24,7 +24,19 @@ from supervision.errors import Ignore
 from supervision.mailbox import Sender
 from supervision.requests import ChildUp, Done, Invalid, StartFailed
 from supervision.signals import Lane, Offender, Stop
-from tests.supervision.troupe import PATIENCE_S, RUNTIMES, House, Letter, Poke, Puppet, failing_at, lives, supervisor
+from tests.supervision.troupe import (
+    PATIENCE_S,
+    RUNTIMES,
+    HandRecorder,
+    House,
+    Letter,
+    Noted,
+    Poke,
+    Puppet,
+    failing_at,
+    lives,
+    supervisor,
+)
 
 on_all = pytest.mark.parametrize("runtime", RUNTIMES)
 on_threads = pytest.mark.parametrize("runtime", ["threads", "shared"])
@@ -318,6 +330,8 @@ def test_a_message_tells_which_incarnation_said_it_also_one_that_was_retained(ru
         senders.append((message.value, puppet.sender))
 
     def say(puppet: Puppet, message: Any) -> None:
+        if isinstance(message, Letter):
+            puppet.record(Noted())  # It is held until this is durable.
         puppet.tell("a", message)
 
     with House(runtime) as house:
@@ -332,6 +346,9 @@ def test_a_message_tells_which_incarnation_said_it_also_one_that_was_retained(ru
         house.until(lambda: house.count("started", "b") == 2)
         house.system.tell("b", Poke("after"))
         house.system.tell("b", Letter("held"))
+        if isinstance(house.recorder, HandRecorder):
+            house.until(lambda: bool(house.records))
+            house.switchboard.on_durable(house.records[-1].seq)
         house.until(lambda: len(senders) == 3)
         house.system.tell("a", Poke("edge"))
         house.until(lambda: len(senders) == 4)
