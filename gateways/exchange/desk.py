@@ -71,6 +71,10 @@ class Desk:
         volume = quantity / self._participation
         self._paper.show(at, [Bar(symbol, "tick", arrived_at, at, price, price, price, price, volume)])
 
+    def go_through(self, order: Order, price: Decimal, quantity: Decimal, *, at: Instant) -> None:
+        """Let the market go through an order's price, so that a quantity of it trades there."""
+        self.show(order.request.symbol, price, quantity / self._participation, [order], at=at)
+
     @property
     def shown_at(self) -> Instant:
         """Return the newest instant that was shown: orders that are submitted now arrive at it."""

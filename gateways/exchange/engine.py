@@ -210,7 +210,7 @@ class Engine:
         quantity = max(listing.instrument.lot, floor_to(order.remaining * share, listing.instrument.lot))
         at = self._next_instant()
         listing.take(Tick(order.request.symbol, at, price, quantity, buyer_is_maker=buys))
-        self._desk.offer(order.request.symbol, price, quantity, at=at, arrived_at=at)
+        self._desk.go_through(order, price, quantity, at=at)
 
     # -- after a death ---------------------------------------------------------------------------------------------
 

@@ -28,9 +28,7 @@ from tests.gateways.exchange.support import (
 FREE = Decimal(10_000)
 
 
-def raw(
-    exchange: Exchange, method: str, path: str, payload: str = "", key: str = "", body: str = ""
-) -> tuple[int, Any, Any]:
+def raw(exchange: Exchange, method: str, path: str, payload: str = "", body: str = "") -> tuple[int, Any, Any]:
     """Send a request as it is; return status, JSON and headers."""
     url = f"{exchange.rest_url}/api/v3/{path}{'?' + payload if payload else ''}"
     request = urllib.request.Request(url, method=method, data=body.encode() if body else None)
