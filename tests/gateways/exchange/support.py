@@ -29,6 +29,7 @@ def bot_for(exchange: Exchange, kind: str = "pro", **more: Any) -> Any:
     settings = ccxt_settings(exchange.rest_url, exchange.ws_url, exchange.api_key, exchange.secret)
     bot = ccxt_class(kind)(settings | {"enableRateLimit": False} | more)
     bot.number = str
+    bot.timeout_on_exit = 0
     bot.exceptions = bot.deep_extend(bot.exceptions, bot.exceptions["spot"])
     demand_loopback(bot.urls["api"])
     return bot
@@ -72,7 +73,7 @@ async def outcome_of(asked: Awaitable[Any]) -> str:
         answer = await asked
     except Exception as error:  # noqa: BLE001 - what it is, is what is asked
         return type(error).__name__
-    return "ok" if answer["id"] else "ok without id"
+    return "ok" if answer.get("id") else "ok without id"
 
 
 async def status_of(bot: Any, client_id: str) -> str:
