@@ -21,7 +21,16 @@ from messages.market import (
     RowRefused,
     SourceOpened,
 )
-from messages.node import AnswerOperator, CommandDone, OperatorCommanded, PartGaveUp, Perform, StateMarked
+from messages.node import (
+    AnswerOperator,
+    CommandDone,
+    OperatorCommanded,
+    PartGaveUp,
+    Perform,
+    Restored,
+    Salvaged,
+    StateMarked,
+)
 from messages.orders import (
     CancelIntended,
     CancelOrder,
@@ -44,6 +53,8 @@ from messages.sentiment import HeadlinesAvailable, HeadlineScored, HeadlinesUnav
 
 Kinds = tuple[type[Event], ...]
 
+MENDS: Kinds = (Restored, Salvaged)
+"""What begins a new generation of the journal, and halts the node."""
 ENDS: Kinds = (OrderFilled, OrderCanceled, OrderExpired, OrderRejected, OrderAbsent)
 
 HEARS: dict[str, Kinds] = {
@@ -89,6 +100,7 @@ HEARS: dict[str, Kinds] = {
         BreakerTripped,
         BreakerReset,
         OperatorCommanded,
+        *MENDS,
         PartGaveUp,
     ),
     "executor": (
@@ -105,6 +117,7 @@ HEARS: dict[str, Kinds] = {
         ExitOrdered,
         ExitEnded,
         OperatorCommanded,
+        *MENDS,
     ),
     "venue": (SourceOpened, BarsClosed),
     "positions": (

@@ -25,6 +25,8 @@ from messages.node import (
     NodeStopped,
     OperatorCommanded,
     PartGaveUp,
+    Restored,
+    Salvaged,
     StateHashed,
     StateMarked,
 )
@@ -90,6 +92,8 @@ EVENTS: tuple[type[Event], ...] = (
     ConfigurationChanged,
     OperatorCommanded,
     CommandDone,
+    Restored,
+    Salvaged,
     StateMarked,
     StateHashed,
     PartGaveUp,
