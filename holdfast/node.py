@@ -40,6 +40,7 @@ from holdfast.ground import (
 from holdfast.imports.saying import say_opening
 from holdfast.journal_tools import check_chain
 from holdfast.logs import NodeLog
+from holdfast.mending.lineage import open_strays, say_mended
 from holdfast.notify import ServiceManager
 from holdfast.pace import Pace
 from holdfast.parts import Parts, gather
@@ -51,7 +52,7 @@ from holdfast.wiring import TRADING, Current, Ports, tree, urgency_of
 from messages.base import Event
 from messages.node import HoldingsAsked, NodeFailed, NodeStopped
 from persistence.errors import JournalDamaged
-from persistence.journal import Journal
+from persistence.journal import Journal, nothing
 from persistence.opening import CHECKED_WHOLE_MAX
 from supervision import (
     Exit,
@@ -108,7 +109,7 @@ class Node:
         parts = gather(settings, folder=self._folder)
         cue = cue_from_environment()
         # The journal's lock comes first: a second node must not touch the venue.
-        self._journal = Journal.open(home, cue=cue or _nothing)
+        self._journal = Journal.open(home, cue=cue or nothing)
         stack.callback(self._journal.close)
         self._past = look_back(home, self._journal.last_seq)
         demand_bars(self._past, home)
@@ -176,6 +177,7 @@ class Node:
             pause_s=self._acts.pace,
             at_end=lambda: self._end("end of data"),
             summary_after=self._summary_after,
+            strays=open_strays(self._past.strays),
         )
 
     def _summary_after(self, at: Instant) -> Instant:
@@ -222,6 +224,7 @@ class Node:
         self._record(*events)
         self._log("info", "node.started", home=str(self._home), boot=self._journal.boot, **self._said_of_source())
         say_opening(self._log, self._opening, self._past.imported, self._current.parts.settings, self._home)
+        say_mended(self._log, self._past.mended, self._past.strays)
         self._opening = None  # It is in the journal, and may be large.
 
     def _said_of_source(self) -> dict[str, Any]:
@@ -237,6 +240,7 @@ class Node:
             symbols=tuple(self._current.parts.shape.instruments),
             is_paper=True,
             durable_seq=lambda: self._recorder.durable_seq,
+            strays=self._past.strays,
         )
         self._stack.callback(answers.close)
         server = AdminServer(
@@ -344,7 +348,3 @@ class Node:
         sys.stderr.write(f"holdfast: the journal cannot be written: {error}\n")
         sys.stderr.flush()
         os._exit(int(ExitCode.IO_ERROR))
-
-
-def _nothing(point: str) -> None:
-    """Do nothing at a cue."""

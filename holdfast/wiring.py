@@ -20,7 +20,7 @@ from actors.archivist import Archivist
 from actors.base import Log
 from actors.breaker import Breaker
 from actors.breaker_memory import BreakerMemory
-from actors.executor import Executor
+from actors.executor import NO_STRAYS, Executor
 from actors.executor_memory import ExecutorMemory
 from actors.feed import Feed, Fetch, MakesShortcut
 from actors.feed_memory import FeedMemory
@@ -63,6 +63,8 @@ class Ports(msgspec.Struct, frozen=True):
     at_end: Callable[[], None]
     summary_after: Callable[[Instant], Instant]
     shortcut: MakesShortcut | None = None
+    strays: Mapping[str, str] = NO_STRAYS
+    """Open orders at the venue that the journal does not know, with their symbols."""
 
 
 class Current:
@@ -171,6 +173,7 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             generation=ports.generation,
             profile=current.parts.profile,
             deadline_ms=DEADLINE_MS,
+            strays=ports.strays,
         )
 
     def breaker(system: System, seat: Seat) -> Breaker:

@@ -144,6 +144,18 @@ class Journal:
         except (apsw.Error, PeeweeException, OSError) as error:
             raise self._fail(error) from error
 
+    def drop_unsound_states(self) -> int:
+        """Drop the snapshots that are not what was written, and return how many: they are caches.
+
+        Raises:
+            JournalUnwritable: writing failed, now or before, or they cannot be read.
+        """
+        self._demand_writable()
+        try:
+            return snapshots.drop_unsound(self._database)
+        except (apsw.Error, PeeweeException, OSError, UnicodeDecodeError) as error:
+            raise self._fail(error) from error
+
     def begin_generation(self, generation: int, *, boot: int) -> None:
         """Make this a journal of another generation, which goes on counting its boots from `boot`.
 

@@ -24,6 +24,7 @@ REACH_MAX = 2**53
 """A sequence beyond this is none: the number itself is damaged."""
 
 _ONE = f"SELECT {COLUMNS} FROM events WHERE seq = ?"
+_NEWEST = f"SELECT {COLUMNS} FROM events ORDER BY seq DESC LIMIT 1"
 _BACKWARDS = "SELECT seq FROM events WHERE seq > ? AND seq < ? ORDER BY seq DESC"
 
 
@@ -60,9 +61,9 @@ class Remains:
     def beyond(self) -> Iterator[Row]:
         """Read what can be read behind the proven part, in sequence; none of it is proven."""
         end = self.kept.seq
-        front = list(self._forwards(end))
-        yield from front
-        end = front[-1][0] if front else end
+        for row in self._forwards(end):
+            yield row
+            end = row[0]
         back = self._reaches_back_to(end)
         for seq in range(end + 1, min(back or self.reach() + 1, end + GAP_MAX)):
             yield from self._one(seq)
@@ -79,6 +80,12 @@ class Remains:
             newest: int | None = self.connection.execute("SELECT max(seq) FROM events WHERE seq < ?", (REACH_MAX,)).get
             known.append(newest or 0)
         return max(known)
+
+    def newest(self) -> Row | None:
+        """Return the last record; None where there is none."""
+        with reading("the journal"):
+            found: Row | None = self.connection.execute(_NEWEST).fetchone()
+            return found
 
     def identity(self) -> Identity | None:
         """Return which journal it is; None where that cannot be read.

@@ -70,6 +70,15 @@ def unsound(connection: apsw.Connection) -> Iterator[tuple[str, int]]:
             yield actor, seq
 
 
+def drop_unsound(database: APSWDatabase) -> int:
+    """Drop the snapshots that are not what was written; return how many."""
+    connection: apsw.Connection = database.connection()
+    found = list(unsound(connection))
+    with database.atomic():
+        connection.executemany("DELETE FROM snapshots WHERE actor = ? AND seq = ?", found)
+    return len(found)
+
+
 def _row(actor: str, seq: int, chained: bytes, version: int, state: bytes) -> dict[str, object]:
     if len(state) > STATE_BYTES_MAX:
         raise DraftRefused(f"the state of {actor} must have at most {STATE_BYTES_MAX} bytes, had {len(state)}")

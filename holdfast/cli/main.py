@@ -16,7 +16,7 @@ COMMANDS = {
     "replay": "Rebuild the state from the journal alone, at any moment of it.",
     "why": "Tell what led to an order, and what became of it.",
     "simulate": "Let whole nodes live through faults drawn from seeds, and check what must hold.",
-    "journal": "Look at the journal of this home, whether or not a node is running.",
+    "journal": "Look at the journal of this home, back it up, mend it.",
     "config": "Check the configuration, or show what it comes to.",
     "import": "Show what a first start would take over from another program.",
     "version": "Say which version of Holdfast this is.",

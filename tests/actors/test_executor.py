@@ -479,7 +479,8 @@ def test_an_order_that_is_not_ours_is_told_to_the_health_watcher_and_nothing_els
     alone.tell(VenueReported(seen("somebody", "filled", a_fill("somebody"))))
     alone.tell(VenueAnswered(77, OrderNotFound("nobody")))
 
-    foreign = [("health", ForeignOrderSeen("somebody", "filled")), ("health", ForeignOrderSeen("nobody", "not seen"))]
+    filled = ForeignOrderSeen("somebody", "filled, 1 of it filled")
+    foreign = [("health", filled), ("health", ForeignOrderSeen("nobody", "not seen"))]
     assert alone.told == foreign
     assert alone.said == []
 
