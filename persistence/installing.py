@@ -62,18 +62,22 @@ def begin_staging(home: Home) -> Path:
     Raises:
         JournalUnwritable: it cannot be made.
     """
-    folder = _staging(home)
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700)
-    except OSError as error:
-        raise JournalUnwritable(f"expected to make the folder {folder}, found that {error}") from error
-    return folder
+    return _empty(_staging(home))
+
+
+def begin_copies(home: Home) -> Path:
+    """Return an empty folder, for its owner only, for copies that are only looked at.
+
+    Raises:
+        JournalUnwritable: it cannot be made.
+    """
+    return _empty(_copies(home))
 
 
 def abandon_staging(home: Home) -> None:
-    """Remove what was prepared and is not used."""
+    """Remove what was prepared or copied and is not used."""
     shutil.rmtree(_staging(home), ignore_errors=True)
+    shutil.rmtree(_copies(home), ignore_errors=True)
 
 
 def quarantine_name(home: Home, stamp: str) -> str:
@@ -157,6 +161,19 @@ def plans_of(home: Home) -> list[Plan]:
 
 def _staging(home: Home) -> Path:
     return home.folder / f"{home.mending.name}.new"
+
+
+def _copies(home: Home) -> Path:
+    return home.folder / f"{home.mending.name}.copy"
+
+
+def _empty(folder: Path) -> Path:
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise JournalUnwritable(f"expected to make the folder {folder}, found that {error}") from error
+    return folder
 
 
 def _read(home: Home) -> Plan:

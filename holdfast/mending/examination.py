@@ -9,8 +9,11 @@ import msgspec
 from domain.order import generation_of
 from holdfast.mending.progress import Progress
 from persistence.chain import Row
+from persistence.connection import unwritable
 from persistence.errors import JournalDamaged
 from persistence.home import Home
+from persistence.installing import begin_copies
+from persistence.mended_copy import mended_copies
 from persistence.records import Record
 from persistence.remains import Remains
 from persistence.verify import Verification
@@ -61,29 +64,49 @@ def examine(home: Home, found: Verification, *, progress: Progress) -> Examinati
     """
     if not home.database.exists():
         raise _hopeless(home, f"there is no {home.database.name}")
-    with Remains(home.folder) as remains:
+    first = found.findings[0]
+    reason, why_not = f"{first.place}: {first.sentence}", ""
+    for source in _sources(home):
+        try:
+            return _look_at(source, reason, progress)
+        except JournalDamaged as error:
+            why_not = why_not or str(error)
+    raise _hopeless(home, why_not)
+
+
+def _sources(home: Home) -> Iterator[Path]:
+    """Give the home, and then copies of it in which more can be read."""
+    yield home.folder
+    try:
+        yield from mended_copies(home, begin_copies(home))
+    except OSError as error:
+        raise unwritable(str(home.folder), error) from error
+
+
+def _look_at(source: Path, reason: str, progress: Progress) -> Examination:
+    with Remains(source) as remains:
         traces = _Traces()
         for rows in remains.proven():
             traces.take(rows)
-            progress.show("reading", remains.kept.seq, found.last_seq)
+            progress.show("reading", remains.kept.seq, 0)
         kept, identity, readable = remains.kept, remains.identity(), 0
+        if kept == START:
+            raise JournalDamaged("its first record cannot be proven")
         has_account = traces.has_account
         for row in remains.beyond():
             readable += 1
             traces.take([row])
         reach = remains.reach()
-    if kept == START:
-        raise _hopeless(home, "its first record cannot be proven")
-    if not has_account and (readable or reach > kept.seq):
-        raise _hopeless(home, f"it breaks at sequence {kept.seq + 1}, before the account was opened")
-    first = found.findings[0]
+    is_short = reach > kept.seq
+    if is_short and not has_account:
+        raise JournalDamaged(f"it breaks at sequence {kept.seq + 1}, before the account was opened")
     return Examination(
-        source=home.folder,
+        source=source,
         kept=kept,
-        lost_from=kept.seq + 1 if reach > kept.seq else 0,
-        lost_to=reach if reach > kept.seq else 0,
+        lost_from=kept.seq + 1 if is_short else 0,
+        lost_to=reach if is_short else 0,
         readable_beyond=readable,
-        reason=f"{first.place}: {first.sentence}",
+        reason=reason,
         boot=identity.boot if identity is not None else traces.boot,
         generations=frozenset({identity.generation} if identity is not None else traces.generations),
     )
@@ -120,7 +143,7 @@ class _Traces:
     def _look_into(self, payload: Any) -> None:
         try:
             values = msgspec.json.decode(payload, type=_Told)
-        except (msgspec.DecodeError, TypeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
             return
         self.boot = max(self.boot, values.boot)
         made_in = generation_of(values.terms.client_id)
@@ -156,7 +179,7 @@ def _plain(row: Row) -> Iterator[tuple[str, Any]]:
             try:
                 msgspec.json.decode(value)
                 yield name, msgspec.Raw(value)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 yield "payload_hex", value.hex()
         else:
             yield name, value.hex() if isinstance(value, bytes) else value
