@@ -75,9 +75,11 @@ def begin_copies(home: Home) -> Path:
 
 
 def abandon_staging(home: Home) -> None:
-    """Remove what was prepared or copied and is not used."""
+    """Remove what was prepared or copied and is not used, and what an exchange that was finished has left."""
     shutil.rmtree(_staging(home), ignore_errors=True)
     shutil.rmtree(_copies(home), ignore_errors=True)
+    if not is_under_way(home):
+        shutil.rmtree(home.mending, ignore_errors=True)
 
 
 def quarantine_name(home: Home, stamp: str) -> str:

@@ -4,7 +4,7 @@ import apsw
 
 from persistence.chain import GENESIS, Row, check_rows
 from persistence.connection import reading
-from persistence.errors import JournalDamaged
+from persistence.errors import JournalDamaged, JournalError, JournalUnwritable
 from persistence.records import COLUMNS
 from persistence.watermark import START, Mark
 
@@ -31,9 +31,7 @@ def rows_after(connection: apsw.Connection, seq: int, *, until: int = END) -> li
     return rows
 
 
-def readable_after(
-    connection: apsw.Connection, seq: int, *, until: int = END
-) -> tuple[list[Row], JournalDamaged | None]:
+def readable_after(connection: apsw.Connection, seq: int, *, until: int = END) -> tuple[list[Row], JournalError | None]:
     """Return the rows that come next, at most a chunk of them, as far as they can be read; and why no further."""
     rows: list[Row] = []
     try:
@@ -44,6 +42,8 @@ def readable_after(
         damage = JournalDamaged(f"the record of sequence {broken} cannot be read: {error}", sequence=broken)
         damage.__cause__ = error
         return rows, damage
+    except JournalUnwritable as error:  # The disk itself does not give it.
+        return rows, error
     return rows, None
 
 

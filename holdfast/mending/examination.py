@@ -1,6 +1,7 @@
 """What a salvage of a damaged journal would keep, and what it would lose."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,7 +14,7 @@ from persistence.connection import unwritable
 from persistence.errors import JournalDamaged
 from persistence.home import Home
 from persistence.installing import begin_copies
-from persistence.mended_copy import mended_copies
+from persistence.mended_copy import has_log, mended_copies
 from persistence.records import Record
 from persistence.remains import Remains
 from persistence.verify import Verification
@@ -66,19 +67,26 @@ def examine(home: Home, found: Verification, *, progress: Progress) -> Examinati
         raise _hopeless(home, f"there is no {home.database.name}")
     first = found.findings[0]
     reason, why_not = f"{first.place}: {first.sentence}", ""
-    for source in _sources(home):
-        try:
-            return _look_at(source, reason, progress)
-        except JournalDamaged as error:
-            why_not = why_not or str(error)
-    raise _hopeless(home, why_not)
-
-
-def _sources(home: Home) -> Iterator[Path]:
-    """Give the home, and then copies of it in which more can be read."""
-    yield home.folder
+    best: Examination | None = None
     try:
-        yield from mended_copies(home, begin_copies(home))
+        best = _look_at(home.folder, reason, progress)
+    except JournalDamaged as error:
+        why_not = str(error)
+    if best is None or (best.lost_from and has_log(home)):
+        for found_in_copy in _look_at_copies(home, reason, progress):
+            if best is None or found_in_copy.kept.seq > best.kept.seq:
+                best = found_in_copy
+    if best is None:
+        raise _hopeless(home, why_not)
+    return best
+
+
+def _look_at_copies(home: Home, reason: str, progress: Progress) -> Iterator[Examination]:
+    """Look at copies that are patched so that more of them can be read."""
+    try:
+        for copy in mended_copies(home, begin_copies(home)):
+            with suppress(JournalDamaged):
+                yield _look_at(copy, reason, progress)
     except OSError as error:
         raise unwritable(str(home.folder), error) from error
 

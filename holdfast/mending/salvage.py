@@ -7,7 +7,7 @@ whose caches alone are damaged (snapshots, tables for people) is mended where it
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from gateways.errors import SourceBroken
 from holdfast.mending.books import find_strays
@@ -17,7 +17,7 @@ from holdfast.mending.manifest import hash_of
 from holdfast.mending.progress import Progress
 from holdfast.mending.who import Mender, draft_after, this_mender
 from messages.node import Salvaged
-from persistence.errors import JournalDamaged, JournalError
+from persistence.errors import JournalDamaged, JournalUnwritable
 from persistence.home import Home, Lock
 from persistence.installing import (
     JOURNAL_FILES,
@@ -33,8 +33,9 @@ from persistence.installing import (
 from persistence.journal import Journal
 from persistence.remains import Remains
 from persistence.successor import write_successor
-from persistence.verify import Verification, verify
+from persistence.verify import Finding, Verification, verify
 
+_Done = TypeVar("_Done")
 BEYOND = "beyond.jsonl"
 Cue = Callable[[str], None]
 
@@ -58,16 +59,29 @@ def salvage(home: Path, *, only_plan: bool, progress: Progress, cue: Cue) -> dic
     place = Home(home)
     if not place.folder.is_dir():
         verify(home)  # Says that there is none.
-    lock = Lock(place.lock)
+    wish = _Wish(place, this_mender(), progress, cue)
     try:
-        return _salvage(_Wish(place, this_mender(), progress, cue), only_plan=only_plan)
+        found = _with_lock(wish, lambda: _look(wish, only_plan=only_plan))
+        if isinstance(found, dict):
+            return found
+        if _is_about_caches(found) and (mended := _mend_caches(wish, found, only_plan=only_plan)) is not None:
+            return mended
+        return _with_lock(wish, lambda: _salvage(wish, only_plan=only_plan))
     finally:
-        abandon_staging(place)
         progress.clear()
+
+
+def _with_lock(wish: _Wish, work: Callable[[], _Done]) -> _Done:
+    lock = Lock(wish.home.lock)
+    try:
+        return work()
+    finally:
+        abandon_staging(wish.home)
         lock.release()
 
 
-def _salvage(wish: _Wish, *, only_plan: bool) -> dict[str, Any]:
+def _look(wish: _Wish, *, only_plan: bool) -> dict[str, Any] | Verification:
+    """Finish what was begun before, or see what is damaged; return what there is to say, or what was found."""
     home = wish.home
     if only_plan and is_under_way(home):
         return {"outcome": "unfinished", "would": f"finish what was begun in {home.mending}"}
@@ -75,11 +89,19 @@ def _salvage(wish: _Wish, *, only_plan: bool) -> dict[str, Any]:
     if finished is not None:
         return _told(home, finished) | {"outcome": "finished"}
     wish.progress.show("checking the journal", 0, 0)
-    found = verify(home.folder)
+    found = _verify(home)
+    return _sound(found) if found.is_sound else found
+
+
+def _sound(found: Verification) -> dict[str, Any]:
+    return {"outcome": "sound", "seq": found.last_seq, "hash": found.last_hash.hex()}
+
+
+def _salvage(wish: _Wish, *, only_plan: bool) -> dict[str, Any]:
+    home = wish.home
+    found = _verify(home)
     if found.is_sound:
-        return {"outcome": "sound", "seq": found.last_seq, "hash": found.last_hash.hex()}
-    if _is_about_caches(found) and (mended := _mend_caches(wish, found, only_plan=only_plan)) is not None:
-        return mended
+        return _sound(found)
     examined = examine(home, found, progress=wish.progress)
     if only_plan:
         return {"outcome": "damaged", **examined.view(), "would": examined.would()}
@@ -88,6 +110,16 @@ def _salvage(wish: _Wish, *, only_plan: bool) -> dict[str, Any]:
     done = finish(home, cue=wish.cue)
     assert done is not None
     return _told(home, done)
+
+
+def _verify(home: Home) -> Verification:
+    try:
+        return verify(home.folder)
+    except JournalUnwritable as error:
+        if not home.database.exists():
+            raise
+        # A disk that gives only part of a file back: what it gives is still worth having.
+        return Verification(0, 0, b"", (Finding("file", str(error)),))
 
 
 def _is_about_caches(found: Verification) -> bool:
@@ -107,7 +139,7 @@ def _mend_caches(wish: _Wish, found: Verification, *, only_plan: bool) -> dict[s
             **told,
             "would": "drop unsound snapshots and make the tables anew; no event is lost",
         }
-    with suppress(JournalError):
+    with suppress(JournalDamaged, JournalUnwritable):
         with closing(Journal.open(wish.home.folder, cue=wish.cue)) as journal:
             dropped = journal.drop_unsound_states()
             journal.rebuild_projections()
