@@ -39,6 +39,14 @@ class Manifest(msgspec.Struct, frozen=True):
     market_at: int
     version: str
     files: dict[str, Copied]
+    checksum: str = ""
+    """BLAKE2b-256 of all the rest."""
+
+    def sealed(self) -> "Manifest":
+        """Return it with its checksum."""
+        bare = msgspec.structs.replace(self, checksum="")
+        digest = hashlib.blake2b(msgspec.json.encode(bare), digest_size=32)
+        return msgspec.structs.replace(self, checksum=digest.hexdigest())
 
 
 class _Begun(msgspec.Struct, frozen=True):
