@@ -156,7 +156,7 @@ def plans_of(home: Home) -> list[Plan]:
     for file in sorted(home.quarantine.glob("*/*.json")) if home.quarantine.is_dir() else ():
         try:
             found.append(msgspec.json.decode(file.read_bytes(), type=Plan))
-        except (msgspec.DecodeError, OSError):  # Somebody else's file.
+        except (msgspec.DecodeError, UnicodeDecodeError, OSError):  # Somebody else's file.
             continue
     return found
 
@@ -182,7 +182,7 @@ def _read(home: Home) -> Plan:
     file = home.mending / PLAN
     try:
         return msgspec.json.decode(file.read_bytes(), type=Plan)
-    except (msgspec.DecodeError, OSError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
         raise JournalDamaged(f"expected the plan of an exchange in {file}, found that {error}") from error
 
 

@@ -66,10 +66,12 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     except (FileNotFoundError, NotADirectoryError):
         raise JournalMissing(f"expected the folder of a backup with a {MANIFEST} in it, found {folder}") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise JournalDamaged(
             f"expected what a backup says of itself in {folder / MANIFEST}, found that {error}"
         ) from error
+    if manifest != manifest.sealed():
+        raise JournalDamaged(f"expected {folder / MANIFEST} as it was written, found that its checksum is another's")
     if manifest.format != FORMAT:
         raise JournalDamaged(f"expected a backup of format {FORMAT} in {folder}, found {manifest.format}")
     return manifest
@@ -90,7 +92,7 @@ def demand_files(folder: Path, manifest: Manifest) -> None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write down, durably, what a backup is."""
-    _append(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+    _append(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest.sealed()), indent=2) + b"\n")
 
 
 def copied(path: Path) -> Copied:
@@ -122,7 +124,7 @@ def generations_begun(folder: Path) -> set[int]:
     for line in lines:
         try:
             found.add(msgspec.json.decode(line, type=_Begun).generation)
-        except msgspec.DecodeError:  # Cut short by a death: that generation was never begun.
+        except (msgspec.DecodeError, UnicodeDecodeError):  # Cut short by a death: that generation was never begun.
             continue
     return found
 

@@ -53,9 +53,9 @@ def parts() -> Parts:
     return msgspec.structs.replace(gather(settings, folder=ROOT), source=SampleMarket(days=2))
 
 
-def live(home: Path, events: int, *, seed: int = 1) -> Path:
+def live(home: Path, events: int, *, seed: int = 1, folder: str = ".") -> Path:
     """Let a node live in a home for so many events, and die."""
-    with StagedNode(parts(), home, seed=seed) as node:
+    with StagedNode(parts(), home, seed=seed, folder=folder) as node:
         wanted = node.last_seq + events
         node.run(lambda: node.last_seq >= wanted)
         node.commit()
