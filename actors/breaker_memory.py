@@ -193,7 +193,7 @@ class BreakerMemory(StructMemory[BreakerState]):
             case PartGaveUp(part=part, reason=reason):
                 state.reduced = f"{part} gave up: {reason}"
             case Restored(source=source, last_sequence=last):
-                state.halted = f"restored from {source}: what happened after sequence {last} is not known here"
+                state.halted = f"restored up to sequence {last}: what came after it is not known here (backup {source})"
             case Salvaged(kept=kept, reason=reason):
                 state.halted = f"salvaged up to sequence {kept}: {reason}"
 

@@ -257,7 +257,7 @@ def test_a_restored_node_comes_up_halted_knows_all_up_to_the_backup_and_goes_on_
     with StagedNode(parts(), home, seed=4) as node:
         node.run(lambda: node.last_seq >= seq + 150)
         assert breaker_of(node).mode == "halted"
-        assert f"what happened after sequence {seq} is not known here" in breaker_of(node).halted
+        assert f"restored up to sequence {seq}: what came after it is not known" in breaker_of(node).halted
         resume(node)
         node.run(lambda: node.last_seq >= seq + 900)
         assert breaker_of(node).mode == "active"
