@@ -192,9 +192,10 @@ class Rebuilt:
             if record.kind == BARS and record.seq not in self._excused:
                 event = decode(BARS, record.version, record.payload)
                 assert isinstance(event, BarsClosed)
-                run.append((event.at, event.bars))
-                self.seq, self.at, self.hash = record.seq, record.at, record.hash
-                continue
+                if event.at == record.at:
+                    run.append((event.at, event.bars))
+                    self.seq, self.at, self.hash = record.seq, record.at, record.hash
+                    continue
             if run:
                 self._takers.take(run)
                 run.clear()

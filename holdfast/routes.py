@@ -135,6 +135,7 @@ HEARS: dict[str, Kinds] = {
     "operator": (OperatorCommanded, CommandDone),
     "archivist": (EquityMarked,),
     "health": (EquityMarked,),
+    "auditor": (EquityMarked,),
     "herald": (
         SourceOpened,
         RowRefused,
@@ -166,10 +167,12 @@ Look-ups too: a question about an order must not overtake the order itself while
 
 
 OPERATIONS = ("health", "herald", "archivist", "operator")
+AUDITOR = "auditor"
+"""One more of them, where days are audited on schedule: not on the stage, nor in a backtest."""
 
 
 def node_names(shape: Shape) -> tuple[str, ...]:
-    """Return the names of all actors of a node that are no supervisors."""
+    """Return the names of all actors of a node that are no supervisors, but for the auditor."""
     strategies = (f"strategy.{part.name}" for part in shape.strategies)
     return ("positions", "venue", "executor", "breaker", *strategies, "sentiment", "feed", *OPERATIONS)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from actors.auditor import Audits
 from actors.base import Log
 from actors.health import Machine
 from actors.operator import Act
@@ -20,12 +21,13 @@ from gateways.paper import PaperVenue
 from holdfast.ground import build_system, first_events, look_back, open_venue, opening_of, run_job
 from holdfast.imports.opening import Opening
 from holdfast.mending.lineage import open_strays
+from holdfast.part_acts import PartActs
 from holdfast.parts import Parts
 from holdfast.recovery import draft_of
 from holdfast.reports import events_of
 from holdfast.wiring import Current, Ports, tree
 from messages.base import Event
-from messages.node import NodeStopped, OperatorCommanded
+from messages.node import NodeStopped
 from persistence.errors import JournalError
 from persistence.journal import Journal
 from supervision import Break, CrashReport, Exit, Lane, Recorded, Stage, StageRecorder, System
@@ -34,10 +36,6 @@ from supervision.system import Report
 
 WALL_MS = 1_700_000_000_000
 """Where the virtual wall clock begins."""
-
-
-def _act(command: OperatorCommanded) -> tuple[bool, str]:
-    return False, f"{command.command} has no meaning on a stage"
 
 
 def _without_stack(report: Report) -> list[Event]:
@@ -60,19 +58,21 @@ class StagedNode:
         seed: int,
         cue: Callable[[str], None] | None = None,
         log: Log = lambda level, event, **values: None,
-        act: Act = _act,
+        act: Act | None = None,
         folder: str = ".",
         pause_s: Callable[[Instant, Instant], float] = lambda at, following: 0.0,
         hear: Callable[[Sequence[Recorded]], None] = lambda records: None,
         on_commit: Callable[[Sequence[Recorded]], None] = lambda records: None,
         around_venue: Callable[[PaperVenue, Stage], Venue] = _plain,
         opening: Opening | None = None,
+        audits: Audits | None = None,
     ) -> None:
         """Open the home.
 
+        `act` does what commands order; given none, those that act on parts of the tree are done, and no others.
         `folder` is where the configuration's relative paths start; `hear` is told what is recorded, as it is, and
         `on_commit` once it is durable.  `around_venue` may put something between the desk and the venue; `opening`
-        opens a new account with something else than the configuration says.
+        opens a new account with something else than the configuration says; `audits` audits days on schedule.
         """
         self.current = Current(parts)
         self.reports: list[Report] = []
@@ -84,11 +84,11 @@ class StagedNode:
         """Why the journal could not be written, with which the process left."""
         self.home = home
         self._log = log
-        self._act = act
         self._folder = folder
         self._pause_s = pause_s
         self._hear = hear
         self._on_commit = on_commit
+        self._audits = audits
         with ExitStack() as opened:
             self._journal = journal = opened.enter_context(closing(Journal.open(home, cue=cue or _nothing)))
             self._past = look_back(home, journal.last_seq)
@@ -103,6 +103,7 @@ class StagedNode:
         self.stage = Stage(seed=seed, recorder=recorder, wall_ms=WALL_MS, market_ms=self._past.market_at)
         self.system = self._build_system(seed, cue)
         self.switchboard = self.system.switchboard
+        self._act = act or PartActs(self.system)
         recorder.on_durable = self.switchboard.on_durable
         self._tree = tree(self.current, self._ports(around_venue(venue, self.stage)))
 
@@ -244,6 +245,7 @@ class StagedNode:
             at_end=self._data_ended,
             summary_after=_next_midnight,
             strays=open_strays(self._past.strays),
+            audits=self._audits,
         )
 
 

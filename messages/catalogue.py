@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from messages.audit import DayAudited
 from messages.base import Event
 from messages.imported import PastImported, PositionImported, StateImported
 from messages.market import (
@@ -100,6 +101,7 @@ EVENTS: tuple[type[Event], ...] = (
     PartStarted,
     PartCrashed,
     SupervisorReported,
+    DayAudited,
 )
 
 KINDS: dict[str, type[Event]] = {event.__name__: event for event in EVENTS}

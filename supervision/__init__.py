@@ -32,7 +32,7 @@ from supervision.stage import Stage, StageRecorder
 from supervision.supervisor import Supervisor
 from supervision.switchboard import Switchboard
 from supervision.system import System
-from supervision.threads import RecordedClock, Threads, WallClock
+from supervision.threads import FollowingClock, RecordedClock, Threads, WallClock
 
 __all__ = [
     "Actor",
@@ -48,6 +48,7 @@ __all__ = [
     "Exit",
     "Express",
     "Fenced",
+    "FollowingClock",
     "JournaledActor",
     "Lane",
     "MailboxSpec",

@@ -17,6 +17,10 @@ class Fenced(SupervisionError):
     """An incarnation that was replaced tried to act; nothing of what it said was delivered."""
 
 
+class Interrupted(SupervisionError):
+    """Raised in an incarnation that was given up and still computes, so that its thread ends."""
+
+
 class Poisoned(SupervisionError):
     """A remembered event cannot be folded: whoever starts anew would meet it again, until it is excused."""
 

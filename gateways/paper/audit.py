@@ -119,6 +119,11 @@ class Audit:
             if sums.get(asset) != totals.get(asset)
         ]
 
+    def movements(self) -> list[tuple[Instant, str, Decimal, str]]:
+        """Return when, of which asset, how much came or went, and for which trade; none for a deposit or withdrawal."""
+        found = self._connection.execute("SELECT at, asset, amount, ifnull(trade_id, '') FROM ledger ORDER BY number")
+        return [(at, asset, Decimal(amount), trade) for at, asset, amount, trade in found]
+
     def states(self) -> dict[str, str]:
         """Return the state of every order that ever came in, by client id."""
         found = self._connection.execute("SELECT client_id, ifnull(final_state, 'accepted') FROM orders")

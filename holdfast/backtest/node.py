@@ -11,19 +11,31 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from actors.archivist import hash_parts, hash_states
 from actors.health import Machine
 from domain.market import Instant
 from gateways.paper import PaperVenue
 from gateways.recorded import RecordedMarket
 from holdfast.backtest.recovery import BacktestRecovery
 from holdfast.ground import build_system, first_events, look_back, opening_of, run_job
+from holdfast.memories import remembering_names
 from holdfast.parts import Parts, audiences_of, paper_settings
 from holdfast.passage import Passage
 from holdfast.recovery import draft_of
 from holdfast.wiring import Current, Ports, trading_tree
-from messages.node import NodeStopped
+from messages.node import NodeStopped, StateHashed
 from persistence.journal import Journal
-from supervision import AtOnceRecorder, Break, Exit, Express, Lane, Recorded, SupervisionError, SupervisorReport
+from supervision import (
+    AtOnceRecorder,
+    Break,
+    Exit,
+    Express,
+    JournaledActor,
+    Lane,
+    Recorded,
+    SupervisionError,
+    SupervisorReport,
+)
 from supervision.system import Report
 
 WALL_MS = 1_700_000_000_000
@@ -139,7 +151,9 @@ class BacktestNode:
             raise SupervisionError(f"a backtest must come to the end of its data, gave up: {self._given_up}")
 
     def stop(self, reason: str) -> None:
-        """End in order, write down why, and have all of it in the journal."""
+        """End in order, write down why and what everybody remembered, and have all of it in the journal."""
+        if self.ended:
+            self.switchboard.record("node", [self._hashed()])
         self.system.stop()
         self.stage.run_until(lambda: self.root_exit is not None)
         self.switchboard.record("node", [NodeStopped(reason)])
@@ -155,6 +169,17 @@ class BacktestNode:
         return self.system.ask(name, message, 60.0)
 
     # -- helpers -------------------------------------------------------------------------------------------------
+
+    def _hashed(self) -> StateHashed:
+        """Return the hash over all states as of the newest record: the market ends when all that came before is folded.
+
+        It takes no marker: there is no archivist here whom states could be told.
+        """
+        living = ((name, self.system.actor(name)) for name in remembering_names(self._current.parts.shape))
+        memories = {name: actor.remembered for name, actor in living if isinstance(actor, JournaledActor)}
+        parts = hash_states({name: memory.save() for name, memory in memories.items()})
+        versions = {name: memory.version for name, memory in memories.items()}
+        return StateHashed(sequence=self.last_seq, state_hash=hash_parts(parts), parts=parts, versions=versions)
 
     def _append(self, records: Sequence[Recorded]) -> None:
         self._hear(records)
