@@ -20,8 +20,8 @@ from messages.parts import PartCrashed
 from messages.sentiment import HeadlinesUnavailable
 from persistence.reader import JournalReader
 from supervision import CrashReport
-from supervision.actor import REPORT_CHARS_MAX
 from supervision.errors import SAID_CHARS_MAX, said_of
+from supervision.signals import STACK_CHARS_MAX as REPORT_CHARS_MAX
 from tests.endurance.nodes import ROOT
 
 PLANTED = "planted-secret-19f3aa7c"
