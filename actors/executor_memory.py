@@ -6,7 +6,7 @@ from domain.market import HOUR_MS, LATE_MS, Bar
 from domain.proposal import Exit
 from messages.imported import PositionImported
 from messages.market import BarsClosed, OfferAnswered
-from messages.node import OperatorCommanded
+from messages.node import OperatorCommanded, Restored, Salvaged
 from messages.orders import (
     CancelIntended,
     ExitEnded,
@@ -77,6 +77,9 @@ class ExecutorMemory(StructMemory[Execution]):
         match record.event:
             case PositionImported(position=held):
                 known.take_over(held, record.seq)
+            case Restored() | Salvaged():
+                # What was approved and is not known to be sent may have been: it is denied, and never sent anew.
+                known.stop_entries("the journal begins a new generation", record.seq)
             case OrderUnresolved(client_id=client_id):
                 known.doubt(client_id)
             case OrderCanceled(client_id=client_id):

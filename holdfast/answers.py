@@ -1,7 +1,7 @@
 """Requests of the admin socket: questions are answered from the actors' states, commands go to the clerk."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from holdfast.admin.responder import Responder
 from holdfast.audit.newest import NewestAudit
 from holdfast.crashes import crashes
 from holdfast.helpers import Helpers
+from holdfast.mending.books import Stray
 from holdfast.tail import tail
 from messages.node import (
     BreakerAsked,
@@ -31,6 +32,7 @@ from messages.node import (
 from supervision import ActorDown, System, Timeout
 
 ASK_S = 3.0
+STRAYS_TOLD = 50
 STATES: dict[str, type] = {
     "positions": PositionsState,
     "executor": Execution,
@@ -44,13 +46,22 @@ class Answers:
     """Handles requests on threads of its own, so that no client waits for another's answer."""
 
     def __init__(
-        self, system: System, home: Path, *, symbols: Collection[str], is_paper: bool, durable_seq: Callable[[], int]
+        self,
+        system: System,
+        home: Path,
+        *,
+        symbols: Collection[str],
+        is_paper: bool,
+        durable_seq: Callable[[], int],
+        strays: Sequence[Stray] = (),
     ) -> None:
+        """`strays` are orders that the venue was found to have, and the journal not, when the process started."""
         self._system = system
         self._home = home
         self._symbols = symbols
         self._is_paper = is_paper
         self._durable_seq = durable_seq
+        self._strays = [stray._asdict() for stray in strays[:STRAYS_TOLD]]
         self._newest_audit = NewestAudit(home)
         self._began = time.monotonic()
         self._helpers = Helpers("admin", count=12)
@@ -127,6 +138,8 @@ class Answers:
             "down": down,
             "actors": views.actors_view(vitals),
         }
+        if self._strays:
+            status["unknown_orders"] = self._strays
         if poisoned := views.poisoned_view(vitals):
             return status | {"state": "halted", "poisoned": poisoned}
         return status | ({} if breaker is None else {k: v for k, v in views.breaker_view(breaker).items() if v})

@@ -13,6 +13,8 @@ from holdfast import __version__
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.view import public_view
 from holdfast.imports.opening import Opening, find_opening, opening_events
+from holdfast.mending.books import Stray
+from holdfast.mending.lineage import Mended, newest_mend, strays_of
 from holdfast.parts import Parts, paper_settings
 from holdfast.rebuild import excuses, symbols_at
 from holdfast.recovery import JournalRecovery
@@ -52,6 +54,10 @@ class Past(msgspec.Struct, frozen=True):
     """How many of the newest processes ended by a failure of their own."""
     symbols: tuple[str, ...]
     is_backtest: bool
+    mended: Mended | None = None
+    """How the journal's generation began, where that is not the first one."""
+    strays: tuple[Stray, ...] = ()
+    """Orders that the paper venue has and the journal does not."""
     market: tuple[str, int] | None = None
     """Description of the newest source that was opened, and the first instant of it that could be traded."""
     excused: tuple[tuple[str, int], ...] = ()
@@ -71,6 +77,8 @@ def look_back(home: Path, last_seq: int) -> Past:
             failures=failures_in_a_row(reader),
             excused=tuple(excuses(reader)),
             symbols=symbols_at(reader, last_seq),
+            mended=newest_mend(reader),
+            strays=strays_of(home, newest.at if newest is not None else 0),
             market=_market_in(reader),
             is_backtest=next(iter(reader.read(kinds=[BarsPassed.__name__])), None) is not None,
         )

@@ -15,7 +15,7 @@ import msgspec
 
 from actors.health import Machine
 from actors.positions import PositionsState
-from domain.market import TIMEFRAMES_MS, Instant
+from domain.market import TIMEFRAMES_MS
 from gateways.calendar import Calendar
 from gateways.machine import MachineWatch
 from holdfast.acts import Acts
@@ -36,6 +36,8 @@ from holdfast.helpers import Helpers
 from holdfast.imports.saying import say_opening
 from holdfast.journal_tools import check_chain
 from holdfast.logs import NodeLog
+from holdfast.mending.lineage import open_strays, say_mended
+from holdfast.mending.schedule import Schedule
 from holdfast.notify import ServiceManager
 from holdfast.outside import Outside, open_live, open_paper
 from holdfast.pace import Pace
@@ -48,7 +50,7 @@ from holdfast.wiring import TRADING, Current, Ports, tree, urgency_of
 from messages.base import Event
 from messages.node import HoldingsAsked, NodeFailed, NodeStopped
 from persistence.errors import JournalDamaged
-from persistence.journal import Journal
+from persistence.journal import Journal, nothing
 from persistence.opening import CHECKED_WHOLE_MAX
 from supervision import Exit, Threads, Timeout
 from supervision.system import Report
@@ -97,20 +99,18 @@ class Node:
         self._over = threading.Event()
         self._root_ended = threading.Event()
         self._folder = config_path.parent if config_path is not None else Path()
-        is_paper = settings.venue.kind == "paper"
-        parts = gather(settings, folder=self._folder) if is_paper else None
+        parts = gather(settings, folder=self._folder) if settings.venue.kind == "paper" else None
         cue = cue_from_environment()
         # The journal's lock comes first: a second node must not touch the venue.
-        self._journal = Journal.open(home, cue=cue or _nothing)
+        self._journal = Journal.open(home, cue=cue or nothing)
         stack.callback(self._journal.close)
         self._past = look_back(home, self._journal.last_seq)
         self._log = NodeLog(settings.log, home)
         stack.callback(self._log.close)
-        outside = (
-            open_live(settings, home, self._past, folder=self._folder, log=self._log)
-            if parts is None
-            else open_paper(parts, home, self._past, cue=cue)
-        )
+        if parts is None:
+            outside = open_live(settings, home, self._past, folder=self._folder, log=self._log)
+        else:
+            outside = open_paper(parts, home, self._past, cue=cue)
         self._opening, parts = outside.opening, outside.parts
         stack.callback(outside.venue.close)
         self._recorder = JournalRecorder(
@@ -136,19 +136,22 @@ class Node:
         self._recorder.on_durable = self._system.switchboard.on_durable
         commit = self._recorder.commit_here
         self._recorder.ask_for_turn = runtime.errand(commit, dispatcher=TRADING, urgency=urgency_of("journal"))
-        self._acts = Acts(
+        self._acts = self._acts_by(overrides)
+        self._tree = tree(self._current, self._ports(outside))
+
+    # -- building ------------------------------------------------------------------------------------------------
+
+    def _acts_by(self, overrides: Sequence[str]) -> Acts:
+        return Acts(
             system=self._system,
             current=self._current,
             log=self._log,
-            pace=Pace(settings.feed.speed),
-            config_path=config_path,
+            pace=Pace(self._current.parts.settings.feed.speed),
+            config_path=self._config_path,
             overrides=overrides,
             record=self._record,
             end=self._end,
         )
-        self._tree = tree(self._current, self._ports(outside))
-
-    # -- building ------------------------------------------------------------------------------------------------
 
     def _ports(self, outside: Outside) -> Ports:
         helpers = Helpers("fetch", count=4)
@@ -160,6 +163,8 @@ class Node:
         machine = MachineWatch(self._home)
         audits = Nightly(self._home, lambda: self._current.parts.settings)
         self._stack.callback(audits.close)
+        backups = Schedule(self._home, lambda: self._current.parts.settings, folder=self._folder)
+        self._stack.callback(backups.close)
         return Ports(
             venue=outside.venue,
             generation=self._journal.generation,
@@ -172,12 +177,11 @@ class Node:
             act=self._acts,
             pause_s=outside.pause_s(self._acts.pace),
             at_end=lambda: self._end("end of data"),
-            summary_after=self._summary_after,
+            summary_after=lambda at: Calendar(self._current.parts.settings.health.daily_summary).after(at),
+            strays=open_strays(self._past.strays),
             audits=audits,
+            backups=backups,
         )
-
-    def _summary_after(self, at: Instant) -> Instant:
-        return Calendar(self._current.parts.settings.health.daily_summary).after(at)
 
     # -- a life --------------------------------------------------------------------------------------------------
 
@@ -220,6 +224,7 @@ class Node:
         self._record(*events)
         self._log("info", "node.started", home=str(self._home), boot=self._journal.boot, **self._said_of_source())
         say_opening(self._log, self._opening, self._past.imported, self._current.parts.settings, self._home)
+        say_mended(self._log, self._past.mended, self._past.strays)
         self._opening = None  # It is in the journal, and may be large.
 
     def _said_of_source(self) -> dict[str, Any]:
@@ -235,6 +240,7 @@ class Node:
             symbols=tuple(self._current.parts.shape.instruments),
             is_paper=self._current.parts.settings.venue.kind == "paper",
             durable_seq=lambda: self._recorder.durable_seq,
+            strays=self._past.strays,
         )
         self._stack.callback(answers.close)
         server = AdminServer(
@@ -342,7 +348,3 @@ class Node:
         sys.stderr.write(f"holdfast: the journal cannot be written: {error}\n")
         sys.stderr.flush()
         os._exit(int(ExitCode.IO_ERROR))
-
-
-def _nothing(point: str) -> None:
-    """Do nothing at a cue."""

@@ -18,6 +18,7 @@ from domain.venue import Venue
 from gateways.paper import PaperVenue
 from holdfast.ground import build_system, look_back, open_venue, opening_of, run_job
 from holdfast.imports.opening import Opening
+from holdfast.mending.lineage import open_strays
 from holdfast.part_acts import PartActs
 from holdfast.parts import Parts
 from holdfast.recovery import draft_of
@@ -183,6 +184,7 @@ class StagedNode(StageLife):
             pause_s=self._pause_s,
             at_end=self._data_ended,
             summary_after=_next_midnight,
+            strays=open_strays(self._past.strays),
             audits=self._audits,
         )
 
