@@ -6,8 +6,10 @@ It yields to everything else that runs, and leaves when its node is gone.
 import os
 import shutil
 import sys
+import time
 from decimal import Decimal
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -26,22 +28,30 @@ NICE = 19
 TEXT_MAX = 2_000
 """Characters of what was found that the journal keeps."""
 NODE_GONE = 3
+LOOK_S = 0.05
+LOOKS_MAX = 100
 
 
 def main(home: Path, day: str, folder: Path) -> None:
     """Audit a day in a folder for nothing else, and write what came of it as JSON."""
     os.nice(NICE)
 
-    def leave() -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        os._exit(NODE_GONE)
-
-    leave_with_parent(leave)
+    leave_with_parent(lambda: leave(folder))
     try:
         found = audited_of(audit(home, day, folder=folder))
     except (NoSuchDay, JournalError, ConfigurationError, SupervisionError, OSError) as error:
         found = DayAudited(day=day, score=None, problem=text_of(f"{type(error).__name__}: {error}"))
     sys.stdout.write(msgspec.json.encode(found).decode())
+
+
+def leave(folder: Path) -> NoReturn:
+    """Leave at once, and take the folder away; the other thread may still write into it, so again until it is gone."""
+    for _ in range(LOOKS_MAX):
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(LOOK_S)
+        if not folder.exists():
+            break
+    os._exit(NODE_GONE)
 
 
 def audited_of(found: Audit) -> DayAudited:
