@@ -15,7 +15,7 @@ import msgspec
 
 from actors.health import Machine
 from actors.positions import PositionsState
-from domain.market import TIMEFRAMES_MS, Instant
+from domain.market import TIMEFRAMES_MS
 from gateways.calendar import Calendar
 from gateways.machine import MachineWatch
 from holdfast.acts import Acts
@@ -37,6 +37,7 @@ from holdfast.imports.saying import say_opening
 from holdfast.journal_tools import check_chain
 from holdfast.logs import NodeLog
 from holdfast.mending.lineage import open_strays, say_mended
+from holdfast.mending.schedule import Schedule
 from holdfast.notify import ServiceManager
 from holdfast.outside import Outside, open_live, open_paper
 from holdfast.pace import Pace
@@ -161,6 +162,8 @@ class Node:
         machine = MachineWatch(self._home)
         audits = Nightly(self._home, lambda: self._current.parts.settings)
         self._stack.callback(audits.close)
+        backups = Schedule(self._home, lambda: self._current.parts.settings)
+        self._stack.callback(backups.close)
         return Ports(
             venue=outside.venue,
             generation=self._journal.generation,
@@ -173,13 +176,11 @@ class Node:
             act=self._acts,
             pause_s=outside.pause_s(self._acts.pace),
             at_end=lambda: self._end("end of data"),
-            summary_after=self._summary_after,
+            summary_after=lambda at: Calendar(self._current.parts.settings.health.daily_summary).after(at),
             strays=open_strays(self._past.strays),
             audits=audits,
+            backups=backups,
         )
-
-    def _summary_after(self, at: Instant) -> Instant:
-        return Calendar(self._current.parts.settings.health.daily_summary).after(at)
 
     # -- a life --------------------------------------------------------------------------------------------------
 

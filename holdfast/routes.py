@@ -136,6 +136,7 @@ HEARS: dict[str, Kinds] = {
     "archivist": (EquityMarked,),
     "health": (EquityMarked,),
     "auditor": (EquityMarked,),
+    "keeper": (),
     "herald": (
         SourceOpened,
         RowRefused,
@@ -169,6 +170,8 @@ Look-ups too: a question about an order must not overtake the order itself while
 OPERATIONS = ("health", "herald", "archivist", "operator")
 AUDITOR = "auditor"
 """One more of them, where days are audited on schedule: not on the stage, nor in a backtest."""
+KEEPER = "keeper"
+"""And one that has backups made on schedule; it hears no event."""
 
 
 def node_names(shape: Shape) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The system on one page: the tree of children with their restart policy.  `routes` says who hears what.
 
     root (one_for_one)
-    |- operations (one_for_one)            health, herald, archivist, operator, auditor: none of them can touch trading
+    |- operations (one_for_one)            health, herald, archivist, operator, auditor, keeper: none touches trading
     `- trading (one_for_one, transient, significant)
        |- guard (rest_for_one, transient, significant)  positions -> venue -> executor -> breaker
        |- strategies (one_for_one, transient)
@@ -27,6 +27,7 @@ from actors.feed import Feed, Fetch, MakesShortcut
 from actors.feed_memory import FeedMemory
 from actors.health import Health, HealthLimits, Machine
 from actors.herald import Herald
+from actors.keeper import Backups, Keeper
 from actors.operator import Act, Operator, OperatorMemory
 from actors.positions import Positions, PositionsMemory
 from actors.sentiment import FetchHeadlines, Sentiment, SentimentMemory
@@ -37,7 +38,7 @@ from domain.venue import Venue
 from holdfast.config.settings import Intensity, Settings
 from holdfast.memories import remembering_names, strategy_memory
 from holdfast.parts import Parts, Scorer, StrategyPart, audiences_of
-from holdfast.routes import AUDITOR, role_of
+from holdfast.routes import AUDITOR, KEEPER, role_of
 from persistence.snapshots import STATE_BYTES_MAX
 from supervision import Actor, Backoff, ChildSpec, MailboxSpec, Seat, Supervisor, SupervisorSpec, System
 from supervision.spec import AutoShutdown, Restart, Strategy
@@ -66,6 +67,8 @@ class Ports(msgspec.Struct, frozen=True):
     shortcut: MakesShortcut | None = None
     strays: Mapping[str, str] = NO_STRAYS
     """Open orders at the venue that the journal does not know, with their symbols."""
+    backups: Backups | None = None
+    """Makes backups on schedule; None where none are."""
     audits: Audits | None = None
     """Audits days on schedule; None where none are."""
 
@@ -149,6 +152,7 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
             # An operator's command waits until its clerk is back; what this one does is never begun by the next.
             ChildSpec(name="operator", start=operator, mailbox=MailboxSpec(retains=True), **patience),
             *_auditor(current, ports, patience),
+            *_keeper(ports, patience),
         ),
     )
 
@@ -164,6 +168,18 @@ def _auditor(current: Current, ports: Ports, patience: "_Patience") -> tuple[Chi
         return Auditor(system, seat, audits=audits, score_min=score_min, log=ports.log)
 
     return (ChildSpec(name=AUDITOR, start=start, hears_late=True, mailbox=MailboxSpec(retains=True), **patience),)
+
+
+def _keeper(ports: Ports, patience: "_Patience") -> tuple[ChildSpec, ...]:
+    """Return the keeper, where backups are made on schedule; what came of one waits until it is back."""
+    backups = ports.backups
+    if backups is None:
+        return ()
+
+    def start(system: System, seat: Seat) -> Keeper:
+        return Keeper(system, seat, backups=backups, log=ports.log)
+
+    return (ChildSpec(name=KEEPER, start=start, mailbox=MailboxSpec(retains=True), **patience),)
 
 
 def _trading(current: Current, ports: Ports, settings: Settings) -> ChildSpec:

@@ -19,6 +19,7 @@ from messages.market import (
     SourceOpened,
 )
 from messages.node import (
+    BackedUp,
     CommandDone,
     ConfigurationChanged,
     NodeFailed,
@@ -93,6 +94,7 @@ EVENTS: tuple[type[Event], ...] = (
     ConfigurationChanged,
     OperatorCommanded,
     CommandDone,
+    BackedUp,
     Restored,
     Salvaged,
     StateMarked,

@@ -123,6 +123,21 @@ class Salvaged(Event, frozen=True):
     wall_ms: int
 
 
+class BackedUp(Event, frozen=True):
+    """The journal was backed up on schedule, or could not be."""
+
+    folder: str = ""
+    """Where the backup is; empty where none was made."""
+    sequence: int = 0
+    """The last one that is in it."""
+    hash: str = ""
+    bytes: int = 0
+    dropped: tuple[str, ...] = ()
+    """Names of older backups that were removed for it."""
+    problem: str = ""
+    """Why there is none."""
+
+
 class StateMarked(Event, frozen=True):
     """A marker: every actor that folds answers with its state as of this sequence."""
 
@@ -215,6 +230,12 @@ class SnapshotOverdue(Message, frozen=True):
     """A snapshot that an operator asked for has taken as long as it may."""
 
     request_id: str
+
+
+class BackupEnded(Message, frozen=True):
+    """A backup that was begun has come to its end."""
+
+    made: BackedUp
 
 
 class Beat(Message, frozen=True):

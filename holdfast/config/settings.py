@@ -192,6 +192,18 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     """An audit that takes longer is ended."""
 
 
+class Backup(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the journal is backed up to beside the node, and when."""
+
+    to: Annotated[str, Place()] = ""
+    """A folder outside of the home; never where empty."""
+    at: Annotated[str, Cron(may_be_empty=True)] = "30 3 * * *"
+    """Never where empty."""
+    keep: Annotated[int, Whole(at_least=1, at_most=100_000, unit="backups")] = 7
+    limit_s: Seconds = 3_600.0
+    """A backup that takes longer is ended."""
+
+
 class Intensity(msgspec.Struct, frozen=True, kw_only=True):
     """How many restarts a supervisor makes within a period before it gives up."""
 
@@ -256,6 +268,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     journal: Journal = Journal()
     health: Health = Health()
     audit: Audit = Audit()
+    backup: Backup = Backup()
     supervision: Supervision = Supervision()
     admin: Admin = Admin()
     log: Log = Log()

@@ -121,7 +121,7 @@ def _manifest(home: Path, folder: Path, last: Mark, wall_ms: int) -> Manifest:
     return Manifest(
         format=kept.FORMAT,
         origin=first.hash.hex(),
-        home=str(home),
+        home=str(home.absolute()),
         taken_at_ms=wall_ms,
         sequence=last.seq,
         hash=last.hash.hex(),

@@ -3,11 +3,12 @@
 import hashlib
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from persistence.errors import JournalDamaged, JournalMissing
+from persistence.errors import JournalDamaged, JournalError, JournalMissing
 
 MANIFEST = "backup.json"
 RESTORED = "restored.jsonl"
@@ -75,6 +76,18 @@ def read_manifest(folder: Path) -> Manifest:
     if manifest.format != FORMAT:
         raise JournalDamaged(f"expected a backup of format {FORMAT} in {folder}, found {manifest.format}")
     return manifest
+
+
+def newest_taken_ms(place: Path, home: Path) -> int | None:
+    """Return when the newest backup of a home was taken that is at a place; None where none is, or none can be read."""
+    taken = []
+    with suppress(OSError):
+        for folder in place.iterdir():
+            if NAME.fullmatch(folder.name):
+                with suppress(JournalError, OSError):
+                    manifest = read_manifest(folder)
+                    taken += [manifest.taken_at_ms] if Path(manifest.home) == home.absolute() else []
+    return max(taken, default=None)
 
 
 def demand_files(folder: Path, manifest: Manifest) -> None:
