@@ -7,7 +7,7 @@ from actors.base import RememberingActor
 from actors.feed_memory import Audience, FeedMemory
 from domain.bars import frames_of, judge_step
 from domain.market import LATE_MS, Bar, Instant
-from domain.sources import NOT_YET, LiveSource, MarketSource, Step
+from domain.sources import NOT_YET, LiveSource, MarketSource, SourceUnavailable, Step
 from messages.market import (
     BarsClosed,
     BarsPassed,
@@ -26,8 +26,8 @@ from messages.market import (
 )
 from supervision import Seat, Settled, System
 
-Fetch = Callable[[Callable[[], Sequence[Bar]], Callable[[Sequence[Bar] | Exception], None]], None]
-"""Runs a job beside others, off the actors' threads, and calls back with what it returned or raised."""
+Fetch = Callable[[Callable[[], Sequence[Bar]], Callable[[Sequence[Bar] | SourceUnavailable], None]], None]
+"""Runs a job beside others, off the actors' threads, and calls back with what it returned, or why it could not."""
 
 
 class Shortcut(Protocol):
@@ -180,9 +180,9 @@ class Feed(RememberingActor):
         self._histories = {}
 
     def _ask_for_history(self, symbol: str, timeframe: str) -> None:
-        def reply(found: Sequence[Bar] | Exception) -> None:
-            if isinstance(found, Exception):
-                read = HistoryRead(symbol, timeframe, (), problem=f"{type(found).__name__}: {found}")
+        def reply(found: Sequence[Bar] | SourceUnavailable) -> None:
+            if isinstance(found, SourceUnavailable):
+                read = HistoryRead(symbol, timeframe, (), problem=str(found))
             else:
                 read = HistoryRead(symbol, timeframe, tuple(found))
             self._system.switchboard.tell(self.name, read, epoch=self.epoch)

@@ -8,6 +8,10 @@ import msgspec
 from domain.market import TIMEFRAMES_MS, Bar, Instant
 
 
+class SourceUnavailable(Exception):
+    """A source could not be read; its text says why, is bounded, and may be written down."""
+
+
 class Row(msgspec.Struct, frozen=True, gc=False):
     """A row as the source has it: not judged yet.  Text, so that a bad number is a finding and not a crash."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from domain.sources import SourceUnavailable
 from gateways.paper import PaperVenue
 from holdfast import __version__
 from holdfast.config.problems import ConfigurationError, Problem
@@ -17,7 +18,7 @@ from holdfast.mending.lineage import Mended, newest_mend, strays_of
 from holdfast.parts import Parts, paper_settings
 from holdfast.rebuild import excuses, symbols_at
 from holdfast.recovery import JournalRecovery
-from holdfast.reports import events_of, halts_of
+from holdfast.reports import events_of, halts_of, journal_text
 from holdfast.routes import AUDITOR, LEAVES_HOUSE, node_names, routes_for
 from messages.base import Event
 from messages.codec import decode, encode
@@ -28,7 +29,7 @@ from persistence.home import Home
 from persistence.journal import Journal
 from persistence.reader import JournalReader
 from persistence.writer import BATCH_MAX
-from supervision import Exit, Recorder, Recovery, Switchboard, System
+from supervision import Exit, Recorder, Recovery, Switchboard, System, said_whole
 from supervision.system import Report, Runtime
 
 if TYPE_CHECKING:
@@ -301,9 +302,9 @@ def first_events(
 
 
 def run_job(job: Callable[[], Any], reply: Callable[[Any], None]) -> None:
-    """Do what a source is to do, and tell what it returned or raised to who asked."""
+    """Do what a source is to do, and tell who asked what it returned, or why it could not: `SourceUnavailable`."""
     try:
         found = job()
     except Exception as error:  # noqa: BLE001  whatever a source raises is for who asked
-        found = error
+        found = SourceUnavailable(journal_text(said_whole(error)))
     reply(found)

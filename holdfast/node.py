@@ -99,8 +99,7 @@ class Node:
         self._over = threading.Event()
         self._root_ended = threading.Event()
         self._folder = config_path.parent if config_path is not None else Path()
-        is_paper = settings.venue.kind == "paper"
-        parts = gather(settings, folder=self._folder) if is_paper else None
+        parts = gather(settings, folder=self._folder) if settings.venue.kind == "paper" else None
         cue = cue_from_environment()
         # The journal's lock comes first: a second node must not touch the venue.
         self._journal = Journal.open(home, cue=cue or nothing)
@@ -108,11 +107,10 @@ class Node:
         self._past = look_back(home, self._journal.last_seq)
         self._log = NodeLog(settings.log, home)
         stack.callback(self._log.close)
-        outside = (
-            open_live(settings, home, self._past, folder=self._folder, log=self._log)
-            if parts is None
-            else open_paper(parts, home, self._past, cue=cue)
-        )
+        if parts is None:
+            outside = open_live(settings, home, self._past, folder=self._folder, log=self._log)
+        else:
+            outside = open_paper(parts, home, self._past, cue=cue)
         self._opening, parts = outside.opening, outside.parts
         stack.callback(outside.venue.close)
         self._recorder = JournalRecorder(
@@ -138,19 +136,22 @@ class Node:
         self._recorder.on_durable = self._system.switchboard.on_durable
         commit = self._recorder.commit_here
         self._recorder.ask_for_turn = runtime.errand(commit, dispatcher=TRADING, urgency=urgency_of("journal"))
-        self._acts = Acts(
+        self._acts = self._acts_by(overrides)
+        self._tree = tree(self._current, self._ports(outside))
+
+    # -- building ------------------------------------------------------------------------------------------------
+
+    def _acts_by(self, overrides: Sequence[str]) -> Acts:
+        return Acts(
             system=self._system,
             current=self._current,
             log=self._log,
-            pace=Pace(settings.feed.speed),
-            config_path=config_path,
+            pace=Pace(self._current.parts.settings.feed.speed),
+            config_path=self._config_path,
             overrides=overrides,
             record=self._record,
             end=self._end,
         )
-        self._tree = tree(self._current, self._ports(outside))
-
-    # -- building ------------------------------------------------------------------------------------------------
 
     def _ports(self, outside: Outside) -> Ports:
         helpers = Helpers("fetch", count=4)

@@ -1,6 +1,7 @@
 """What a node meets outside: a paper venue with a market that is read, or a real venue whose market goes on."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,13 +49,12 @@ def open_live(settings: Settings, home: Path, past: Past, *, folder: Path, log: 
     """
     from holdfast.live import LiveSide  # Takes long to import, and a paper node needs none of it.
 
-    live = LiveSide(settings, tell=lambda event, **values: log("warning", event, **values))
-    try:
+    with ExitStack() as opened:
+        live = LiveSide(settings, tell=lambda event, **values: log("warning", event, **values))
+        opened.callback(live.close)
         parts = live.parts(folder, past.market)
         opening = demand_fitting(past, parts, home, live)
-    except BaseException:
-        live.close()
-        raise
+        opened.pop_all()
     return Outside(parts, opening, live.venue, FollowingClock(live.now_ms))
 
 

@@ -9,7 +9,7 @@ from supervision.actor import Actor
 from supervision.cells import Seat, Vitals
 from supervision.clock import Clock, MarketClock
 from supervision.dead_letters import DeadLetters
-from supervision.errors import ActorDown, Crashed, Fenced, SpecError, SupervisionError
+from supervision.errors import ActorDown, Crashed, Fenced, SpecError, SupervisionError, said_whole
 from supervision.express import AtOnceRecorder, Express
 from supervision.journaled import JournaledActor, Memory, Recovered, Recovery
 from supervision.mailbox_spec import MailboxSpec
@@ -79,4 +79,5 @@ __all__ = [
     "Vitals",
     "WallClock",
     "check_specs",
+    "said_whole",
 ]

@@ -215,8 +215,8 @@ class Switchboard:
             return
         with self._lock:
             waiter = self._settle_waiter
-            is_held_up = self._gate.holds_sends and self._is_settled is Cell.is_settled
-            if waiter is not None and not is_held_up and all(map(self._is_settled, self._settling)):
+            waits_for_sends = self._gate.holds_sends and self._is_settled is Cell.is_settled
+            if waiter is not None and not waits_for_sends and all(map(self._is_settled, self._settling)):
                 self._settle_waiter = None
                 self._put(waiter, Post(Settled(self._seq), self._clock.monotonic()), Lane.ORDINARY)
 
@@ -271,24 +271,13 @@ class Switchboard:
     def _number(self, cell: Cell, outbox: Outbox) -> int:
         clock, seq, records = self._clock, self._seq, []
         now, wall = clock.monotonic(), clock.wall_ms()
+        name, epoch, seen = cell.name, cell.epoch, outbox.seen
         for kind, version, payload, event, at, causation, correlation in outbox.events:
             seq += 1
             if at is not None:
                 clock.advance_market(at)
-            record = Recorded(
-                seq,
-                clock.market_ms(),
-                wall,
-                kind,
-                version,
-                cell.name,
-                cell.epoch,
-                outbox.seen,
-                correlation or seq,
-                causation,
-                payload,
-                event,
-            )
+            at_ms, root = clock.market_ms(), correlation or seq
+            record = Recorded(seq, at_ms, wall, kind, version, name, epoch, seen, root, causation, payload, event)
             records.append(record)
             post = Post(record, now)
             kind_of = type(event)

@@ -1,6 +1,6 @@
 """The paper venue as the engine uses it: orders by the exchange's own numbers, one price at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from domain.market import Bar, Instant
@@ -51,13 +51,29 @@ class Desk:
         seen = answers[0]
         return seen if isinstance(seen, OrderSeen) and seen.state != "rejected" else None
 
-    def show(self, symbol: str, price: Decimal, volume: Decimal, *, at: Instant) -> None:
-        """Let something trade with the orders that rest, which get their share of the volume."""
-        self._show(symbol, price, volume, at=at, opened_at=at)
+    def show(self, symbol: str, price: Decimal, volume: Decimal, resting: Iterable[Order], *, at: Instant) -> None:
+        """Let something trade with the orders that rest, which get their share of the volume, each at its own price."""
+        self._shown_at = at
+        # The paper venue gives no worse price than a bar has.  So the bar reaches to the orders that the price has
+        # gone through, and up to those that it has not.
+        buys = [order.request.price for order in resting if order.request.side == "buy"]
+        sells = [order.request.price for order in resting if order.request.side == "sell"]
+        ceiling = min((limit for limit in sells if limit >= price), default=None)
+        bottom = max((limit for limit in buys if limit <= price), default=None)
+        high, low = max([price, *buys]), min([price, *sells])
+        high = high if ceiling is None else min(high, ceiling)
+        low = low if bottom is None else max(low, bottom)
+        self._paper.show(at, [Bar(symbol, "tick", at, at, price, high, low, price, volume)])
 
     def offer(self, symbol: str, price: Decimal, quantity: Decimal, *, at: Instant, arrived_at: Instant) -> None:
         """Offer a quantity to the order that arrived at an instant, which takes all of it that it can."""
-        self._show(symbol, price, quantity / self._participation, at=at, opened_at=arrived_at)
+        self._shown_at = at
+        volume = quantity / self._participation
+        self._paper.show(at, [Bar(symbol, "tick", arrived_at, at, price, price, price, price, volume)])
+
+    def go_through(self, order: Order, price: Decimal, quantity: Decimal, *, at: Instant) -> None:
+        """Let the market go through an order's price, so that a quantity of it trades there."""
+        self.show(order.request.symbol, price, quantity / self._participation, [order], at=at)
 
     @property
     def shown_at(self) -> Instant:
@@ -79,10 +95,6 @@ class Desk:
     def move(self, asset: str, amount: Decimal) -> None:
         """Deposit an amount, or withdraw it where it is below 0."""
         self._paper.move(Money(amount, asset))
-
-    def _show(self, symbol: str, price: Decimal, volume: Decimal, *, at: Instant, opened_at: Instant) -> None:
-        self._shown_at = at
-        self._paper.show(at, [Bar(symbol, "tick", opened_at, at, price, price, price, price, volume)])
 
 
 def _id_of(order: Order) -> str:

@@ -94,7 +94,8 @@ class Engine:
 
     def take_tick(self, tick: Tick) -> None:
         """Let a trade of the market do what it does to open orders."""
-        self._desk.show(tick.symbol, tick.price, tick.quantity, at=tick.at)
+        resting = [order for order in self.account.open_orders(tick.symbol) if order.working_at]
+        self._desk.show(tick.symbol, tick.price, tick.quantity, resting, at=tick.at)
         for order in self.account.open_orders(tick.symbol):
             if not order.working_at and is_reached(order.request, tick.price):
                 self._activate(order)
@@ -209,14 +210,14 @@ class Engine:
         quantity = max(listing.instrument.lot, floor_to(order.remaining * share, listing.instrument.lot))
         at = self._next_instant()
         listing.take(Tick(order.request.symbol, at, price, quantity, buyer_is_maker=buys))
-        self._desk.offer(order.request.symbol, price, quantity, at=at, arrived_at=at)
+        self._desk.go_through(order, price, quantity, at=at)
 
     # -- after a death ---------------------------------------------------------------------------------------------
 
     def _recover(self) -> None:
         """Read from the book what became of the orders that were open, and of those that had not got there."""
         for symbol, listing in self._market.listings.items():
-            self._desk.show(symbol, listing.last, ZERO, at=self._next_instant())
+            self._desk.show(symbol, listing.last, ZERO, [], at=self._next_instant())
         for order in self._ledger.open_orders():
             self.account.orders[order.order_id] = order
             self._look_up(order)

@@ -34,11 +34,7 @@ def check(*, config: ConfigFile = None, overrides: Overrides = (), at: At = HERE
     if at.as_json:
         say_json({"summary": loaded.summary, "takes_over": takes_over, "problems": []})
     else:
-        say(
-            "; ".join(
-                [loaded.summary, *([f"the first start takes over {', '.join(takes_over)}"] if takes_over else ())]
-            )
-        )
+        say(loaded.summary + (f"; the first start takes over {', '.join(takes_over)}" if takes_over else ""))
     return 0
 
 

@@ -54,7 +54,7 @@ class Schedule:
             if not self._is_closed:
                 reply(made_from(end, limit_s=wanted.limit_s))
 
-        arguments = [str(self._home.absolute()), str(Path(wanted.to)), str(wanted.keep)]
+        arguments = [str(self._home.absolute()), wanted.to, str(wanted.keep)]
         try:
             self._process = SideProcess(MODULE, arguments, limit_s=wanted.limit_s, output_max=OUTPUT_MAX, on_end=ended)
         except OSError as error:

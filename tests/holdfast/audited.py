@@ -58,11 +58,11 @@ def revise(symbol: str, opened_at: int, factor: float, *, minutes: int = 1) -> C
 
 
 def leave_out(symbol: str, opened_at: int, *, minutes: int) -> Change:
-    """Return a change by which a symbol has no rows for a while."""
+    """Return a change by which a symbol, all of them where it is empty, has no rows for a while."""
 
     def change(name: str, rows: list[Row]) -> list[Row]:
         span = range(opened_at, opened_at + minutes * 60_000)
-        return [row for row in rows if name != symbol or row[0] not in span]
+        return [row for row in rows if symbol not in ("", name) or row[0] not in span]
 
     return change
 

@@ -112,6 +112,33 @@ def test_a_day_that_is_not_over_is_audited_up_to_where_the_journal_ends(home: Pa
     assert not found.day.is_whole
 
 
+@pytest.mark.parametrize("kind", ["BarsClosed", "OfferAnswered", "OrderApproved", "OrderIntended", "OrderFilled"])
+def test_of_an_instant_that_is_in_the_journal_in_part_no_more_is_asked_for(home: Path, kind: str) -> None:
+    heard: list[str] = []
+    hear = lambda records: heard.extend(record.kind for record in records)  # noqa: E731
+    with StagedNode(parts_for(1), home, seed=1, hear=hear) as node:
+        node.run(lambda: heard.count("OrderFilled") >= 4 and heard[-1] == kind)
+        node.commit()
+        node.kill()
+
+    found = audit(home)
+
+    assert found.day.is_cut
+    demand_equal(found)
+
+
+def test_what_the_source_has_got_since_the_market_ended_is_not_missed(bars: Path, home: Path, tmp_path: Path) -> None:
+    def until_noon(symbol: str, rows: list[Row]) -> list[Row]:
+        return [row for row in rows if row[0] < SECOND_AT + 12 * HOUR_MS]
+
+    live_through(parts_on(write_bars(tmp_path / "then", until_noon)), home, seed=1)
+
+    found = audit(home, SECOND_DAY, data=bars)
+
+    assert (found.day.is_whole, found.day.is_cut, found.deviations) == (False, False, ())
+    demand_equal(found)
+
+
 def test_an_account_that_was_taken_over_is_equal_on_its_first_day_and_after(home: Path) -> None:
     home.mkdir(mode=0o700)
     (home / "state.json").write_text(json.dumps(STATE))
@@ -158,6 +185,16 @@ def test_what_a_revised_bar_leads_to_only_later_days_are_not_blamed_for(lived: P
 
     assert not audit(lived, FIRST_DAY, data=now).is_equal
     demand_equal(audit(lived, SECOND_DAY, data=now))
+
+
+def test_bars_that_were_missing_just_before_a_day_are_no_matter_of_it(bars: Path, home: Path, tmp_path: Path) -> None:
+    then = write_bars(tmp_path / "then", leave_out("", SECOND_AT - 50 * MINUTE_MS, minutes=49))
+    live_through(parts_on(then), home, seed=1)
+
+    found = audit(home, SECOND_DAY, data=bars)
+
+    demand_equal(found)
+    assert found.deviations == ()
 
 
 def test_a_bar_that_changed_no_decision_is_told_and_the_day_is_equal(lived: Path, tmp_path: Path) -> None:

@@ -171,6 +171,14 @@ def test_each_fill_of_the_same_order_slips_by_itself_and_what_it_leads_to_follow
     ]
 
 
+def test_what_is_decided_on_another_position_follows_from_what_made_it_another() -> None:
+    (slipped,) = match([fill(2, "101", symbol="ETHUSDT")], [fill(2, "100", symbol="ETHUSDT")]).pairs
+
+    found = causes_of(lone(1), slipped, lone(3, "ETHUSDT"), lone(3), deviations=(deviation(at=3, symbol="ETHUSDT"),))
+
+    assert summed_up(found) == [("unexplained", None), ("slippage", None), ("slippage", 2), ("unexplained", 1)]
+
+
 def test_a_fill_on_other_bars_has_the_bar_as_its_cause() -> None:
     (pair,) = match([fill(2, "101")], [fill(2, "100")]).pairs
 

@@ -27,7 +27,7 @@ class PublicApi:
 
     def time(self, asked: Parameters) -> Any:
         """Tell the exchange's time."""
-        return {"serverTime": self._clock.now()}
+        return {"serverTime": self._clock.shown()}
 
     def exchange_info(self, asked: Parameters) -> Any:
         """Tell symbols and rules."""
@@ -35,7 +35,7 @@ class PublicApi:
         listings = [self.listing(wanted)] if wanted else self._listed()
         return {
             "timezone": "UTC",
-            "serverTime": self._clock.now(),
+            "serverTime": self._clock.shown(),
             "rateLimits": shapes.limits(self._settings.weight_max, self._settings.orders_max),
             "exchangeFilters": [],
             "symbols": [shapes.symbol_info(listing) for listing in listings],
