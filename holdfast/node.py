@@ -163,7 +163,7 @@ class Node:
         machine = MachineWatch(self._home)
         audits = Nightly(self._home, lambda: self._current.parts.settings)
         self._stack.callback(audits.close)
-        backups = Schedule(self._home, lambda: self._current.parts.settings, folder=self._folder)
+        backups = Schedule(self._home, lambda: self._current.parts.settings)
         self._stack.callback(backups.close)
         return Ports(
             venue=outside.venue,

@@ -23,11 +23,10 @@ END_S = 5.0
 class Schedule:
     """Begins backups of a home, and ends with its node."""
 
-    def __init__(self, home: Path, settings: Callable[[], Settings], *, folder: Path) -> None:
-        """`settings` are those in force; a relative place for backups starts at `folder`."""
+    def __init__(self, home: Path, settings: Callable[[], Settings]) -> None:
+        """`settings` are those in force."""
         self._home = home
         self._settings = settings
-        self._folder = folder
         self._process: SideProcess | None = None
         self._is_closed = False
         self._planned: Backup | None = None
@@ -40,7 +39,7 @@ class Schedule:
             return False
         now = _wall_ms()
         if wanted != self._planned:
-            self._plan(wanted, min(newest_taken_ms(self._place(wanted), self._home) or now, now))
+            self._plan(wanted, min(newest_taken_ms(Path(wanted.to), self._home) or now, now))
         return now >= self._due_ms
 
     def begin(self, reply: Callable[[BackedUp], None]) -> str:
@@ -55,7 +54,7 @@ class Schedule:
             if not self._is_closed:
                 reply(made_from(end, limit_s=wanted.limit_s))
 
-        arguments = [str(self._home.absolute()), str(self._place(wanted)), str(wanted.keep)]
+        arguments = [str(self._home.absolute()), wanted.to, str(wanted.keep)]
         try:
             self._process = SideProcess(MODULE, arguments, limit_s=wanted.limit_s, output_max=OUTPUT_MAX, on_end=ended)
         except OSError as error:
@@ -71,9 +70,6 @@ class Schedule:
     def _plan(self, wanted: Backup, since_ms: int) -> None:
         self._planned = wanted
         self._due_ms = Calendar(wanted.at).after(since_ms)
-
-    def _place(self, wanted: Backup) -> Path:
-        return (self._folder / Path(wanted.to).expanduser()).absolute()
 
 
 def made_from(end: Ended, *, limit_s: float) -> BackedUp:

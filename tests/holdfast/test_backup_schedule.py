@@ -50,7 +50,7 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_backup_is_due_once_at_its_hour_and_not_while_one_is_made(tmp_path: Path, wall: list[int]) -> None:
     home = live(tmp_path / "home", 60)
     settings = settings_with(f"backup.to={tmp_path / 'to'}", "backup.at=30 3 * * *")
-    kept = Schedule(home, lambda: settings, folder=tmp_path)
+    kept = Schedule(home, lambda: settings)
     assert not kept.is_due()
     wall[0] = Calendar("30 3 * * *").after(wall[0]) - 1
     assert not kept.is_due()
@@ -72,25 +72,26 @@ def test_a_backup_is_due_once_at_its_hour_and_not_while_one_is_made(tmp_path: Pa
 
 def test_what_fell_due_while_no_node_ran_is_made_up_for(tmp_path: Path, wall: list[int]) -> None:
     home = live(tmp_path / "home", 60)
-    settings = settings_with("backup.to=to", "backup.at=30 3 * * *")
+    settings = settings_with(f"backup.to={tmp_path / 'to'}", "backup.at=30 3 * * *")
     made: list[BackedUp] = []
-    first = Schedule(home, lambda: settings, folder=tmp_path)
+    first = Schedule(home, lambda: settings)
     first.begin(made.append)
     until(lambda: made)
+    assert not made[0].problem
     assert newest_taken_ms(tmp_path / "to", home) is not None
-    assert not Schedule(home, lambda: settings, folder=tmp_path).is_due()
+    assert not Schedule(home, lambda: settings).is_due()
 
     wall[0] += DAY_MS
 
-    assert Schedule(home, lambda: settings, folder=tmp_path).is_due()
+    assert Schedule(home, lambda: settings).is_due()
     other = live(tmp_path / "other", 60)
-    assert not Schedule(other, lambda: settings, folder=tmp_path).is_due()
+    assert not Schedule(other, lambda: settings).is_due()
 
 
 @pytest.mark.parametrize("override", ["backup.to=", "backup.at="])
 def test_where_no_place_or_no_hour_is_set_none_is_ever_due(tmp_path: Path, wall: list[int], override: str) -> None:
     settings = settings_with("backup.to=/backups", "backup.at=* * * * *", override)
-    kept = Schedule(tmp_path, lambda: settings, folder=tmp_path)
+    kept = Schedule(tmp_path, lambda: settings)
 
     for _ in range(10):
         assert not kept.is_due()
@@ -102,7 +103,7 @@ def test_what_went_wrong_is_told_in_words(tmp_path: Path) -> None:
     settings = settings_with(f"backup.to={home / 'backups'}")
     made: list[BackedUp] = []
 
-    Schedule(home, lambda: settings, folder=tmp_path).begin(made.append)
+    Schedule(home, lambda: settings).begin(made.append)
     until(lambda: made)
 
     assert "expected a folder outside of the home" in made[0].problem
@@ -120,7 +121,7 @@ def test_a_node_backs_itself_up_and_says_so(
     # One of two days ago: the next fell due long since.
     settings = settings_with(f"backup.to={to}")
     made: list[BackedUp] = []
-    Schedule(past, lambda: settings, folder=tmp_path).begin(made.append)
+    Schedule(past, lambda: settings).begin(made.append)
     until(lambda: made)
     _age(Path(made[0].folder))
 
