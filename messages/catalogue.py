@@ -19,6 +19,7 @@ from messages.market import (
     SourceOpened,
 )
 from messages.node import (
+    BackedUp,
     CommandDone,
     ConfigurationChanged,
     NodeFailed,
@@ -26,6 +27,8 @@ from messages.node import (
     NodeStopped,
     OperatorCommanded,
     PartGaveUp,
+    Restored,
+    Salvaged,
     StateHashed,
     StateMarked,
 )
@@ -91,6 +94,9 @@ EVENTS: tuple[type[Event], ...] = (
     ConfigurationChanged,
     OperatorCommanded,
     CommandDone,
+    BackedUp,
+    Restored,
+    Salvaged,
     StateMarked,
     StateHashed,
     PartGaveUp,

@@ -17,7 +17,8 @@ COMMANDS = {
     "why": "Tell what led to an order, and what became of it.",
     "audit": "Hold a day's decisions against a re-run and a backtest, with scores and causes.",
     "simulate": "Let whole nodes live through faults drawn from seeds, and check what must hold.",
-    "journal": "Look at the journal of this home, whether or not a node is running.",
+    "venue": "Run an exchange on loopback that can lie, for tests of any bot.",
+    "journal": "Look at the journal of this home, back it up, mend it.",
     "config": "Check the configuration, or show what it comes to.",
     "import": "Show what a first start would take over from another program.",
     "version": "Say which version of Holdfast this is.",
@@ -33,7 +34,7 @@ Causes: missing bar, late bar, revised bar, refused bar, slippage, staleness, op
 Exit code 0: all is equal.  1: something is not.  64: no such day.  65: the journal is damaged.  78: no bars there.""",
 }
 """What the help of a command ends with."""
-_GROUPS = frozenset({"ctl", "journal", "config"})
+_GROUPS = frozenset({"ctl", "journal", "config", "venue"})
 _PLACES = {name: f"{name}:app" for name in _GROUPS} | {"import": "importing:import_"}
 """Module and function of a command where neither has its name; `import` is no name in Python."""
 _ASKS_FOR_HELP = frozenset({"--help", "-h", "--version"})

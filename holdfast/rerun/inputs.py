@@ -21,7 +21,7 @@ from holdfast.routes import REMEMBERING, role_of
 from messages.codec import decode
 from messages.imported import PositionImported, StateImported
 from messages.market import SourceOpened
-from messages.node import OperatorCommanded
+from messages.node import OperatorCommanded, Restored, Salvaged
 from messages.positions import AccountOpened
 from persistence.reader import JournalReader
 
@@ -44,7 +44,7 @@ class Cue(msgspec.Struct, frozen=True):
 
     seq: int
     at: Instant
-    command: OperatorCommanded | None
+    command: OperatorCommanded | Restored | Salvaged | None
     life: Life | None = None
     is_passed_by: bool = False
     """The market was going on already: bars closed before anybody did anything about it."""
@@ -192,10 +192,10 @@ def _start_before(seq: int, starts: Sequence[int]) -> int:
 
 def _cues(reader: JournalReader, until: int, lives: Sequence[Life]) -> tuple[Cue, ...]:
     found: list[Cue] = []
-    for record in reader.read(until=until, kinds=["OperatorCommanded"]):
+    for record in reader.read(until=until, kinds=["OperatorCommanded", "Restored", "Salvaged"]):
         event = decode(record.kind, record.version, record.payload)
-        assert isinstance(event, OperatorCommanded)
-        if event.command in FOLDED:
+        assert isinstance(event, OperatorCommanded | Restored | Salvaged)
+        if not isinstance(event, OperatorCommanded) or event.command in FOLDED:
             found.append(Cue(record.seq, record.at, event, is_passed_by=_is_passed_by(reader, record.seq, until)))
     for life in lives:
         at = next(iter(reader.read(after=life.since - 1, until=life.since))).at
