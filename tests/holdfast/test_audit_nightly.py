@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from domain.market import DAY_MS, HOUR_MS, Instant
@@ -131,6 +132,13 @@ def test_days_are_audited_where_they_go_by_slowly_enough(
     audits = Nightly(tmp_path, lambda: settings_with(*overrides))
 
     assert audits.due_after(DAY_MS) == due
+
+
+def test_at_a_real_venue_no_day_is_audited(tmp_path: Path) -> None:
+    settings = settings_with()
+    real = msgspec.structs.replace(settings, venue=msgspec.structs.replace(settings.venue, kind="binance"))
+
+    assert Nightly(tmp_path, lambda: real).due_after(DAY_MS) is None
 
 
 # -- the process ---------------------------------------------------------------------------------------------------
