@@ -225,4 +225,5 @@ def test_nothing_is_kept_of_a_watch_that_is_over(over: str) -> None:
                 house.system.supervisor("root").delete_child(name)
     house.rest()
 
-    assert watches._watches == watches._begun == {}
+    assert not watches._watches
+    assert not watches._begun
