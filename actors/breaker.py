@@ -73,8 +73,7 @@ class Breaker(RememberingActor):
             # The highest worth and the last are all that is remembered of these.
             highest = max(run, key=_close) if self._known.state.book.held() else run[-1]
             run = (highest, run[-1])
-        for at, bars in run:
-            self._known.take_bars(at, bars)
+        self._known.take_run(run)
 
     def react(self) -> None:
         """Trip first; then judge one entry, for each verdict changes what the next is measured against."""

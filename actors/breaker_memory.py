@@ -1,6 +1,6 @@
 """What the breaker remembers: what is held, approved and lost, and what operators ordered."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -10,13 +10,14 @@ from domain.exposure import Reservations
 from domain.imported import Counters
 from domain.limits import Mode
 from domain.losses import LossLimit, LossWatch
-from domain.market import Bar, Instant, Instrument
+from domain.market import Bar, Closing, Instant, Instrument, day_of
+from domain.money import ZERO
 from domain.order import FINAL, Fill, Order, Terms
-from domain.position import Book
+from domain.position import Book, worth_of
 from domain.proposal import Entry, proposal_id
 from messages.imported import PositionImported, StateImported
 from messages.market import BarsClosed, OfferAnswered
-from messages.node import OperatorCommanded, PartGaveUp
+from messages.node import OperatorCommanded, PartGaveUp, Restored, Salvaged
 from messages.orders import (
     OrderAbsent,
     OrderAccepted,
@@ -139,6 +140,24 @@ class BreakerMemory(StructMemory[BreakerState]):
             state.marked_at[bar.symbol] = at
         self._mark(at)
 
+    def take_run(self, run: Sequence[Closing]) -> None:
+        """Take closings in that follow each other, with nothing else in between."""
+        state, watch = self.state, self.state.watch
+        book, marks, marked_at = state.book, state.marks, state.marked_at
+        cash, held = book.cash.get(book.quote, ZERO), book.held()
+        is_marked = False
+        for at, bars in run:
+            if watch.day is None or not book.cash:
+                self.take_bars(at, bars)
+                continue
+            for bar in bars:
+                marks[bar.symbol] = bar.close
+                marked_at[bar.symbol] = at
+            # Where nothing is held, the worth is the same all day.
+            if held or not is_marked or day_of(at) != watch.day:
+                self._take_worth(at, worth_of(cash, held, marks))
+                is_marked = True
+
     def _open(self, event: object) -> None:
         state = self.state
         match event:
@@ -173,13 +192,21 @@ class BreakerMemory(StructMemory[BreakerState]):
                 state.cleared = [each for each in state.cleared if each != limit]
             case PartGaveUp(part=part, reason=reason):
                 state.reduced = f"{part} gave up: {reason}"
+            case Restored(source=source, last_sequence=last):
+                state.halted = f"restored up to sequence {last}: what came after it is not known here (backup {source})"
+            case Salvaged(kept=kept, reason=reason):
+                state.halted = f"salvaged up to sequence {kept}: {reason}"
 
     def _mark(self, at: Instant) -> None:
         state = self.state
         if not state.book.cash or (state.watch.day is None and self.has_unpriced()):
             # A day that began with less than there was would hide what it loses.
             return
-        rolled = state.watch.mark(at, state.book.equity(state.marks))
+        self._take_worth(at, state.book.equity(state.marks))
+
+    def _take_worth(self, at: Instant, worth: Decimal) -> None:
+        state = self.state
+        rolled = state.watch.mark(at, worth)
         if rolled is not None:
             state.cleared += [limit for limit in rolled.cleared if limit not in state.cleared]
 

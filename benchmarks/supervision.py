@@ -97,10 +97,10 @@ def beside_pykka(system: System, theirs: Any, *, messages: int, asks: int, round
     """Compare telling and asking with pykka's own, a little of each by turns, so that noise befalls both alike."""
     tells: tuple[list[float], list[float]] = ([], [])
     asked: tuple[list[float], list[float]] = ([], [])
-    for _ in range(rounds * messages // PORTION):
+    for _ in range(max(1, rounds * messages // PORTION)):
         tells[0].append(telling(lambda message: system.tell("ours", message), Ours.over))
         tells[1].append(telling(theirs.tell, Theirs.over))
-    for _ in range(rounds * asks // SOME):
+    for _ in range(max(1, rounds * asks // SOME)):
         asked[0].extend(asking(lambda: system.ask("ours", 1, WAIT_S), SOME))
         asked[1].extend(asking(lambda: theirs.ask(1, timeout=WAIT_S), SOME))
     pykka_s = "pykka's own actor"

@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
     IO_ERROR = 74
     """A file could not be read or written."""
     LOCKED = 75
-    """Another node has this home."""
+    """Another node, or another exchange, has this home."""
     CONFIGURATION = 78
     """The configuration has mistakes, or the installation has, or a state that is to be imported."""
     INTERRUPTED = 130
@@ -32,9 +32,14 @@ _BY_NAME: dict[str, ExitCode] = {
     "holdfast.ForeignPackage": ExitCode.CONFIGURATION,
     "holdfast.config.problems.ConfigurationError": ExitCode.CONFIGURATION,
     "holdfast.why.orders.NoSuchOrder": ExitCode.USAGE,
+    "holdfast.mending.errors.MendingRefused": ExitCode.USAGE,
+    "holdfast.audit.days.NoSuchDay": ExitCode.USAGE,
     "holdfast.admin.client.NodeRefused": ExitCode.FAILED,
     "holdfast.admin.client.NodeUnreachable": ExitCode.UNAVAILABLE,
     "holdfast.admin.socket_file.SocketRefused": ExitCode.IO_ERROR,
+    "gateways.exchange.errors.HomeTaken": ExitCode.LOCKED,
+    "gateways.exchange.scenario.ScenarioBroken": ExitCode.CONFIGURATION,
+    "holdfast.venue.VenueMisconfigured": ExitCode.CONFIGURATION,
     "persistence.errors.JournalMissing": ExitCode.IO_ERROR,
     "persistence.errors.JournalLocked": ExitCode.LOCKED,
     "persistence.errors.JournalTooNew": ExitCode.CONFIGURATION,

@@ -41,8 +41,7 @@ class Takers:
             for _at, bars in run:
                 self._executor.take_bars(bars)
         if self._breaker is not None:
-            for at, bars in run:
-                self._breaker.take_bars(at, bars)
+            self._breaker.take_run(run)
         if self._feed is not None:
             for _at, bars in run:
                 self._feed.state.closed_frames += self._feed.build(bars)

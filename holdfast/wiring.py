@@ -1,7 +1,7 @@
 """The system on one page: the tree of children with their restart policy.  `routes` says who hears what.
 
     root (one_for_one)
-    |- operations (one_for_one)            health, herald, archivist, operator: none of them can touch trading
+    |- operations (one_for_one)            health, herald, archivist, operator, auditor, keeper: none touches trading
     `- trading (one_for_one, transient, significant)
        |- guard (rest_for_one, transient, significant)  positions -> venue -> executor -> breaker
        |- strategies (one_for_one, transient)
@@ -17,15 +17,17 @@ from typing import TypedDict
 import msgspec
 
 from actors.archivist import Archivist
+from actors.auditor import Auditor, Audits
 from actors.base import Log
 from actors.breaker import Breaker
 from actors.breaker_memory import BreakerMemory
-from actors.executor import Executor
+from actors.executor import NO_STRAYS, Executor
 from actors.executor_memory import ExecutorMemory
 from actors.feed import Feed, Fetch, MakesShortcut
 from actors.feed_memory import FeedMemory
 from actors.health import Health, HealthLimits, Machine
 from actors.herald import Herald
+from actors.keeper import Backups, Keeper
 from actors.operator import Act, Operator, OperatorMemory
 from actors.positions import Positions, PositionsMemory
 from actors.sentiment import FetchHeadlines, Sentiment, SentimentMemory
@@ -35,8 +37,8 @@ from domain.market import Instant
 from domain.venue import Venue
 from holdfast.config.settings import Intensity, Settings
 from holdfast.memories import remembering_names, strategy_memory
-from holdfast.parts import DEADLINE_MS, Parts, Scorer, StrategyPart, audiences_of
-from holdfast.routes import role_of
+from holdfast.parts import Parts, Scorer, StrategyPart, audiences_of
+from holdfast.routes import AUDITOR, KEEPER, role_of
 from persistence.snapshots import STATE_BYTES_MAX
 from supervision import Actor, Backoff, ChildSpec, MailboxSpec, Seat, Supervisor, SupervisorSpec, System
 from supervision.spec import AutoShutdown, Restart, Strategy
@@ -63,6 +65,12 @@ class Ports(msgspec.Struct, frozen=True):
     at_end: Callable[[], None]
     summary_after: Callable[[Instant], Instant]
     shortcut: MakesShortcut | None = None
+    strays: Mapping[str, str] = NO_STRAYS
+    """Open orders at the venue that the journal does not know, with their symbols."""
+    backups: Backups | None = None
+    """Makes backups on schedule; None where none are."""
+    audits: Audits | None = None
+    """Audits days on schedule; None where none are."""
 
 
 class Current:
@@ -130,7 +138,11 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
     def operator(system: System, seat: Seat) -> Operator:
         return Operator(system, seat, memory=OperatorMemory(), act=ports.act)
 
-    onlookers = {"health": health, "herald": herald, "archivist": archivist}
+    onlookers: dict[str, Callable[[System, Seat], Actor]] = {
+        "health": health,
+        "herald": herald,
+        "archivist": archivist,
+    }
     patience = _patience(settings)
     return _supervisor(
         "operations",
@@ -139,8 +151,35 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
             *(ChildSpec(name=name, start=start, hears_late=True, **patience) for name, start in onlookers.items()),
             # An operator's command waits until its clerk is back; what this one does is never begun by the next.
             ChildSpec(name="operator", start=operator, mailbox=MailboxSpec(retains=True), **patience),
+            *_auditor(current, ports, patience),
+            *_keeper(ports, patience),
         ),
     )
+
+
+def _auditor(current: Current, ports: Ports, patience: "_Patience") -> tuple[ChildSpec, ...]:
+    """Return the auditor, where days are audited on schedule; what an audit has found waits until it is back."""
+    audits = ports.audits
+    if audits is None:
+        return ()
+
+    def start(system: System, seat: Seat) -> Auditor:
+        score_min = current.parts.settings.audit.score_min
+        return Auditor(system, seat, audits=audits, score_min=score_min, log=ports.log)
+
+    return (ChildSpec(name=AUDITOR, start=start, hears_late=True, mailbox=MailboxSpec(retains=True), **patience),)
+
+
+def _keeper(ports: Ports, patience: "_Patience") -> tuple[ChildSpec, ...]:
+    """Return the keeper, where backups are made on schedule; what came of one waits until it is back."""
+    backups = ports.backups
+    if backups is None:
+        return ()
+
+    def start(system: System, seat: Seat) -> Keeper:
+        return Keeper(system, seat, backups=backups, log=ports.log)
+
+    return (ChildSpec(name=KEEPER, start=start, mailbox=MailboxSpec(retains=True), **patience),)
 
 
 def _trading(current: Current, ports: Ports, settings: Settings) -> ChildSpec:
@@ -182,7 +221,8 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             instruments=current.parts.shape.instruments,
             generation=ports.generation,
             profile=current.parts.profile,
-            deadline_ms=DEADLINE_MS,
+            deadline_ms=current.parts.deadline_ms,
+            strays=ports.strays,
         )
 
     def breaker(system: System, seat: Seat) -> Breaker:
@@ -193,7 +233,10 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
 
     starts = {"positions": positions, "venue": venue, "executor": executor, "breaker": breaker}
     # The paper venue lives in its desk's thread: a hung desk has it in hand, and no other may touch it then.
-    return tuple(_trader(current, name, start, fenceable=name != "venue") for name, start in starts.items())
+    is_paper = current.parts.settings.venue.kind == "paper"
+    return tuple(
+        _trader(current, name, start, fenceable=name != "venue" or not is_paper) for name, start in starts.items()
+    )
 
 
 def _strategies(current: Current) -> tuple[ChildSpec, ...]:

@@ -88,9 +88,14 @@ class Actor(pykka.Actor):
         """Say whether this handler has recorded an event so far."""
         return self._outbox is not None and bool(self._outbox.events)
 
-    def await_settled(self) -> None:
-        """Ask for a `Settled` once all that was caused by what has been said is done."""
-        self._saying().wants_settled = True
+    def await_settled(self, *, though_waiting: bool = False) -> None:
+        """Ask for a `Settled` once all that was caused by what has been said is done.
+
+        `though_waiting` is for a market that waits for nobody: as far as it can be done now, whoever may wait for an
+        answer from outside.
+        """
+        saying = self._saying()
+        saying.wants_settled, saying.though_waiting = True, though_waiting
 
     def after(self, delay_s: float, message: Any) -> None:
         """Say something to this incarnation later, in monotonic time."""

@@ -56,6 +56,7 @@ class Switchboard:
         self._gate = Gate()
         self._settling: dict[Cell, None] = {}
         self._settle_waiter: Cell | None = None
+        self._is_settled: Callable[[Cell], bool] = Cell.is_settled
         self.watches = Watches(self._lock, self._cells, self._tell_watcher)
         self.dead_letters = DeadLetters()
         self.quarantine = Quarantine(self._lock, self.tell, self.dead_letters.bury)
@@ -214,7 +215,8 @@ class Switchboard:
             return
         with self._lock:
             waiter = self._settle_waiter
-            if waiter is not None and not self._gate.holds_sends and all(map(Cell.is_settled, self._settling)):
+            waits_for_sends = self._gate.holds_sends and self._is_settled is Cell.is_settled
+            if waiter is not None and not waits_for_sends and all(map(self._is_settled, self._settling)):
                 self._settle_waiter = None
                 self._put(waiter, Post(Settled(self._seq), self._clock.monotonic()), Lane.ORDINARY)
 
@@ -263,29 +265,19 @@ class Switchboard:
                 self._deliver(to, message, sender)
         if outbox.wants_settled:
             self._settle_waiter = cell
+            self._is_settled = Cell.is_quiet if outbox.though_waiting else Cell.is_settled
         return last
 
     def _number(self, cell: Cell, outbox: Outbox) -> int:
         clock, seq, records = self._clock, self._seq, []
         now, wall = clock.monotonic(), clock.wall_ms()
+        name, epoch, seen = cell.name, cell.epoch, outbox.seen
         for kind, version, payload, event, at, causation, correlation in outbox.events:
             seq += 1
             if at is not None:
                 clock.advance_market(at)
-            record = Recorded(
-                seq,
-                clock.market_ms(),
-                wall,
-                kind,
-                version,
-                cell.name,
-                cell.epoch,
-                outbox.seen,
-                correlation or seq,
-                causation,
-                payload,
-                event,
-            )
+            at_ms, root = clock.market_ms(), correlation or seq
+            record = Recorded(seq, at_ms, wall, kind, version, name, epoch, seen, root, causation, payload, event)
             records.append(record)
             post = Post(record, now)
             kind_of = type(event)

@@ -49,6 +49,22 @@ class RecordedClock(WallClock):
         self.advance_market = self._market.advance_market  # type: ignore[method-assign]
 
 
+class FollowingClock(WallClock):
+    """The machine's clocks, with market time that somebody else tells, and that never goes back."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._newest = 0
+
+    def market_ms(self) -> int:
+        """Return the time that is told, or the latest that was."""
+        self._newest = max(self._newest, self._now_ms())
+        return self._newest
+
+    def advance_market(self, at: int) -> None:
+        """Take no notice: the market's time comes from its clock."""
+
+
 class Threads:
     """Runs actors on daemon threads, so that no hung one can keep the process alive.
 

@@ -22,7 +22,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "messages": frozenset({"msgspec"}),
     "supervision": frozenset({"pykka"}),
     "persistence": frozenset({"apsw", "msgspec", "peewee", "playhouse"}),
-    "gateways": frozenset({"apscheduler", "apsw", "ccxt", "msgspec", "psutil"}),
+    "gateways": frozenset({"aiohttp", "apscheduler", "apsw", "ccxt", "msgspec", "psutil"}),
     "actors": frozenset({"msgspec"}),
     "holdfast": frozenset({"cyclopts", "msgspec", "rich", "structlog"}),
 }
@@ -39,6 +39,9 @@ CATCH_ALL = {
     "persistence/journal.py": {"_commit"},
     "persistence/reader.py": {"__init__"},
     "persistence/writer.py": {"_guarded"},
+    "gateways/live/client.py": {"send"},
+    "gateways/live/venue.py": {"answer"},
+    "gateways/live/watch.py": {"listen"},
     "gateways/paper/book.py": {"_transaction", "open"},
     "holdfast/admin/server.py": {"_serve_call"},
     "holdfast/admin/socket_file.py": {"_listen"},

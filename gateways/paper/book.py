@@ -167,6 +167,10 @@ class Book:
         )
         _post(self._connection, at, legs, rows.trade_id(number, nth))
 
+    def move(self, amount: Money, *, at: Instant) -> None:
+        """Write down a deposit, or a withdrawal where the amount is below 0."""
+        _post(self._connection, at, [amount], None)
+
     def trigger(self, number: int, *, at: Instant) -> None:
         """Write down that a stop was set off."""
         self._connection.execute("UPDATE orders SET triggered_at = ? WHERE number = ?", (at, number))

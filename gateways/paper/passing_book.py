@@ -124,6 +124,10 @@ class PassingBook:
         self._change(entry, at)
         self._traded.add(terms.symbol)
 
+    def move(self, amount: Money, *, at: Instant) -> None:
+        """Write down a deposit, or a withdrawal where the amount is below 0."""
+        self._totals[amount.asset] = self._totals.get(amount.asset, ZERO) + amount.amount
+
     def trigger(self, number: int, *, at: Instant) -> None:
         """Write down that a stop was set off."""
         self._open[number].order.triggered = True

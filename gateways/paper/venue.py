@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from domain.market import Bar, Closing, Instant, Instrument
-from domain.money import Money
+from domain.money import ZERO, Money
 from domain.order import Terms
 from domain.venue import OrderNotFound, OrderSeen, Refused, Reply, Unproven
 from gateways.paper.book import NEVER, OUT_OF_FUNDS, Book
@@ -87,6 +87,11 @@ class PaperVenue:
     def is_used(self) -> bool:
         """Say whether anything was ever written down but the deposit."""
         return self._book.head != NEVER
+
+    @property
+    def head(self) -> Instant:
+        """Return the market time up to which something is written down."""
+        return self._book.head
 
     def watch(self, report: Callable[[OrderSeen], None]) -> None:
         """Give the callable that hears of the orders that bars changed."""
@@ -171,6 +176,28 @@ class PaperVenue:
     def balances(self) -> dict[str, Decimal]:
         """Return the account's totals by asset, as visible now; assets it holds nothing of are left out."""
         return {asset: total for asset, total in self._floor_now().totals.items() if total}
+
+    def free(self, asset: str) -> Decimal:
+        """Return what open orders leave free of an asset, as visible now."""
+        return self._floor_now().free(asset)
+
+    def move(self, amount: Money) -> None:
+        """Deposit an amount, or withdraw it where it is below 0.
+
+        Raises:
+            ValueError: no market was shown yet, or less than that is free.
+        """
+        floor = self._floor_now()
+        if self._now == NEVER:
+            raise ValueError("a market must have been shown before something is moved, none was")
+        if floor.free(amount.asset) + amount.amount < 0:
+            raise ValueError(
+                f"expected at least {-amount.amount} {amount.asset} free, found {floor.free(amount.asset)}"
+            )
+        with self._writing(floor, self._now):
+            self._take_back(self._now)
+            self._book.move(amount, at=self._now)
+            floor.totals[amount.asset] = floor.totals.get(amount.asset, ZERO) + amount.amount
 
     def _floor_now(self) -> Floor:
         if self._floor is None:

@@ -29,6 +29,8 @@ from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDeni
 from tests.actors.alone import Alone
 from tests.actors.values import (
     INSTRUMENTS,
+    RESTORED,
+    SALVAGED,
     T0,
     D,
     a_bar,
@@ -433,3 +435,43 @@ def test_closings_that_are_taken_together_leave_what_each_would_leave(seed: int)
     for closing in run:
         apart.take_run([closing])
     assert together.remembered.save() == apart.remembered.save()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_closings_that_follow_each_other_come_to_the_same_together_and_one_by_one(seed: int) -> None:
+    draw = random.Random(seed)
+    together, apart = BreakerMemory(INSTRUMENTS, "USDT"), BreakerMemory(INSTRUMENTS, "USDT")
+    begin = T0 + DAY_MS - 5 * MINUTE_MS
+    run = []
+    for minute in range(draw.randint(1, 12)):
+        at = begin + minute * MINUTE_MS
+        symbols = draw.choice((("COINUSDT",), ("GOLDUSDT",), ("COINUSDT", "GOLDUSDT")))
+        run.append((at, tuple(a_bar(at, draw.randint(50, 150), symbol=symbol) for symbol in symbols)))
+    for memory in (together, apart):
+        state = memory.state
+        state.book.cash = {"USDT": D(1_000)} | ({"COIN": D(2)} if seed % 2 else {})
+        if seed % 4 >= 2:
+            memory.take_bars(begin - MINUTE_MS, (a_bar(begin - MINUTE_MS, 120),))
+            state.watch.trip("daily_loss")
+
+    together.take_run(run)
+    for at, bars in run:
+        apart.take_bars(at, bars)
+
+    assert together.save() == apart.save()
+
+
+# -- a journal that was mended ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mend", [RESTORED, SALVAGED])
+def test_a_journal_that_was_mended_halts_until_an_operator_resumes(mend: Event) -> None:
+    alone = a_breaker(OPENED, BOTH, mend)
+
+    assert known(alone).mode == "halted"
+    assert "up to sequence 77" in known(alone).halted
+    alone.happen(answered(an_entry()))
+    assert [type(event) for event in alone.said] == [OrderDenied]
+    alone.happen(commanded("resume", reason="looked"), answered(an_entry(), at=T0 + 1))
+    assert known(alone).mode == "active"
+    assert isinstance(alone.said[-1], OrderApproved)

@@ -30,7 +30,7 @@ WAIT_S = 30.0
 KEY = "planted-key-8f31c6"
 SECRET = "planted-secret-d04b77"
 SUPERVISORS = ("root", "operations", "trading", "guard", "market", "strategies")
-PARTS = ("health", "herald", "archivist", "operator", "positions", "venue", "executor", "breaker")
+PARTS = ("health", "herald", "archivist", "operator", "auditor", "keeper", "positions", "venue", "executor", "breaker")
 OUTER_PARTS = ("strategy.confidence", "strategy.ema_cross", "sentiment", "feed")
 
 CONFIGURATION = (

@@ -9,7 +9,7 @@ import pykka
 import pytest
 
 from supervision import ActorDown, Break, ChildSpec, Crashed, CrashReport, Lane, Stop, SupervisionError
-from supervision.errors import Ignore
+from supervision.errors import SAID_CHARS_MAX, Ignore
 from supervision.mailbox import LANE_LIMITS, Mailbox
 from supervision.mailbox_spec import ORDINARY_MAX
 from tests.supervision.troupe import (
@@ -206,7 +206,7 @@ def test_a_crash_report_is_cut_to_a_limit(runtime: str) -> None:
 
         crash = house.reported(CrashReport)[0]
         assert (len(crash.message), len(crash.stack)) == (1_000, 8_000)
-        assert len(crash.reason) <= 510
+        assert len(crash.reason) <= SAID_CHARS_MAX + len("crash()")
 
 
 # -- questions are answered ------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Binance spot's dialect, as ccxt speaks it: REST, market streams and the account's stream."""

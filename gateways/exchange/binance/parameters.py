@@ -1,0 +1,84 @@
+"""A request's parameters: read from query and body, and judged one by one."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from urllib.parse import parse_qsl
+
+from gateways.exchange.binance.errors import ApiError, malformed, missing
+
+CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
+_NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
+
+
+class Parameters:
+    """What a request says, by name."""
+
+    def __init__(self, *, query: str, body: str) -> None:
+        self.payload = query + body
+        """What is signed, with the signature still in it."""
+        self._values = dict([*parse_qsl(query, keep_blank_values=True), *parse_qsl(body, keep_blank_values=True)])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def text(self, name: str) -> str:
+        """Return a parameter; raise ApiError where there is none."""
+        value = self._values.get(name, "")
+        if not value:
+            raise missing(name)
+        return value
+
+    def text_or(self, name: str, other: str) -> str:
+        """Return a parameter, or what stands for it."""
+        return self._values.get(name) or other
+
+    def one_of(self, name: str, legal: tuple[str, ...], code: int, other: str = "") -> str:
+        """Return a parameter that is one of few."""
+        value = self.text_or(name, other) if other else self.text(name)
+        if value not in legal:
+            raise ApiError(code, f"Invalid {name}.")
+        return value
+
+    def whole(self, name: str) -> int | None:
+        """Return a whole number, or None where there is none."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not _WHOLE.fullmatch(value):
+            raise malformed(name, r"^[0-9]{1,20}$")
+        return int(value)
+
+    def limit(self, default: int, most: int) -> int:
+        """Return how many rows are wanted."""
+        wanted = self.whole("limit")
+        if wanted is None:
+            return default
+        if wanted < 1:
+            raise ApiError(-1130, "Data sent for parameter 'limit' is not valid.")
+        return min(wanted, most)
+
+    def amount(self, name: str, *, needed: bool = False) -> Decimal:
+        """Return an amount, 0 where there is none."""
+        value = self.text(name) if needed else self._values.get(name, "")
+        if not value:
+            return Decimal(0)
+        if not _NUMBER.fullmatch(value):
+            raise malformed(name, r"^([0-9]{1,20})(\.[0-9]{1,20})?$")
+        try:
+            amount = Decimal(value)
+        except InvalidOperation:
+            raise missing(name) from None
+        if amount <= 0 and needed:
+            raise ApiError(-1013, f"Invalid {name}.")
+        return amount
+
+    def client_id(self, name: str) -> str | None:
+        """Return a client order id, or None where there is none."""
+        value = self._values.get(name)
+        if not value:
+            return None
+        if not CLIENT_ID.fullmatch(value):
+            raise malformed(name, r"^[\.A-Z\:/a-z0-9_-]{1,36}$")
+        return value

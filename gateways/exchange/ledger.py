@@ -1,0 +1,251 @@
+"""What the exchange remembers: every request, order and trade by its own numbers.  The oracle of tests.
+
+What the account has, and what moved it, is in the paper venue's book; both are in `report`.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from domain.market import Instant
+from gateways.exchange.klines import Kline
+from gateways.exchange.orders import Order, OrderRequest, Origin, Trade
+
+_VERSION = 1
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE orders (
+    order_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    client_id TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    status TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+CREATE INDEX orders_by_client ON orders (client_id);
+CREATE INDEX orders_open ON orders (status) WHERE status IN ('pending', 'new', 'partially_filled');
+CREATE TABLE trades (
+    trade_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    book_id TEXT NOT NULL UNIQUE,  -- the trade's id in the paper venue's book
+    order_id INTEGER NOT NULL,
+    symbol TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+CREATE INDEX trades_by_order ON trades (order_id);
+CREATE TABLE refusals (
+    number INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    client_id TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+CREATE TABLE requests (
+    client_id TEXT NOT NULL, kind TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (client_id, kind)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE faults (kind TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE klines (
+    symbol TEXT NOT NULL,
+    span INTEGER NOT NULL,
+    opened_at INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (symbol, span, opened_at)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+class Ledger:
+    """One file, written by one exchange.  Every method may raise apsw.Error."""
+
+    def __init__(self, path: Path, *, reads_only: bool = False) -> None:
+        """Open the file, or make it.
+
+        Raises:
+            ValueError: it was written by a later version.
+        """
+        flags = apsw.SQLITE_OPEN_READONLY if reads_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+        self._connection = apsw.Connection(str(path), flags=flags)
+        self._connection.set_busy_timeout(5_000)
+        version = int(self._connection.pragma("user_version"))
+        if version > _VERSION:
+            raise ValueError(f"the ledger {path} must be of version {_VERSION} or earlier, was {version}")
+        if not reads_only:
+            self._connection.pragma("journal_mode", "wal")
+            self._connection.pragma("synchronous", "FULL")
+        if not version and not reads_only:
+            with self.writing():
+                self._connection.execute(_TABLES)
+                self._connection.pragma("user_version", _VERSION)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Make what is written inside durable together, or not at all; inside another, together with that."""
+        with self._connection:
+            yield
+
+    # -- what is asked ---------------------------------------------------------------------------------------------
+
+    def count_request(self, client_id: str, kind: str) -> None:
+        """Count a request that names an order by client id."""
+        self._run(
+            "INSERT INTO requests VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (client_id, kind)
+        )
+
+    def count_fault(self, kind: str) -> None:
+        """Count a lie."""
+        self._run("INSERT INTO faults VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (kind,))
+
+    def add_refusal(self, request: OrderRequest, origin: Origin, *, reason: str, detail: str, at: Instant) -> None:
+        """Write down an order that was refused."""
+        self._run(
+            "INSERT INTO refusals (at, client_id, origin, reason, detail, body) VALUES (?, ?, ?, ?, ?, ?)",
+            (at, request.client_id, origin, reason, detail, _text(request)),
+        )
+
+    # -- orders and trades -----------------------------------------------------------------------------------------
+
+    def add_order(self, order: Order) -> int:
+        """Write down an order that may be taken; return its number."""
+        request = order.request
+        self._run(
+            "INSERT INTO orders (client_id, symbol, status, created_at, body) VALUES (?, ?, ?, ?, ?)",
+            (request.client_id, request.symbol, order.status, order.created_at, _text(order)),
+        )
+        return self._connection.last_insert_rowid()
+
+    def change_order(self, order: Order) -> None:
+        """Write down what has become of an order."""
+        self._run(
+            "UPDATE orders SET status = ?, body = ? WHERE order_id = ?", (order.status, _text(order), order.order_id)
+        )
+
+    def add_trade(self, trade: Trade, book_id: str) -> Trade:
+        """Write down a trade; return it with its number."""
+        self._run(
+            "INSERT INTO trades (book_id, order_id, symbol, at, body) VALUES (?, ?, ?, ?, ?)",
+            (book_id, trade.order_id, trade.symbol, trade.at, _text(trade)),
+        )
+        return msgspec.structs.replace(trade, trade_id=self._connection.last_insert_rowid())
+
+    def open_orders(self) -> list[Order]:
+        """Return the orders that may still trade, oldest first."""
+        found = "SELECT order_id, body FROM orders WHERE status IN ('pending', 'new', 'partially_filled')"
+        return [_order(row) for row in self._run(f"{found} ORDER BY order_id")]
+
+    def find_order(self, symbol: str, *, order_id: int | None, client_id: str | None) -> Order | None:
+        """Return an order by its number, else the newest one of a client id."""
+        name, value = ("order_id", order_id) if order_id is not None else ("client_id", client_id)
+        found = self._run(
+            f"SELECT order_id, body FROM orders WHERE {name} = ? AND symbol = ? AND status NOT IN ('pending', 'lost')"
+            " ORDER BY order_id DESC LIMIT 1",
+            (value, symbol),
+        )
+        return next(map(_order, found), None)
+
+    def orders(self, symbol: str, *, first_id: int | None, begin: Instant, end: Instant, limit: int) -> list[Order]:
+        """Return orders of a symbol, oldest first: from a number on, or the newest of a stretch of time."""
+        newest = "" if first_id is not None or begin else "DESC"
+        found = self._run(
+            "SELECT order_id, body FROM orders WHERE symbol = ? AND order_id >= ? AND created_at BETWEEN ? AND ?"
+            f" AND status NOT IN ('pending', 'lost') ORDER BY order_id {newest} LIMIT ?",
+            (symbol, first_id or 0, begin, end, limit),
+        )
+        return sorted(map(_order, found), key=lambda order: order.order_id)
+
+    def trades(
+        self, symbol: str, *, order_id: int | None, first_id: int | None, begin: Instant, end: Instant, limit: int
+    ) -> list[Trade]:
+        """Return trades of a symbol, oldest first: from a number on, or the newest of a stretch of time."""
+        newest = "" if first_id is not None or begin else "DESC"
+        found = self._run(
+            "SELECT trade_id, body FROM trades WHERE symbol = ? AND trade_id >= ? AND at BETWEEN ? AND ?"
+            f" AND (?5 IS NULL OR order_id = ?5) ORDER BY trade_id {newest} LIMIT ?6",
+            (symbol, first_id or 0, begin, end, order_id, limit),
+        )
+        return sorted(map(_trade, found), key=lambda trade: trade.trade_id)
+
+    # -- the market's memory ---------------------------------------------------------------------------------------
+
+    def meta(self, name: str) -> str | None:
+        """Return a note."""
+        value = self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).get
+        return None if value is None else str(value)
+
+    def note(self, name: str, value: str) -> None:
+        """Write down a note in place of the one of this name."""
+        self._run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def add_klines(self, symbol: str, klines: list[Kline]) -> None:
+        """Write down klines that are closed."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO klines VALUES (?, ?, ?, ?)",
+            [(symbol, kline.span, kline.opened_at, _text(kline)) for kline in klines],
+        )
+
+    def klines(self, symbol: str) -> list[Kline]:
+        """Return a symbol's klines, oldest first."""
+        found = self._run("SELECT body FROM klines WHERE symbol = ? ORDER BY opened_at, span DESC", (symbol,))
+        return [msgspec.json.decode(body, type=Kline) for (body,) in found]
+
+    # -- the whole of it -------------------------------------------------------------------------------------------
+
+    def report(self) -> dict[str, Any]:
+        """Return all that was asked, taken, refused and traded, as JSON has it."""
+        orders = [_order(row) for row in self._run("SELECT order_id, body FROM orders ORDER BY order_id")]
+        trades = [_trade(row) for row in self._run("SELECT trade_id, body FROM trades ORDER BY trade_id")]
+        refusals = self._run("SELECT at, client_id, origin, reason, detail, body FROM refusals ORDER BY number")
+        requests = self._run("SELECT client_id, kind, count FROM requests ORDER BY client_id, kind")
+        names = ("at", "client_id", "origin", "reason", "detail")
+        return {
+            "orders": [_order_row(order) for order in orders],
+            "refused": [
+                dict(zip(names, rest, strict=True)) | {"request": msgspec.json.decode(body)} for *rest, body in refusals
+            ],
+            "requests": [dict(zip(("client_id", "kind", "count"), row, strict=True)) for row in requests],
+            "trades": [_plain(trade) for trade in trades],
+            "faults": dict(self.faults()),
+        }
+
+    def faults(self) -> Mapping[str, int]:
+        """Return how often each kind of fault struck."""
+        return {str(kind): int(count) for kind, count in self._run("SELECT kind, count FROM faults ORDER BY kind")}
+
+    def _run(self, statement: str, values: Any = ()) -> list[tuple[Any, ...]]:
+        return self._connection.execute(statement, values).fetchall()
+
+
+def _order_row(order: Order) -> dict[str, Any]:
+    row = _plain(order)
+    request: dict[str, Any] = row.pop("request")
+    return request | row
+
+
+def _plain(value: Order | Trade) -> dict[str, Any]:
+    row: dict[str, Any] = msgspec.to_builtins(value)
+    return row
+
+
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _order(row: tuple[Any, ...]) -> Order:
+    order_id, body = row
+    order = msgspec.json.decode(body, type=Order)
+    order.order_id = order_id
+    return order
+
+
+def _trade(row: tuple[Any, ...]) -> Trade:
+    trade_id, body = row
+    return msgspec.structs.replace(msgspec.json.decode(body, type=Trade), trade_id=trade_id)

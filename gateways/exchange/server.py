@@ -1,0 +1,296 @@
+"""The exchange as a whole: it starts in order, serves on one socket, and stops in reverse."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
+from types import TracebackType
+from typing import Any
+
+import apsw
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from domain.money import BASIS_POINT
+from gateways.exchange.admin import AdminDoor
+from gateways.exchange.binance.private import PrivateApi
+from gateways.exchange.binance.public import PublicApi
+from gateways.exchange.binance.rest import RestDoor, endpoints_of
+from gateways.exchange.binance.streams import MarketStreams
+from gateways.exchange.binance.user_stream import UserStream
+from gateways.exchange.binance.weights import Weights
+from gateways.exchange.clock import VenueClock
+from gateways.exchange.engine import Engine
+from gateways.exchange.errors import AddressTaken, ExchangeFailed
+from gateways.exchange.faults import Faults
+from gateways.exchange.gate import Gate
+from gateways.exchange.home import ExchangeHome, Keys
+from gateways.exchange.ledger import Ledger
+from gateways.exchange.market import Listing, Market
+from gateways.exchange.opening import open_market
+from gateways.exchange.orders import Event, Reported
+from gateways.exchange.settings import ExchangeSettings
+from gateways.exchange.sockets import Connections
+from gateways.exchange.veil import Veil
+from gateways.exchange.world import World
+from gateways.paper import PaperSettings, PaperVenue
+from gateways.paper.audit import Audit
+
+BEAT_S = 0.02
+"""Pause between two looks at which ticks are due."""
+TICKS_OF_BEAT = 500
+SHUTDOWN_S = 0.5
+"""Requests that hang by then are cut off."""
+BACKLOG = 256
+BODY_MAX = 64 * 1_024
+ADDRESSES_MAX = 1_000
+
+
+Log = Callable[[dict[str, Any]], None]
+
+
+class Exchange:
+    """One exchange on loopback.  `async with Exchange(settings) as exchange` serves until the block is left.
+
+    Raises:
+        HomeTaken: another exchange runs on the home.
+        AddressTaken: the address cannot be listened on.
+        OSError, ValueError: the home or the market's data cannot be used.
+    """
+
+    def __init__(self, settings: ExchangeSettings, log: Log | None = None) -> None:
+        """Take the settings, and who is told in short what happens."""
+        self._log = log
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._port = 0
+        self._keys = Keys("", "", "")
+        self._weights: dict[str, Weights] = {}
+        self.faults = Faults(time.monotonic, self._count_fault)
+        """What it lies about: `faults.add(kind="reset", where="order.create", strike="after", nth=1)`."""
+
+    @property
+    def rest_url(self) -> str:
+        """Where requests go, without a path."""
+        return f"http://{self._settings.host}:{self._port}"
+
+    @property
+    def ws_url(self) -> str:
+        """Where streams are, without a path."""
+        return f"ws://{self._settings.host}:{self._port}"
+
+    @property
+    def api_key(self) -> str:
+        """The account's key."""
+        return self._keys.api_key
+
+    @property
+    def secret(self) -> str:
+        """What the account's requests are signed with."""
+        return self._keys.secret
+
+    @property
+    def admin_token(self) -> str:
+        """What the exchange's operator shows."""
+        return self._keys.admin_token
+
+    @property
+    def symbols(self) -> Sequence[str]:
+        """What is traded."""
+        return tuple(self._market.listings)
+
+    def ledger(self) -> dict[str, Any]:
+        """Return everything that was asked, taken, refused and traded, what moved the account, and what it has."""
+        return ledger_of(self._ledger, self._audit)
+
+    def status(self) -> dict[str, Any]:
+        """Return how the exchange is."""
+        return {
+            "time": self._clock.now(),
+            "symbols": {symbol: listing.status for symbol, listing in self._market.listings.items()},
+            "prices": {symbol: str(listing.last) for symbol, listing in self._market.listings.items()},
+            "open_orders": len(self._engine.account.orders),
+            "faults": dict(self.faults.counts),
+        }
+
+    async def __aenter__(self) -> "Exchange":
+        async with AsyncExitStack() as stack:
+            self._open(stack)
+            await self._listen(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def _open(self, stack: AsyncExitStack) -> None:
+        settings = self._settings
+        home = ExchangeHome(settings.home)
+        stack.callback(home.release)
+        self._keys = home.keys()
+        self._ledger = Ledger(home.ledger)
+        stack.callback(self._ledger.close)
+        paper_settings = PaperSettings(
+            fee_maker_bps=settings.fee_maker_bps,
+            fee_taker_bps=settings.fee_taker_bps,
+            fee_asset=settings.fee_asset,
+            slippage_bps=BASIS_POINT * 0,
+            latency_ms=0,
+            participation=settings.participation,
+        )
+        instruments: dict[str, Any] = {}
+        paper = PaperVenue.open(home.book, instruments=instruments, deposit=settings.balances, settings=paper_settings)
+        stack.callback(paper.close)
+        self._clock = VenueClock(not_before=paper.head + 1)
+        self._market: Market = open_market(settings, self._ledger, self._clock)
+        for symbol, listing in self._market.listings.items():
+            instruments[symbol] = listing.instrument
+        self._engine = Engine(
+            paper, self._ledger, self._market, next_instant=self._clock.next, participation=settings.participation
+        )
+        self.faults.load(settings.scenario)
+        self._engine.account.watch(self._note)
+        self._audit = Audit(home.book)
+        stack.callback(self._audit.close)
+
+    async def _listen(self, stack: AsyncExitStack) -> None:
+        settings = self._settings
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done, with the error, when the exchange can no longer go on."""
+        app = web.Application(client_max_size=BODY_MAX, middlewares=[self._guard])
+        tasks = self._add_doors(app)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        try:
+            await web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG).start()
+        except OSError as error:
+            place = f"{settings.host}:{settings.port}"
+            raise AddressTaken(f"expected to listen on {place}, found that {error}") from error
+        self._port = runner.addresses[0][1]
+        for work in tasks:
+            task = asyncio.create_task(work)
+            task.add_done_callback(self._fail_with)
+            stack.push_async_callback(_stop, task)
+
+    def _add_doors(self, app: web.Application) -> list[Coroutine[Any, Any, None]]:
+        """Open every door, and return what has to run beside them."""
+        settings, clock, gate, veil = self._settings, self._clock, Gate(), Veil()
+        connections = Connections(self.faults)
+        self._world = World(self._engine, self._market, self._ledger, gate, clock)
+        public = PublicApi(self._market, clock, settings)
+        fees = (settings.fee_maker_bps * BASIS_POINT, settings.fee_taker_bps * BASIS_POINT)
+        private = PrivateApi(self._engine, self._ledger, public, clock, veil, fees)
+        rest = RestDoor(
+            endpoints_of(public, private),
+            keys=self._keys,
+            clock=clock,
+            ledger=self._ledger,
+            gate=gate,
+            veil=veil,
+            faults=self.faults,
+            weights=self._weights_of,
+        )
+        rest.add_routes(app)
+        streams = MarketStreams(self._market, clock, connections)
+        streams.add_routes(app)
+        UserStream(self._engine.account, self._keys, clock, gate, connections).add_routes(app)
+        AdminDoor(self._keys.admin_token, self.faults, self._world, self.ledger, self.status).add_routes(app)
+        return [self._beat(), streams.run()]
+
+    async def _beat(self) -> None:
+        while True:
+            try:
+                self._advance()
+            except apsw.Error as error:
+                raise ExchangeFailed(f"expected to write the ledger or the book, found {error}") from error
+            await asyncio.sleep(BEAT_S)
+
+    def _advance(self) -> None:
+        now = self._clock.now()
+        for tick in self._market.due(now, most=TICKS_OF_BEAT):
+            self._market.listings[tick.symbol].take(tick)
+            self._engine.take_tick(tick)
+        for symbol, listing in self._market.listings.items():
+            listing.roll(now)
+            if listing.closed:
+                self._remember(symbol, listing)
+        for struck in self.faults.due():
+            refused = self._world.befall(struck)
+            if refused and self._log is not None:
+                self._log({"event": "fault.refused", "kind": struck.lie.kind, "why": refused})
+        self._world.heal()
+
+    def _fail_with(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.failed.done():
+            self.failed.set_exception(error)
+            # Whoever does not wait for it need not be told so at the end.
+            self.failed.exception()
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Serve nobody any more once something could not be written down: what is in memory may be ahead of it."""
+        if self.failed.done():
+            return web.Response(status=503)
+        try:
+            return await handler(request)
+        except apsw.Error as error:
+            if not self.failed.done():
+                self.failed.set_exception(ExchangeFailed(f"expected to write the ledger or the book, found {error}"))
+                self.failed.exception()
+            return web.Response(status=500)
+
+    def _count_fault(self, kind: str) -> None:
+        with self._ledger.writing():
+            self._ledger.count_fault(kind)
+        if self._log is not None:
+            self._log({"event": "fault", "kind": kind})
+
+    def _note(self, event: Event) -> None:
+        if self._log is None or not isinstance(event, Reported):
+            return
+        order, trade = event.order, event.trade
+        traded = {} if trade is None else {"traded": str(trade.quantity), "at_price": str(trade.price)}
+        core = {
+            "event": f"order.{event.what}",
+            "order": order.order_id,
+            "client_id": order.request.client_id,
+            "symbol": order.request.symbol,
+            "side": order.request.side,
+            "kind": order.request.kind,
+            "quantity": str(order.quantity),
+        }
+        self._log(core | traded)
+
+    def _remember(self, symbol: str, listing: Listing) -> None:
+        closed, listing.closed = listing.closed, []
+        with self._ledger.writing():
+            self._ledger.add_klines(symbol, closed)
+            self._ledger.note(f"number/{symbol}", str(listing.number))
+            self._ledger.note("closed", str(closed[-1].closed_at))
+
+    def _weights_of(self, address: str) -> Weights:
+        if address not in self._weights:
+            while len(self._weights) >= ADDRESSES_MAX:
+                del self._weights[next(iter(self._weights))]
+            self._weights[address] = Weights(weight_max=self._settings.weight_max, orders_max=self._settings.orders_max)
+        return self._weights[address]
+
+
+def ledger_of(ledger: Ledger, audit: Audit) -> dict[str, Any]:
+    """Return what an exchange's two files have, as JSON has it."""
+    movements = [
+        {"at": at if at >= 0 else 0, "asset": asset, "amount": str(amount), "book_trade": trade}
+        for at, asset, amount, trade in audit.movements()
+    ]
+    balances = {asset: str(total) for asset, total in sorted(audit.balances().items())}
+    return ledger.report() | {"movements": movements, "balances": balances}
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError, ExchangeFailed):
+        await task

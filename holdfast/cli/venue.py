@@ -1,0 +1,155 @@
+"""`holdfast venue`: an exchange on loopback that can lie."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+from holdfast.cli.asking import default_home
+from holdfast.cli.output import say, say_json
+from holdfast.cli.tables import as_text
+from holdfast.exit_codes import ExitCode
+
+HOME_VARIABLE = "HOLDFAST_VENUE_HOME"
+
+app = App(name="venue", help="Run an exchange on loopback that can lie, for tests of any bot.")
+scenario_app = App(name="scenario", help="Look at a file of faults.")
+app.command(scenario_app)
+
+Home = Annotated[
+    Path | None,
+    Parameter(
+        env_var=HOME_VARIABLE,
+        show_default=False,
+        help="Folder of the exchange's keys, book and ledger; `venue` in the XDG state folder if not given.",
+    ),
+]
+AsJson = Annotated[bool, Parameter(name="--json", negative=(), show_default=False, help="Write JSON.")]
+Words = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, consume_multiple=True)]
+
+
+@app.default
+def venue(
+    *,
+    home: Home = None,
+    port: Annotated[int, Parameter(validator=Number(gte=0, lte=65_535))] = 0,
+    host: str = "127.0.0.1",
+    expose: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    data: str = "sample",
+    symbols: Words = (),
+    speed: Annotated[float, Parameter(validator=Number(gt=0, lte=10_000))] = 1.0,
+    seed: int = 7,
+    balance: Words = (),
+    scenario: Annotated[Path | None, Parameter(show_default=False)] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run an exchange on loopback, with Binance spot's API, until it is told to stop.
+
+    Its book and its ledger survive its death.  The first line says where it is; the keys are in its home, for its
+    owner only.
+
+    Parameters
+    ----------
+    port
+        0 for any that is free.
+    host
+        Address to listen on.
+    expose
+        Let it be an address that other machines reach.
+    data
+        A file or folder of recorded bars, or `sample` for the generated market.
+    symbols
+        Which symbols, such as BTCUSDT ETHUSDT; all there are if not given.
+    speed
+        How many times as fast as the clock the bars' time passes.
+    seed
+        Of the generated market and of the public book.
+    balance
+        What a new account has, such as USDT=10000 BTC=0.5.
+    scenario
+        A file of faults; see `holdfast venue scenario check`.
+    """
+    from holdfast.venue import run_venue, settings_of
+
+    settings = settings_of(
+        home=_folder(home),
+        host=host,
+        port=port,
+        exposed=expose,
+        data=data,
+        symbols=_split(symbols),
+        speed=speed,
+        seed=seed,
+        balances=_split(balance),
+        scenario=scenario,
+    )
+    return run_venue(settings, as_json=as_json)
+
+
+@app.command
+def keys(*, home: Home = None, as_json: AsJson = False) -> int:
+    """Show the account's key and secret, and the operator's token."""
+    from holdfast.venue import keys_of
+
+    found = keys_of(_folder(home))
+    if as_json:
+        say_json(found)
+    else:
+        say(as_text(found))
+    return ExitCode.OK
+
+
+@app.command
+def ledger(*, home: Home = None, as_json: AsJson = False) -> int:
+    """Show what was asked, taken, refused and traded, whether or not the exchange is running."""
+    from holdfast.venue import read_ledger
+
+    found = read_ledger(_folder(home))
+    if as_json:
+        say_json(found)
+    else:
+        counts = {name: len(rows) for name, rows in found.items() if isinstance(rows, list)}
+        say(as_text(counts | {f"balance of {asset}": total for asset, total in found["balances"].items()}))
+    return ExitCode.OK
+
+
+@scenario_app.command
+def check(file: Path, /, *, as_json: AsJson = False) -> int:
+    """Find every mistake in a file of faults; exit code 78 where there is any.
+
+    Parameters
+    ----------
+    file
+        The file, in TOML.
+    """
+    from gateways.exchange.scenario import read_scenario
+
+    found = read_scenario(file)
+    if as_json:
+        say_json({"seed": found.seed, "faults": len(found.faults), "problems": []})
+    else:
+        say(f"{file}: {len(found.faults)} faults, seed {found.seed}")
+    return ExitCode.OK
+
+
+@scenario_app.command
+def kinds(*, as_json: AsJson = False) -> int:
+    """List the kinds of faults, where each may strike, and what it has to be given."""
+    from holdfast.venue import kinds_of_faults
+
+    rows = kinds_of_faults()
+    if as_json:
+        say_json(rows)
+    else:
+        say(as_text(rows))
+    return ExitCode.OK
+
+
+def _folder(home: Path | None) -> Path:
+    return (home or default_home() / "venue").expanduser().absolute()
+
+
+def _split(words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(part for word in words for part in word.split(",") if part)

@@ -1,0 +1,190 @@
+"""The exchange as a process: settings from words, a line when it is ready, a short log, and an end on a signal."""
+
+import asyncio
+import resource
+import signal
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateways.errors import SourceMissing
+from gateways.exchange import Exchange, ExchangeSettings
+from gateways.exchange.home import read_keys
+from gateways.exchange.ledger import Ledger
+from gateways.exchange.lies import KINDS, places_of
+from gateways.exchange.scenario import Scenario, read_scenario
+from gateways.exchange.server import ledger_of
+from gateways.paper.audit import Audit
+from holdfast.cli.output import say, say_json
+from holdfast.config.instruments import instrument_for
+from holdfast.exit_codes import ExitCode
+
+SAMPLE = "sample"
+
+
+class VenueMisconfigured(Exception):
+    """The exchange cannot be set up like this."""
+
+
+def settings_of(
+    *,
+    home: Path,
+    host: str,
+    port: int,
+    exposed: bool,
+    data: str,
+    symbols: Sequence[str],
+    speed: float,
+    seed: int,
+    balances: Sequence[str],
+    scenario: Path | None,
+) -> ExchangeSettings:
+    """Return settings from the words of a command line.
+
+    Raises:
+        VenueMisconfigured: a word says nothing, or what cannot be.
+        ScenarioBroken: the file of faults has mistakes.
+        OSError: it cannot be read.
+    """
+    more: dict[str, Any] = {"balances": dict(map(_balance, balances))} if balances else {}
+    try:
+        return ExchangeSettings(
+            home=home,
+            host=host,
+            port=port,
+            exposed=exposed,
+            data=None if data == SAMPLE else Path(data).expanduser(),
+            symbols=tuple(symbols),
+            instruments={symbol: instrument_for(symbol) for symbol in symbols},
+            speed=speed,
+            seed=seed,
+            scenario=Scenario() if scenario is None else read_scenario(scenario),
+            **more,
+        )
+    except ValueError as error:
+        if type(error) is not ValueError:
+            raise
+        raise VenueMisconfigured(str(error)) from error
+
+
+def run_venue(settings: ExchangeSettings, *, as_json: bool) -> int:
+    """Run an exchange until a signal ends it; return the exit code.
+
+    Raises:
+        HomeTaken: another exchange runs on the home.
+        VenueMisconfigured: the market cannot be opened.
+        OSError: the home or the address cannot be used.
+    """
+    # A core dump would hold the keys.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    return asyncio.run(_serve(settings, as_json))
+
+
+async def _serve(settings: ExchangeSettings, as_json: bool) -> int:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    exchange = Exchange(settings, log=_log_json if as_json else _log_text)
+    try:
+        await exchange.__aenter__()
+    except (ValueError, SourceMissing) as error:
+        raise VenueMisconfigured(str(error)) from error
+    try:
+        ready = {
+            "event": "ready",
+            "rest_url": exchange.rest_url,
+            "ws_url": exchange.ws_url,
+            "home": str(settings.home),
+            "symbols": list(exchange.symbols),
+        }
+        if as_json:
+            say_json(ready)
+        else:
+            rest, ws, keys = exchange.rest_url, exchange.ws_url, settings.home / "keys.json"
+            say(f"ready: {rest} {ws} for {', '.join(exchange.symbols)}; keys in {keys}")
+        stopping = asyncio.ensure_future(stopped.wait())
+        ends: list[asyncio.Future[Any]] = [stopping, exchange.failed]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if exchange.failed.done():
+            exchange.failed.result()
+    finally:
+        await exchange.__aexit__(None, None, None)
+    _log_json({"event": "stopped"}) if as_json else say("stopped")
+    return ExitCode.OK
+
+
+def keys_of(home: Path) -> dict[str, str]:
+    """Return the keys of an exchange's home.
+
+    Raises:
+        OSError: there are none, or they are open to others.
+        VenueMisconfigured: the file is not one of keys.
+    """
+    try:
+        keys: dict[str, str] = msgspec.to_builtins(read_keys(home))
+    except ValueError as error:
+        raise VenueMisconfigured(str(error)) from error
+    return keys
+
+
+def read_ledger(home: Path) -> dict[str, Any]:
+    """Return what an exchange's home has of requests, orders, trades and movements.
+
+    Raises:
+        OSError: there is no exchange's home.
+    """
+    book, path = home / "book.db", home / "ledger.db"
+    for file in (book, path):
+        if not file.exists():
+            raise FileNotFoundError(f"expected an exchange's home in {home}, found no {file.name}")
+    ledger, audit = Ledger(path, reads_only=True), Audit(book)
+    try:
+        return ledger_of(ledger, audit)
+    finally:
+        audit.close()
+        ledger.close()
+
+
+def kinds_of_faults() -> list[dict[str, str]]:
+    """Return every kind of fault with what it says, where it strikes, and what it has to be given."""
+    return [
+        {
+            "kind": name,
+            "says": kind.says,
+            "strikes": " or ".join(kind.strikes) or "-",
+            "needs": ", ".join(kind.needs) or "-",
+            "takes": ", ".join(kind.takes) or "-",
+            "where": _place(places_of(kind)),
+        }
+        for name, kind in KINDS.items()
+    ]
+
+
+def _place(places: Sequence[str]) -> str:
+    if not places:
+        return "-"
+    return ", ".join(places) if len(places) <= 2 else "any request" if "ping" in places else "any stream"
+
+
+def _balance(word: str) -> tuple[str, Decimal]:
+    asset, _, amount = word.partition("=")
+    try:
+        value = Decimal(amount)
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not asset or not value.is_finite() or value < 0:
+        raise VenueMisconfigured(f"expected a balance such as USDT=10000, found {word}")
+    return asset, value
+
+
+def _log_json(event: Mapping[str, Any]) -> None:
+    say_json(event)
+
+
+def _log_text(event: Mapping[str, Any]) -> None:
+    values = " ".join(f"{name}={value}" for name, value in event.items() if name != "event")
+    say(f"{event['event']} {values}")
