@@ -1,9 +1,11 @@
 """A process of our own interpreter beside the node: bounded in time and output, and gone when the node is."""
 
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -33,11 +35,14 @@ class SideProcess:
         module: str,
         arguments: Sequence[str],
         *,
+        place: Path,
         limit_s: float,
         output_max: int,
         on_end: Callable[[Ended], None],
     ) -> None:
-        """Start it.  `on_end` is called on a thread of its own.
+        """Start it.  Modules are looked for in `place` first, and not in the working directory, whatever lies there.
+
+        `on_end` is called on a thread of its own.
 
         Raises:
             OSError: it cannot be started.
@@ -47,7 +52,8 @@ class SideProcess:
         self._on_end = on_end
         self._is_overdue = False
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, "-P", "-m", module, *arguments],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(place), os.environ.get("PYTHONPATH"))))},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -38,6 +38,9 @@ class Kline(msgspec.Struct):
 
     def take(self, tick: Tick) -> None:
         """Count a tick in."""
+        if not self.trades:
+            # Until its first trade a stretch stands where the one before it closed.
+            self.open = self.high = self.low = tick.price
         self.high, self.low, self.close = max(self.high, tick.price), min(self.low, tick.price), tick.price
         worth = tick.price * tick.quantity
         self.volume += tick.quantity
@@ -49,6 +52,8 @@ class Kline(msgspec.Struct):
 
     def join(self, later: "Kline") -> None:
         """Count in the kline that follows within the same stretch."""
+        if not self.trades and later.trades:
+            self.open, self.high, self.low = later.open, later.high, later.low
         self.high, self.low, self.close = max(self.high, later.high), min(self.low, later.low), later.close
         self.volume += later.volume
         self.worth += later.worth

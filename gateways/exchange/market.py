@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from itertools import islice, takewhile
 from random import Random
 from typing import NamedTuple
 
@@ -100,16 +101,15 @@ class Listing:
         `limit` leaves the first ones where `begin` is above 0, else the last.
         """
         span = INTERVALS_MS[interval]
+        newest = opening_of(end, span)
+        found: Iterator[Kline]
         if span < MINUTE_MS:
-            found = [kline for kline in self._newest[SECOND_MS] if begin <= kline.opened_at <= end]
+            found = (kline for kline in self._newest[SECOND_MS] if begin <= kline.opened_at <= end)
         else:
-            first = opening_of(begin, span) if begin else end - (limit + 1) * span
-            if begin and first < begin:
-                first += span
-            last = min(end, first + limit * span) if begin else end
-            fine = (kline for kline in self._minutes(first) if kline.span <= span and kline.opened_at < last + span)
-            found = [kline for kline in joined(fine, span) if begin <= kline.opened_at <= end]
-        return found[:limit] if begin else found[-limit:]
+            first = begin or newest - limit * span
+            fine = (kline for kline in self._minutes(opening_of(first + span - 1, span)) if kline.span <= span)
+            found = joined(takewhile(lambda kline: kline.opened_at < newest + span, fine), span)
+        return list(islice(found, limit)) if begin else list(found)[-limit:]
 
     def _minutes(self, first: Instant) -> Iterator[Kline]:
         newest = self._newest[MINUTE_MS]

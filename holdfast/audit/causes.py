@@ -12,12 +12,15 @@ from typing import Any
 
 import msgspec
 
+from domain.market import HOUR_MS
 from holdfast.audit.deviations import Cause, Deviation
 from holdfast.audit.items import Item
 from holdfast.audit.matching import Pair, is_same_order
 
 BASIS_POINTS = Decimal(10_000)
 BARS = ("missing bar", "late bar", "refused bar", "revised bar")
+SHORTLY_MS = HOUR_MS
+"""So long after a command it is told as evidence of what is unexplained."""
 STALE = ("STALE_MARKET", "EXPIRED", "NO_PRICE")
 STOPPED = "BREAKER_NOT_ACTIVE"
 HUNDREDTH = Decimal("0.01")
@@ -56,11 +59,17 @@ class Causes:
         *,
         began_equal: bool,
         strange: Collection[Any] = (),
+        hands: Sequence[Deviation] = (),
     ) -> None:
-        """`strange` is what the re-run has not decided like the journal, or besides it, unexplained (`Item.said`)."""
+        """`strange` is what the re-run has not decided like the journal, or besides it, unexplained (`Item.said`).
+
+        `hands` are an operator's commands, told as evidence of what is unexplained shortly after: amid work, they may
+        have taken effect at another moment.
+        """
         self._deviations = deviations
         self._began_equal = began_equal
         self._strange_ones = strange
+        self._hands = hands
         self._used: dict[int, Difference] = {}
         """The first difference of each deviation, by its place."""
         self._by_symbol: dict[tuple[str, str], Difference] = {}
@@ -168,7 +177,9 @@ class Causes:
         return found
 
     def _root(self, pair: Pair, cause: Cause, place: int | None = None) -> Difference:
-        evidence = (self._deviations[place],) if place is not None else ()
+        evidence: tuple[Deviation, ...] = (self._deviations[place],) if place is not None else ()
+        if cause == "unexplained":
+            evidence = tuple([each for each in self._hands if 0 <= pair.item.at - each.at <= SHORTLY_MS][-1:])
         return Difference(self._count, pair, cause, follows=None, evidence=evidence, slip=slip_of(pair))
 
     def _follow(self, pair: Pair, first: Difference) -> Difference:

@@ -6,6 +6,8 @@ It yields to everything else that runs, and leaves when its node is gone.
 import os
 import shutil
 import sys
+import threading
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -26,22 +28,45 @@ NICE = 19
 TEXT_MAX = 2_000
 """Characters of what was found that the journal keeps."""
 NODE_GONE = 3
+LOOK_S = 0.05
+LOOKS_MAX = 100
 
 
 def main(home: Path, day: str, folder: Path) -> None:
-    """Audit a day in a folder for nothing else, and write what came of it as JSON."""
+    """Audit a day in a folder for nothing else, which is gone afterwards, and write what came of it as JSON."""
     os.nice(NICE)
+    is_node_gone = threading.Event()
 
     def leave() -> None:
-        shutil.rmtree(folder, ignore_errors=True)
+        is_node_gone.set()
+        _remove(folder)
         os._exit(NODE_GONE)
 
     leave_with_parent(leave)
     try:
-        found = audited_of(audit(home, day, folder=folder))
+        sys.stdout.write(msgspec.json.encode(_audited(home, day, folder)).decode())
+        sys.stdout.flush()
+    finally:
+        if is_node_gone.is_set():
+            # Who removes the folder would end with this thread.
+            time.sleep(2 * LOOKS_MAX * LOOK_S)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove(folder: Path) -> None:
+    """Take a folder away that the other thread may still write into: again, until it stays away."""
+    for _ in range(LOOKS_MAX):
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(LOOK_S)
+        if not folder.exists():
+            return
+
+
+def _audited(home: Path, day: str, folder: Path) -> DayAudited:
+    try:
+        return audited_of(audit(home, day, folder=folder))
     except (NoSuchDay, JournalError, ConfigurationError, SupervisionError, OSError) as error:
-        found = DayAudited(day=day, score=None, problem=text_of(f"{type(error).__name__}: {error}"))
-    sys.stdout.write(msgspec.json.encode(found).decode())
+        return DayAudited(day=day, score=None, problem=text_of(f"{type(error).__name__}: {error}"))
 
 
 def audited_of(found: Audit) -> DayAudited:

@@ -132,7 +132,8 @@ def _compare(
         [*hands, *bar_deviations(journal, backtest, day, since=lived.since)], key=lambda each: (each.at, each.seq or 0)
     )
     down = [each for each in deviations if each.cause == "restart"]
-    replay = _side(replayed, Causes(down, began_equal=before is None))
+    commands = [each for each in deviations if each.cause == "operator"]
+    replay = _side(replayed, Causes(down, began_equal=before is None, hands=commands))
     strange = {
         item.said
         for each in replay.differences
@@ -146,7 +147,7 @@ def _compare(
         settings=settings,
         before=before,
         replay=replay,
-        backtest=_side(tested, Causes(deviations, began_equal=before is None, strange=strange)),
+        backtest=_side(tested, Causes(deviations, began_equal=before is None, strange=strange, hands=commands)),
         deviations=tuple(deviations),
     )
 

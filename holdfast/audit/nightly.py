@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+import holdfast
 from domain.market import DAY_MS, SECOND_MS, Instant
 from gateways.calendar import Calendar
 from gateways.side_process import Ended, SideProcess
@@ -68,6 +69,7 @@ class Nightly:
             self._process = SideProcess(
                 MODULE,
                 [str(self._home.absolute()), name, str(folder)],
+                place=Path(holdfast.__file__).parents[1],
                 limit_s=settings.audit.limit_s,
                 output_max=OUTPUT_MAX,
                 on_end=ended,

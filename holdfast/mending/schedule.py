@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+import holdfast
 from gateways.calendar import Calendar
 from gateways.side_process import Ended, SideProcess
 from holdfast.config.settings import Backup, Settings
@@ -56,7 +57,14 @@ class Schedule:
 
         arguments = [str(self._home.absolute()), wanted.to, str(wanted.keep)]
         try:
-            self._process = SideProcess(MODULE, arguments, limit_s=wanted.limit_s, output_max=OUTPUT_MAX, on_end=ended)
+            self._process = SideProcess(
+                MODULE,
+                arguments,
+                place=Path(holdfast.__file__).parents[1],
+                limit_s=wanted.limit_s,
+                output_max=OUTPUT_MAX,
+                on_end=ended,
+            )
         except OSError as error:
             return f"expected to start a process, found that {error}"
         return ""

@@ -1,6 +1,5 @@
 """Laws of a process beside the node: bounded in time and output, and gone when the node is."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -31,15 +30,25 @@ def _run(folder: Path, code: str, arguments: Sequence[str], *, limit_s: float, o
         found.append(what)
         is_over.set()
 
-    SideProcess("beside", arguments, limit_s=limit_s, output_max=output_max, on_end=end)
+    SideProcess("beside", arguments, place=folder, limit_s=limit_s, output_max=output_max, on_end=end)
     assert is_over.wait(WAIT_S)
     return found[0]
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return tmp_path
+
+
+def test_what_lies_in_the_working_directory_is_not_taken_for_a_module(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere" / "json.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(folder / "elsewhere")
+
+    assert ended(folder, "import json; print(json.dumps([]))").output == "[]\n"
 
 
 def test_what_it_writes_and_how_it_ends_is_told(folder: Path) -> None:
@@ -65,7 +74,7 @@ def test_to_end_one_waits_until_that_was_told(folder: Path) -> None:
     (folder / "beside.py").write_text("import time; time.sleep(600)")
     found: list[Ended] = []
 
-    process = SideProcess("beside", [], limit_s=WAIT_S, output_max=10, on_end=found.append)
+    process = SideProcess("beside", [], place=folder, limit_s=WAIT_S, output_max=10, on_end=found.append)
     process.end(WAIT_S)
 
     assert [each.code for each in found] == [-signal.SIGKILL]
@@ -73,8 +82,9 @@ def test_to_end_one_waits_until_that_was_told(folder: Path) -> None:
 
 PARENT = """
 import sys, time
+from pathlib import Path
 from gateways.side_process import SideProcess
-process = SideProcess("beside", [], limit_s=600.0, output_max=10, on_end=lambda end: None)
+process = SideProcess("beside", [], place=Path(), limit_s=600.0, output_max=10, on_end=lambda end: None)
 print(process.pid, flush=True)
 time.sleep(600)
 """

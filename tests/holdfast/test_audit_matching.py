@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.market import HOUR_MS
 from holdfast.audit.causes import Causes, Difference
 from holdfast.audit.deviations import Cause, Deviation
 from holdfast.audit.items import Group, Item
@@ -152,6 +153,15 @@ def test_what_the_re_run_shows_too_is_given_no_input_as_its_cause() -> None:
     found = causes_of(strange, lone(3), deviations=(deviation(),), strange={strange.item.said})
 
     assert summed_up(found) == [("unexplained", None), ("unexplained", 1)]
+
+
+def test_a_command_shortly_before_is_evidence_of_what_is_unexplained() -> None:
+    commands = (deviation("operator", 1, ""), deviation("operator", 5, ""))
+
+    (found,) = causes_of(lone(4), hands=commands)
+
+    assert (found.cause, found.evidence) == ("unexplained", commands[:1])
+    assert causes_of(lone(4 + HOUR_MS), hands=commands[:1])[0].evidence == ()
 
 
 def test_where_the_day_began_otherwise_what_has_no_cause_follows_from_that() -> None:

@@ -54,7 +54,7 @@ def live(world: World, home: Path, *, how: str) -> None:
     def cue(point: str) -> None:
         nonlocal turns
         turns += point == "executor.before_release"
-        if how == "crashing" and point == "executor.before_release" and turns % 7 == 0:
+        if how == "crashing" and point == "executor.before_release" and turns % 23 == 0:
             raise Crashed("on cue: what it was about to say is not said")
 
     with StagedNode(world.parts, home, seed=3, around_venue=around, cue=cue) as node:

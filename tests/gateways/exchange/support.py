@@ -13,6 +13,8 @@ from typing import Any
 from gateways.exchange import Exchange, ExchangeSettings
 from gateways.exchange.pointing import ccxt_settings, demand_loopback
 
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where files are soon durable, for laws that are not about that."""
 SYMBOL, NAME = "BTC/USDT", "BTCUSDT"
 MINUTE_MS = 60_000
 Law = Callable[[Exchange, Any], Awaitable[None]]
@@ -101,5 +103,5 @@ def _folder(home: Path | None) -> Iterator[Path]:
     if home is not None:
         yield home
         return
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         yield Path(folder) / "venue"
