@@ -17,7 +17,7 @@ from domain.position import Book, worth_of
 from domain.proposal import Entry, proposal_id
 from messages.imported import PositionImported, StateImported
 from messages.market import BarsClosed, OfferAnswered
-from messages.node import OperatorCommanded, PartGaveUp
+from messages.node import OperatorCommanded, PartGaveUp, Restored, Salvaged
 from messages.orders import (
     OrderAbsent,
     OrderAccepted,
@@ -192,6 +192,10 @@ class BreakerMemory(StructMemory[BreakerState]):
                 state.cleared = [each for each in state.cleared if each != limit]
             case PartGaveUp(part=part, reason=reason):
                 state.reduced = f"{part} gave up: {reason}"
+            case Restored(source=source, last_sequence=last):
+                state.halted = f"restored up to sequence {last}: what came after it is not known here (backup {source})"
+            case Salvaged(kept=kept, reason=reason):
+                state.halted = f"salvaged up to sequence {kept}: {reason}"
 
     def _mark(self, at: Instant) -> None:
         state = self.state

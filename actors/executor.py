@@ -44,6 +44,7 @@ from supervision import Seat, System
 
 VENUE = "venue"
 REQUESTS_PER_LIFE = 1_000_000_000
+NO_STRAYS: Mapping[str, str] = {}
 
 
 class _Request(NamedTuple):
@@ -66,7 +67,9 @@ class Executor(RememberingActor):
         generation: int,
         profile: VenueProfile,
         deadline_ms: int,
+        strays: Mapping[str, str] = NO_STRAYS,
     ) -> None:
+        """`strays` are open orders of ours, with their symbols, that the venue has and the journal does not."""
         super().__init__(system, seat, memory=memory)
         self._known = memory
         self._instruments = instruments
@@ -83,6 +86,8 @@ class Executor(RememberingActor):
         self._resting: set[str] = set()
         """Orders that are asked about again only after a while."""
         self._negatives: dict[str, int] = {}
+        self._strays = dict(strays)
+        """Those that it is not known of that they are over: each is cancelled before anything new is begun."""
         self._is_watching = False
         """A timer is set for the oldest request."""
 
@@ -129,8 +134,9 @@ class Executor(RememberingActor):
             self._take_in(*self._answers.pop(0))
         if self.has_recorded():
             return
+        self._cancel_strays()
         self._make_certain()
-        if self._inherited:
+        if self._inherited or self._strays:
             return
         self._cancel_again()
         here = Situation(self.market_ms(), self._instruments, self._generation, self._deadline_ms)
@@ -142,8 +148,7 @@ class Executor(RememberingActor):
     def _take_in(self, request: _Request, answer: Answer) -> None:
         order = self._known.state.order(answer.client_id)
         if order is None:
-            state = answer.state if isinstance(answer, OrderSeen) else "not seen"
-            self.tell("health", ForeignOrderSeen(answer.client_id, state))
+            self._hear_of_foreign(answer)
         elif isinstance(answer, OrderSeen):
             self._see(request, order, answer)
         elif request.kind == "submit" and isinstance(answer, Refused) and order.state in UNPROVEN:
@@ -151,6 +156,19 @@ class Executor(RememberingActor):
         else:
             # Also a refusal of what was seen in the meantime: one of the two is wrong, and only asking tells which.
             self._doubt(request, order, answer)
+
+    def _hear_of_foreign(self, answer: Answer) -> None:
+        client_id, state = answer.client_id, "not seen"
+        if isinstance(answer, OrderSeen):
+            filled = sum(fill.quantity for fill in answer.fills)
+            state = f"{answer.state}, {filled:f} of it filled" if filled else answer.state
+        self.tell("health", ForeignOrderSeen(client_id, state))
+        if client_id not in self._strays:
+            return
+        if isinstance(answer, OrderNotFound) or (isinstance(answer, OrderSeen) and answer.state != "accepted"):
+            del self._strays[client_id]
+        else:
+            self._ask_again_later(client_id)
 
     def _see(self, request: _Request, order: Order, seen: OrderSeen) -> None:
         if order.state == "absent":
@@ -218,6 +236,14 @@ class Executor(RememberingActor):
             if client_id not in asked:
                 number = self._number("lookup", client_id)
                 self.tell(VENUE, LookUpOrder(number, client_id, order.terms.symbol))
+
+    def _cancel_strays(self) -> None:
+        if not self._strays:
+            return
+        asked = {request.client_id for request in self._requests.values()} | self._resting
+        for client_id, symbol in self._strays.items():
+            if client_id not in asked:
+                self.tell(VENUE, CancelOrder(self._number("cancel", client_id), client_id, symbol))
 
     def _cancel_again(self) -> None:
         known = self._known.state

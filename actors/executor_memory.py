@@ -2,11 +2,11 @@
 
 from actors.base import StructMemory
 from domain.execution import Approval, Execution
-from domain.market import HOUR_MS, Bar
+from domain.market import HOUR_MS, LATE_MS, Bar
 from domain.proposal import Exit
 from messages.imported import PositionImported
 from messages.market import BarsClosed, OfferAnswered
-from messages.node import OperatorCommanded
+from messages.node import OperatorCommanded, Restored, Salvaged
 from messages.orders import (
     CancelIntended,
     ExitEnded,
@@ -24,11 +24,17 @@ from messages.risk import OrderApproved, OrderDenied
 from supervision import Recorded
 
 
+def why_of(command: OperatorCommanded) -> str:
+    """Return what is told as the cause of all that an operator's command leads to."""
+    return f"{command.user}: {command.reason or command.command}"
+
+
 class ExecutorMemory(StructMemory[Execution]):
     """Folds all that decides what becomes of orders."""
 
-    version = 3
-    """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized."""
+    version = 4
+    """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized; since 4,
+    an exit that was called off on its way is unwanted."""
 
     def __init__(self) -> None:
         super().__init__(Execution())
@@ -37,8 +43,10 @@ class ExecutorMemory(StructMemory[Execution]):
         """Take an event in."""
         known = self.state
         match record.event:
-            case BarsClosed(bars=bars):
-                self.take_bars(bars)
+            case BarsClosed(at=at, bars=bars):
+                # What a price was while nobody was there is no reason to sell now.
+                if record.at - at <= LATE_MS:
+                    self.take_bars(bars)
             case OrderIntended(terms=terms, proposal_id=proposal_id):
                 known.intend(terms, proposal_id, seq=record.seq, seen=record.seen)
             case OrderFilled(fill=fill):
@@ -69,6 +77,9 @@ class ExecutorMemory(StructMemory[Execution]):
         match record.event:
             case PositionImported(position=held):
                 known.take_over(held, record.seq)
+            case Restored() | Salvaged():
+                # What was approved and is not known to be sent may have been: it is denied, and never sent anew.
+                known.stop_entries("the journal begins a new generation", record.seq)
             case OrderUnresolved(client_id=client_id):
                 known.doubt(client_id)
             case OrderCanceled(client_id=client_id):
@@ -88,7 +99,7 @@ class ExecutorMemory(StructMemory[Execution]):
 
     def _command(self, command: OperatorCommanded, record: Recorded) -> None:
         known = self.state
-        why = f"{command.user}: {command.reason or command.command}"
+        why = why_of(command)
         match command.command:
             case "flatten":
                 known.wish_flat(command.target, why, record.at + HOUR_MS, record.seq)

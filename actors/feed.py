@@ -6,8 +6,8 @@ from typing import Any, Protocol
 from actors.base import RememberingActor
 from actors.feed_memory import Audience, FeedMemory
 from domain.bars import frames_of, judge_step
-from domain.market import Bar, Instant
-from domain.sources import MarketSource, Step
+from domain.market import LATE_MS, Bar, Instant
+from domain.sources import NOT_YET, LiveSource, MarketSource, SourceUnavailable, Step
 from messages.market import (
     BarsClosed,
     BarsPassed,
@@ -21,12 +21,13 @@ from messages.market import (
     OfferSkipped,
     RowRefused,
     SourceOpened,
+    StepsArrived,
     Unsettled,
 )
 from supervision import Seat, Settled, System
 
-Fetch = Callable[[Callable[[], Sequence[Bar]], Callable[[Sequence[Bar] | Exception], None]], None]
-"""Runs a job beside others, off the actors' threads, and calls back with what it returned or raised."""
+Fetch = Callable[[Callable[[], Sequence[Bar]], Callable[[Sequence[Bar] | SourceUnavailable], None]], None]
+"""Runs a job beside others, off the actors' threads, and calls back with what it returned, or why it could not."""
 
 
 class Shortcut(Protocol):
@@ -85,6 +86,9 @@ class Feed(RememberingActor):
         self._pause_s = pause_s
         self._settle_limit_s = settle_limit_s
         self._at_end = at_end
+        self._is_live = isinstance(source, LiveSource)
+        if isinstance(source, LiveSource):
+            source.watch(self._tell_arrived)
         self._shortcut = shortcut(system=system, feed=memory, put_back=self._put_back) if shortcut else None
         self._steps: Iterator[Step] | None = None
         self._step: Step | None = None
@@ -92,6 +96,8 @@ class Feed(RememberingActor):
         self._is_idle = True
         """Nothing is waited for: neither settling, nor a pause, nor history, nor the end."""
         self._is_settled = False
+        self._lacks_steps = False
+        """It waits for a market that goes on to have gone on."""
         self._waits_since: float | None = None
         self._wanted = [
             (symbol, frame)
@@ -116,6 +122,9 @@ class Feed(RememberingActor):
                 self._is_idle = self._is_settled = True
             case GoOn():
                 self._is_idle = True
+            case StepsArrived():
+                self._is_idle = self._is_idle or self._lacks_steps
+                self._lacks_steps = False
             case HistoryRead(symbol=symbol, timeframe=timeframe):
                 self._histories[symbol, timeframe] = message
                 self._is_idle = not self.has_open_work()
@@ -141,7 +150,7 @@ class Feed(RememberingActor):
         else:
             self._is_idle = False
             self._waits_since = self.monotonic()
-            self.await_settled()
+            self.await_settled(though_waiting=self._is_live)
 
     # -- before the first bar ------------------------------------------------------------------------------------
 
@@ -171,9 +180,9 @@ class Feed(RememberingActor):
         self._histories = {}
 
     def _ask_for_history(self, symbol: str, timeframe: str) -> None:
-        def reply(found: Sequence[Bar] | Exception) -> None:
-            if isinstance(found, Exception):
-                read = HistoryRead(symbol, timeframe, (), problem=f"{type(found).__name__}: {found}")
+        def reply(found: Sequence[Bar] | SourceUnavailable) -> None:
+            if isinstance(found, SourceUnavailable):
+                read = HistoryRead(symbol, timeframe, (), problem=str(found))
             else:
                 read = HistoryRead(symbol, timeframe, tuple(found))
             self._system.switchboard.tell(self.name, read, epoch=self.epoch)
@@ -195,6 +204,9 @@ class Feed(RememberingActor):
             self.record(offer)
         elif (step := self._next_step()) is None:
             self._end()
+        elif step is NOT_YET:
+            self._is_idle = False
+            self._lacks_steps = True
         elif self._step is None and (pause_s := self._pause_s(state.at, step.at)) > 0:
             self._step = step
             self._is_idle = False
@@ -208,6 +220,9 @@ class Feed(RememberingActor):
             return None
         self._steps = None  # The shortcut reads for itself.
         return shortcut.run()
+
+    def _tell_arrived(self) -> None:
+        self._system.switchboard.tell(self.name, StepsArrived(), epoch=self.epoch)
 
     def _put_back(self, step: Step) -> None:
         self._step = step
@@ -226,6 +241,8 @@ class Feed(RememberingActor):
                 continue
             strategy = audience.strategy
             offer = state.offers.get(strategy)
+            if offer is None and self.market_ms() - state.at > LATE_MS:
+                return OfferSkipped(strategy, state.at, 0, reason="the bars came too late to be acted on")
             if offer is None:
                 return Offered(strategy=strategy, at=state.at, attempt=0)
             if offer.status == "void":

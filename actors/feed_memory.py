@@ -107,8 +107,8 @@ class FeedMemory(StructMemory[FeedState]):
             case Offered(strategy=strategy, attempt=attempt):
                 state.offers[strategy] = Offer(attempt)
             case OfferAnswered(strategy=strategy, at=at) | OfferSkipped(strategy=strategy, at=at):
-                if at == state.at and strategy in state.offers:
-                    state.offers[strategy].status = "answered"
+                if at == state.at:  # What came too late is skipped without having been offered.
+                    state.offers.setdefault(strategy, Offer(0)).status = "answered"
             case OrderAbsent(proposal_id=proposal_id) if proposal_id:
                 strategy, at, _ = offer_of(proposal_id)
                 if at == state.at and strategy in state.offers:

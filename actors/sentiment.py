@@ -7,14 +7,14 @@ import msgspec
 
 from actors.base import RememberingActor, StructMemory
 from domain.market import Closing, Instant
-from domain.sources import Headline
+from domain.sources import Headline, SourceUnavailable
 from domain.strategies.base import Score
 from messages.market import FramesClosed, SourceOpened
 from messages.node import SentimentAsked
 from messages.sentiment import HeadlinesAvailable, HeadlineScored, HeadlinesRead, HeadlinesUnavailable, ReadAgain
 from supervision import Recorded, Seat, System
 
-FetchHeadlines = Callable[[Callable[[Sequence[Headline] | Exception], None]], None]
+FetchHeadlines = Callable[[Callable[[Sequence[Headline] | SourceUnavailable], None]], None]
 BATCH_MAX = 200
 """Headlines that are scored in one go; the rest follows when these are folded."""
 
@@ -150,9 +150,9 @@ class Sentiment(RememberingActor):
     # -- the source ----------------------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        def reply(found: Sequence[Headline] | Exception) -> None:
-            problem = f"{type(found).__name__}: {found}" if isinstance(found, Exception) else ""
-            headlines = () if isinstance(found, Exception) else tuple(found)
+        def reply(found: Sequence[Headline] | SourceUnavailable) -> None:
+            problem = str(found) if isinstance(found, SourceUnavailable) else ""
+            headlines = () if isinstance(found, SourceUnavailable) else tuple(found)
             self._system.switchboard.tell(self.name, HeadlinesRead(headlines, problem), epoch=self.epoch)
 
         self._is_reading = True

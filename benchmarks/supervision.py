@@ -10,11 +10,14 @@ from typing import Any
 import pykka
 
 from benchmarks.common import arguments, below, compared, figure, say, spread
+from benchmarks.recovery import recovery
 from supervision import Actor, ChildSpec, RecordedClock, Supervisor, SupervisorSpec, Switchboard, System, Threads
 from tests.supervision.troupe import HandRecorder, encode
 
 DONE = "done"
 WAIT_S = 60.0
+PORTION = 5_000
+SOME = 10
 SWITCH_S = 0.0005
 """What a node sets: a thread that computes gives way after so long."""
 
@@ -49,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--messages", type=int, default=100_000, help="messages told in one round")
     parser.add_argument("--asks", type=int, default=2_000, help="questions asked in one round")
     parser.add_argument("--children", type=int, default=2_000, help="dynamic children started and stopped")
+    parser.add_argument("--events", type=int, default=10_000, help="events since the snapshot of who crashes")
     parser.add_argument("--rounds", type=int, default=5, help="rounds, ours and theirs by turns")
     given = parser.parse_args(argv)
     sys.setswitchinterval(SWITCH_S)
@@ -57,22 +61,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     figures = [
         *beside_pykka(system, theirs, messages=given.messages, asks=given.asks, rounds=given.rounds),
         beside_a_hog(system, asks=given.asks),
-        many_children(system, given.children),
+        *many_children(system, given.children, rounds=given.rounds),
+        recovery(events=given.events, rounds=given.rounds, folder=given.dir),
     ]
     theirs.stop()
     say(figures, as_json=given.json)
 
 
 def standing_system() -> System:
-    """Return a system with one actor, and a supervisor of a template."""
+    """Return a system with one actor, a supervisor of a template, and one of children that come and go."""
     clock = RecordedClock()
     board = Switchboard(clock=clock, recorder=HandRecorder(), encode=encode, routes={})
     system = System(runtime=Threads(clock), switchboard=board)
     template = SupervisorSpec(strategy="simple_one_for_one", children=(ChildSpec(name="one", start=Ours),))
-    children = (ChildSpec(name="ours", start=Ours), supervisor("many", template))
+    children = (
+        ChildSpec(name="ours", start=Ours),
+        supervisor("many", template),
+        supervisor("crowd", SupervisorSpec()),
+    )
     system.start(supervisor("root", SupervisorSpec(children=children)))
     deadline = time.monotonic() + WAIT_S
-    while not (board.is_up("ours") and board.is_up("many")) and time.monotonic() < deadline:
+    while not (board.is_up("ours") and board.is_up("crowd")) and time.monotonic() < deadline:
         time.sleep(0.001)
     return system
 
@@ -85,14 +94,15 @@ def supervisor(name: str, spec: SupervisorSpec) -> ChildSpec:
 
 
 def beside_pykka(system: System, theirs: Any, *, messages: int, asks: int, rounds: int) -> list[dict[str, Any]]:
-    """Compare telling and asking with pykka's own, by turns."""
+    """Compare telling and asking with pykka's own, a little of each by turns, so that noise befalls both alike."""
     tells: tuple[list[float], list[float]] = ([], [])
     asked: tuple[list[float], list[float]] = ([], [])
-    for _ in range(rounds):
-        tells[0].append(telling(lambda message: system.tell("ours", message), Ours.over, messages))
-        tells[1].append(telling(theirs.tell, Theirs.over, messages))
-        asked[0].append(median(asking(lambda: system.ask("ours", 1, WAIT_S), asks)))
-        asked[1].append(median(asking(lambda: theirs.ask(1, timeout=WAIT_S), asks)))
+    for _ in range(max(1, rounds * messages // PORTION)):
+        tells[0].append(telling(lambda message: system.tell("ours", message), Ours.over))
+        tells[1].append(telling(theirs.tell, Theirs.over))
+    for _ in range(max(1, rounds * asks // SOME)):
+        asked[0].extend(asking(lambda: system.ask("ours", 1, WAIT_S), SOME))
+        asked[1].extend(asking(lambda: theirs.ask(1, timeout=WAIT_S), SOME))
     pykka_s = "pykka's own actor"
     return [
         compared("tell", ours=median(tells[0]), floor=median(tells[1]), unit="us", floor_is=pykka_s, ratio_max=1.1),
@@ -100,18 +110,15 @@ def beside_pykka(system: System, theirs: Any, *, messages: int, asks: int, round
     ]
 
 
-def telling(tell: Callable[[Any], object], over: threading.Event, count: int) -> float:
-    """Return the microseconds a message takes from its sender until it is handled, of many."""
+def telling(tell: Callable[[Any], object], over: threading.Event) -> float:
+    """Return the microseconds a message takes until it is handled, of a portion that any mailbox takes."""
     over.clear()
     began = time.perf_counter()
-    # In portions that any mailbox takes, each handled before the next.
-    for start in range(0, count, 5_000):
-        for _ in range(min(5_000, count - start) - 1):
-            tell(1)
-        tell(DONE)
-        over.wait(WAIT_S)
-        over.clear()
-    return (time.perf_counter() - began) / count * 1e6
+    for _ in range(PORTION - 1):
+        tell(1)
+    tell(DONE)
+    over.wait(WAIT_S)
+    return (time.perf_counter() - began) / PORTION * 1e6
 
 
 def asking(ask: Callable[[], object], count: int) -> list[float]:
@@ -140,19 +147,47 @@ def beside_a_hog(system: System, *, asks: int) -> dict[str, Any]:
     return below(figure("ask_p99_beside_a_hog", ours=spread(times)[1] / 1000, unit="ms"), 10)
 
 
-def many_children(system: System, count: int) -> dict[str, Any]:
-    """Compare what a child costs among many with what one costs among a tenth as many."""
-    few, many = (start_and_stop(system, each) for each in (max(count // 10, 10), count))
-    return compared("child", ours=many, floor=few, unit="us", floor_is="among a tenth as many", ratio_max=1.5)
+def many_children(system: System, count: int, *, rounds: int) -> list[dict[str, Any]]:
+    """Compare what a child costs among many with what one costs among a tenth as many, by turns."""
+    return [
+        one_of_many("child_of_a_template", lambda number: start_and_stop_of_template(system, number), count, rounds),
+        one_of_many("child_by_its_spec", lambda number: start_and_stop_by_spec(system, number), count, rounds),
+    ]
 
 
-def start_and_stop(system: System, count: int) -> float:
+def one_of_many(name: str, start_and_stop: Callable[[int], float], count: int, rounds: int) -> dict[str, Any]:
+    """Compare the microseconds a child takes among many and among a tenth as many."""
+    few_count = max(count // 10, 10)
+    few: list[float] = []
+    many: list[float] = []
+    start_and_stop(few_count)
+    for _ in range(rounds):
+        few.append(median(start_and_stop(few_count) for _ in range(3)))
+        many.append(start_and_stop(count))
+    floor_is = f"of {few_count} and not {count}"
+    return compared(name, ours=median(many), floor=median(few), unit="us", floor_is=floor_is, ratio_max=1.3)
+
+
+def start_and_stop_of_template(system: System, count: int) -> float:
     """Return the microseconds that starting and stopping a child takes, of so many that live at once."""
     ref = system.supervisor("many")
     began = time.perf_counter()
     names = [ref.start_one_more(timeout_s=WAIT_S).name for _ in range(count)]  # type: ignore[union-attr]
     for name in names:
         ref.terminate_child(name, timeout_s=WAIT_S)
+    return (time.perf_counter() - began) / count * 1e6
+
+
+def start_and_stop_by_spec(system: System, count: int) -> float:
+    """Return the same of children that are each specified, deleted too."""
+    ref = system.supervisor("crowd")
+    began = time.perf_counter()
+    names = [f"crowd.{number}" for number in range(count)]
+    for name in names:
+        ref.start_child(ChildSpec(name=name, start=Ours), timeout_s=WAIT_S)
+    for name in names:
+        ref.terminate_child(name, timeout_s=WAIT_S)
+        ref.delete_child(name, timeout_s=WAIT_S)
     return (time.perf_counter() - began) / count * 1e6
 
 

@@ -11,7 +11,7 @@ commits one row at synchronous=FULL.  Blocks of both take turns.
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from decimal import Decimal
@@ -24,12 +24,7 @@ import pykka
 
 from actors.health import Machine
 from benchmarks.common import arguments, compared, say, spread
-from domain.market import MINUTE_MS, Bar, Instant
-from domain.order import Terms
-from domain.proposal import Entry, Proposal
-from domain.sources import Row, Step
-from domain.strategies.base import Score, View
-from domain.venue import OrderNotFound, OrderSeen, Reply
+from benchmarks.surroundings import SYMBOL, WAIT_S, GatedMarket, NotingVenue
 from gateways.headlines import NoHeadlines
 from gateways.paper import profile_of
 from holdfast.config.problems import Problem
@@ -45,10 +40,7 @@ from messages.positions import AccountOpened
 from persistence.journal import Journal
 from supervision import RecordedClock, Switchboard, System, Threads
 
-SYMBOL = "BTCUSDT"
-BEGIN = 1_700_000_040_000
 RATIO_MAX = 1.5
-WAIT_S = 60.0
 FLOOR_IS = "two pykka actors, one commit"
 
 
@@ -91,7 +83,7 @@ class _Node:
     """A node whose market goes on only while it is let."""
 
     def __init__(self, home: Path, stack: ExitStack) -> None:
-        self._market, self._venue = _GatedMarket(), _NotingVenue()
+        self._market, self._venue = GatedMarket(), NotingVenue()
         parts = _parts(self._market)
         journal = Journal.open(home)
         stack.callback(journal.close)
@@ -115,10 +107,10 @@ class _Node:
         return [order - tick for tick, order in zip(ticks, orders, strict=True)]
 
 
-def _parts(market: "_GatedMarket") -> Parts:
+def _parts(market: GatedMarket) -> Parts:
     settings = Settings(
         feed=Feed(speed="max", frames=("1m",)),
-        strategies={"every": StrategySettings(implementation="benchmarks.tick_to_order:EveryBar")},
+        strategies={"every": StrategySettings(implementation="benchmarks.surroundings:EveryBar")},
     )
     problems: list[Problem] = []
     shape = shape_of(settings, (SYMBOL,), Path(), problems)
@@ -148,7 +140,7 @@ def _system(home: Path, runtime: Threads, recorder: JournalRecorder, parts: Part
     )
 
 
-def _ports(venue: "_NotingVenue", recorder: JournalRecorder, pool: ThreadPoolExecutor) -> Ports:
+def _ports(venue: NotingVenue, recorder: JournalRecorder, pool: ThreadPoolExecutor) -> Ports:
     def fetch(job: Callable[[], Any], reply: Callable[[Any], None]) -> None:
         pool.submit(lambda: reply(job()))
 
@@ -177,139 +169,6 @@ def _stop(system: System) -> None:
 
 def _leave(error: BaseException) -> None:
     raise RuntimeError(f"expected a journal that can be written, found {error}") from error
-
-
-class _GatedMarket:
-    """One symbol's bars, as many as are let through; each is stamped as it is handed over."""
-
-    def __init__(self) -> None:
-        self._gate = threading.Semaphore(0)
-        self._is_closed = False
-        self._ticks: list[float] = []
-
-    def let(self, count: int) -> list[float]:
-        """Open the gate for so many bars; the list fills as they pass."""
-        self._ticks = []
-        self._gate.release(count)
-        return self._ticks
-
-    def close(self) -> None:
-        """End the market."""
-        self._is_closed = True
-        self._gate.release()
-
-    def describe(self) -> str:
-        """Name the source."""
-        return "bars for a benchmark"
-
-    def symbols(self) -> Sequence[str]:
-        """Return its symbol."""
-        return (SYMBOL,)
-
-    def base_timeframe(self, symbol: str) -> str:
-        """Return the time frame of its rows."""
-        return "1m"
-
-    def starts_at(self) -> Instant:
-        """Return the first instant that may be traded."""
-        return BEGIN
-
-    def history(self, symbol: str, timeframe: str) -> Sequence[Bar]:
-        """Return no history."""
-        return ()
-
-    def steps(self, after: Instant) -> Iterator[Step]:
-        """Yield bars while the gate is open."""
-        opened_at = after
-        while True:
-            numbers = ("60012.10", "60055.00", "59987.35", "60031.80", "18.40211")
-            step = Step(opened_at + MINUTE_MS, (Row(SYMBOL, "1m", opened_at, *numbers),))
-            self._gate.acquire()
-            if self._is_closed:
-                return
-            self._ticks.append(perf_counter())
-            yield step
-            opened_at += MINUTE_MS
-
-    def steps_total(self) -> int | None:
-        """Return None: there is always another."""
-
-
-class EveryBar:
-    """Proposes an entry at every bar."""
-
-    timeframes: tuple[str, ...] = ("1m",)
-
-    def __init__(self, symbols: Sequence[str], parameters: Mapping[str, Any]) -> None:
-        self._symbols = tuple(symbols)
-        self._close = Decimal(0)
-
-    def on_bar(self, bar: Bar) -> None:
-        """Keep the close."""
-        self._close = bar.close
-
-    def on_score(self, score: Score) -> None:
-        """Ignore it."""
-
-    def propose(self, view: View) -> Sequence[Proposal]:
-        """Propose an entry."""
-        limit = self._close - 10
-        return (Entry(SYMBOL, Decimal("0.01"), self._close, view.at + MINUTE_MS, limit_price=limit, why="every bar"),)
-
-    def save(self) -> dict[str, Any]:
-        """Return the close."""
-        return {"close": str(self._close)}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take over the close."""
-        self._close = Decimal(state["close"])
-
-
-class _NotingVenue:
-    """Accepts every order, and says right after that it expired, so that none piles up."""
-
-    def __init__(self) -> None:
-        self._report: Callable[[OrderSeen], None] = lambda seen: None
-        self._stamps: list[float] = []
-        self._expected = 0
-        self._is_done = threading.Event()
-
-    def expect(self, count: int) -> None:
-        """Begin to count anew."""
-        self._stamps, self._expected = [], count
-        self._is_done.clear()
-
-    def wait(self) -> list[float]:
-        """Return the instant of each order, once all have come."""
-        if not self._is_done.wait(WAIT_S):
-            raise TimeoutError(f"expected {self._expected} orders within {WAIT_S} s, found {len(self._stamps)}")
-        return self._stamps
-
-    def watch(self, report: Callable[[OrderSeen], None]) -> None:
-        """Take who hears of changes."""
-        self._report = report
-
-    def submit(self, terms: Terms, reply: Reply) -> None:
-        """Note the instant, accept, and report the end."""
-        self._stamps.append(perf_counter())
-        reply(OrderSeen(terms.client_id, f"v{terms.client_id}", "accepted"))
-        self._report(OrderSeen(terms.client_id, f"v{terms.client_id}", "expired"))
-        if len(self._stamps) == self._expected:
-            self._is_done.set()
-
-    def cancel(self, client_id: str, symbol: str, reply: Reply) -> None:
-        """Say that there is none."""
-        reply(OrderNotFound(client_id))
-
-    def look_up(self, client_id: str, symbol: str, reply: Reply) -> None:
-        """Say that there is none."""
-        reply(OrderNotFound(client_id))
-
-    def show(self, at: Instant, bars: Sequence[Bar]) -> None:
-        """Ignore the market."""
-
-    def close(self) -> None:
-        """Hold nothing."""
 
 
 class _Floor:

@@ -114,10 +114,12 @@ class Execution(msgspec.Struct):
         self.approvals.pop(proposal_id, None)
 
     def intend(self, terms: Terms, proposal_id: str, *, seq: int, seen: int) -> None:
-        """Remember an order that is about to be sent; an entry that an operator had just ended is unwanted at once."""
+        """Remember an order that is about to be sent; one that an operator had just ended is unwanted at once."""
         self.orders[terms.client_id] = Order(terms)
         plan = self.plan_of(terms.strategy, terms.symbol)
         plan.attempts += 1
+        if terms.leg == "exit" and not plan.exit_why:
+            self.unwanted[terms.client_id] = "its exit was called off"
         if proposal_id:
             entry = self.approvals.pop(proposal_id).entry
             self.brackets[terms.client_id] = (entry.stop_price, entry.take_profit)

@@ -13,8 +13,11 @@ SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
+LATE_MS = MINUTE_MS
+"""A bar that closed longer ago is for indicators only: nothing is begun on it."""
 
 TIMEFRAMES_MS: dict[str, int] = {
+    "1s": SECOND_MS,
     "1m": MINUTE_MS,
     "3m": 3 * MINUTE_MS,
     "5m": 5 * MINUTE_MS,

@@ -113,6 +113,7 @@ class Order(msgspec.Struct):
         return True
 
 
+GENERATION_MAX = 36**2 - 1
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _PAIRS = [upper + lower for upper in _DIGITS for lower in _DIGITS]
 _LEGS: dict[Leg, str] = {"entry": "e", "stop": "s", "exit": "x"}
@@ -123,11 +124,18 @@ def client_order_id(*, generation: int, sequence: int, leg: Leg, index: int, att
 
     Fourteen characters of `[a-z0-9]` and never a leading `t`, which fits every venue's rules.
     """
-    for number, limit in ((generation, 36**2), (sequence, 36**8), (index, 36), (attempt, 36)):
+    for number, limit in ((generation, GENERATION_MAX + 1), (sequence, 36**8), (index, 36), (attempt, 36)):
         if not 0 <= number < limit:
             raise ValueError(f"a part of a client order id must be below {limit}, was {number}")
     upper, lower = divmod(sequence, 36**4)
     return f"h{_PAIRS[generation]}{_base36(upper)}{_base36(lower)}{_LEGS[leg]}{_DIGITS[index]}{_DIGITS[attempt]}"
+
+
+def generation_of(client_id: str) -> int | None:
+    """Return the generation of the journal that a client order id was made in; None for one that is not ours."""
+    if len(client_id) != 14 or client_id[0] != "h" or not set(client_id) <= set(_DIGITS):
+        return None
+    return int(client_id[1:3], 36)
 
 
 def _base36(number: int) -> str:

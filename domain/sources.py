@@ -1,11 +1,15 @@
 """Ports to what is read from outside: recorded or generated markets, and headlines."""
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from domain.market import TIMEFRAMES_MS, Bar, Instant
+
+
+class SourceUnavailable(Exception):
+    """A source could not be read; its text says why, is bounded, and may be written down."""
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -48,6 +52,10 @@ class Stretch(msgspec.Struct, frozen=True):
             yield Step(opened_at + span, (Row(self.symbol, self.timeframe, opened_at, *numbers),))
 
 
+NOT_YET = Step(0, ())
+"""What a market that goes on yields where its next step is not there yet."""
+
+
 class MarketSource(Protocol):
     """A market that can be read from any point on, again and again, with the same outcome."""
 
@@ -71,6 +79,14 @@ class MarketSource(Protocol):
 
     def steps_total(self) -> int | None:
         """Return how many steps there are from `starts_at` on, where that is known, for progress."""
+
+
+@runtime_checkable
+class LiveSource(MarketSource, Protocol):
+    """A market that goes on while it is read: its steps never end, and are `NOT_YET` where the next is not there."""
+
+    def watch(self, tell_arrived: Callable[[], None]) -> None:
+        """Give the callable that is told, on any thread, that another step may be there."""
 
 
 class Headline(msgspec.Struct, frozen=True):

@@ -18,6 +18,9 @@ from domain.money import ZERO, floor_to
 from domain.order import UNPROVEN, Leg, Order, Terms, client_order_id
 from domain.proposal import Exit, Reason
 
+TAKE_PROFIT = "take-profit"
+"""How the cause of an exit begins that a price has led to."""
+
 
 def queue_place(terms: Terms) -> tuple[int | str, ...]:
     """Return where an order stands in the venue's queue: by its time, then by its terms.
@@ -159,7 +162,7 @@ def _steps_of_plan(known: Execution, plan: Plan, orders: list[Order], here: Situ
     if plan.exit_why:
         return _steps_to_leave(plan, orders, sellable, close or ZERO, here)
     if plan.take_profit is not None and close is not None and close >= plan.take_profit and sellable > 0:
-        return [Leave(plan.strategy, plan.symbol, f"take-profit {plan.take_profit} reached at {close}")]
+        return [Leave(plan.strategy, plan.symbol, f"{TAKE_PROFIT} {plan.take_profit} reached at {close}")]
     return [] if close is None else _steps_to_protect(plan, orders, sellable, here)
 
 

@@ -14,17 +14,14 @@ from holdfast.config.settings import Settings
 from holdfast.config.view import public_view
 from holdfast.logs import NodeLog
 from holdfast.pace import Pace
+from holdfast.part_acts import ANSWER_FIRST_S, PartActs
 from holdfast.parts import StrategyPart, limits_of
+from holdfast.routes import AUDITOR
 from holdfast.secrets import scrub
 from holdfast.wiring import Current
 from messages.base import Event
 from messages.node import ConfigurationChanged, OperatorCommanded
-from supervision import Break, Lane, Stall, SupervisionError, System
-
-CLERKS = ("operator", "operations")
-"""The clerk who answers an operator, and the supervisor it falls with."""
-ANSWER_FIRST_S = 0.5
-"""How long these live on, so that the answer is out before they end."""
+from supervision import System
 
 
 class Acts:
@@ -33,6 +30,7 @@ class Acts:
     def __init__(
         self,
         *,
+        system: System,
         current: Current,
         log: NodeLog,
         pace: Pace,
@@ -41,6 +39,8 @@ class Acts:
         record: Callable[[Event], object],
         end: Callable[[str], None],
     ) -> None:
+        self._system = system
+        self._parts = PartActs(system)
         self._current = current
         self._log = log
         self.pace = pace
@@ -48,32 +48,20 @@ class Acts:
         self._overrides = tuple(overrides)
         self._record = record
         self._end = end
-        self.system: System | None = None
 
     def __call__(self, command: OperatorCommanded) -> tuple[bool, str]:
         """Do what a command orders; say whether it was done, and what came of it."""
         match command.command:
-            case "restart":
-                return self._restart(command.target, command.reason)
-            case "crash":
-                return self._crash(command.target, command.reason)
-            case "excuse":
-                return self._excuse(command)
-            case "hang":
-                return self._hang(command.target, command.reason)
-            case "quarantine-retry" | "quarantine-drop":
-                return self._quarantine(command)
             case "reload":
                 return self.reload()
             case "loglevel":
                 self._log.set_level(command.target)
                 return True, f"logging from {command.target} on"
             case "stop":
-                assert self.system is not None
-                self.system.runtime.after(ANSWER_FIRST_S, lambda: self._end("stopped by an operator"))
+                self._system.runtime.after(ANSWER_FIRST_S, lambda: self._end("stopped by an operator"))
                 return True, "stopping"
             case _:
-                return False, f"{command.command} is no command that acts on the process"
+                return self._parts(command)
 
     def reload(self, environ: Mapping[str, str] = os.environ) -> tuple[bool, str]:
         """Load the configuration again; apply all of what can change, or refuse it as a whole."""
@@ -120,7 +108,7 @@ class Acts:
         if settings.feed.speed != old.feed.speed:
             self.pace.set_speed(settings.feed.speed)
         for name in self._touched(before.shape.strategies, strategies, settings, old):
-            self._restart(name, "its configuration has changed")
+            self._parts.restart(name, "its configuration has changed")
 
     def _touched(
         self,
@@ -131,63 +119,6 @@ class Acts:
     ) -> list[str]:
         touched = [f"strategy.{new.name}" for was, new in zip(before, after, strict=True) if was != new]
         touched += ["breaker"] if settings.risk != old.risk else []
-        return touched + (["health"] if settings.health != old.health else [])
-
-    def _restart(self, name: str, reason: str) -> tuple[bool, str]:
-        assert self.system is not None
-        if name in CLERKS:
-            self.system.runtime.after(ANSWER_FIRST_S, lambda: self._restart_now(name, reason))
-            return True, f"{name} will be restarted in {ANSWER_FIRST_S} s"
-        return self._restart_now(name, reason)
-
-    def _restart_now(self, name: str, reason: str) -> tuple[bool, str]:
-        assert self.system is not None
-        try:
-            self.system.restart(name, reason)
-        except SupervisionError as error:
-            return False, str(error)
-        return True, f"{name} is being restarted"
-
-    def _crash(self, name: str, reason: str) -> tuple[bool, str]:
-        assert self.system is not None
-        system = self.system
-        blow = Break(reason or "an operator asked for it")
-        if name in (*CLERKS, "root"):
-            system.runtime.after(ANSWER_FIRST_S, lambda: system.tell(name, blow, Lane.CONTROL))
-            heals = "`holdfast ctl tree` shows how it heals" if name in CLERKS else "the process ends with 70"
-            return True, f"{name} will be broken in {ANSWER_FIRST_S} s; {heals}"
-        if not system.tell(name, blow, Lane.CONTROL):
-            return False, f"{name} is down already"
-        return True, f"{name} was broken; `holdfast ctl tree` shows how it heals"
-
-    def _excuse(self, command: OperatorCommanded) -> tuple[bool, str]:
-        """Have an actor pass an event over; that this was commanded is what later starts and replays go by."""
-        assert self.system is not None
-        actor, _, seq = command.target.rpartition(" ")
-        self.system.excused.add((actor, int(seq)))
-        ok, detail = self._restart(actor, command.reason)
-        return ok, f"{actor} passes over sequence {seq}; {detail}; then resume with --reason"
-
-    def _hang(self, name: str, reason: str) -> tuple[bool, str]:
-        assert self.system is not None
-        system, spec = self.system, self.system.tree.spec_of(name)
-        stall = Stall(reason or "an operator asked for it")
-        follows = "replaced" if spec.fenceable else "found, which ends the process with 70"
-        told = f"{name} hangs; after {spec.hang_after_s:g} s it is {follows}, and `holdfast ctl crashes` has its stack"
-        if name in CLERKS:
-            system.runtime.after(ANSWER_FIRST_S, lambda: system.tell(name, stall, Lane.CONTROL))
-            return True, told
-        if not system.tell(name, stall, Lane.CONTROL):
-            return False, f"{name} is down already"
-        return True, told
-
-    def _quarantine(self, command: OperatorCommanded) -> tuple[bool, str]:
-        assert self.system is not None
-        quarantine = self.system.switchboard.quarantine
-        actor, _, fingerprint = command.target.partition(" ")
-        is_retry = command.command == "quarantine-retry"
-        count = (quarantine.retry if is_retry else quarantine.drop)(actor, fingerprint)
-        if count is None:
-            return False, f"no messages to {actor} with the fingerprint {fingerprint} are in quarantine"
-        waited = f"{count} that waited {'are' if count != 1 else 'is'} {'delivered' if is_retry else 'dropped'}"
-        return True, f"{waited}; others like that are delivered from now on"
+        touched += ["health"] if settings.health != old.health else []
+        is_schedule = (settings.audit, settings.feed.speed) != (old.audit, old.feed.speed)
+        return touched + ([AUDITOR] if is_schedule and AUDITOR in self._system.names() else [])

@@ -1,8 +1,7 @@
 """Requests of the admin socket: questions are answered from the actors' states, commands go to the clerk."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,10 @@ from domain.execution import Execution
 from holdfast import __version__, views
 from holdfast.admin.protocol import Request
 from holdfast.admin.responder import Responder
+from holdfast.audit.newest import NewestAudit
 from holdfast.crashes import crashes
+from holdfast.helpers import Helpers
+from holdfast.mending.books import Stray
 from holdfast.tail import tail
 from messages.node import (
     BreakerAsked,
@@ -30,6 +32,7 @@ from messages.node import (
 from supervision import ActorDown, System, Timeout
 
 ASK_S = 3.0
+STRAYS_TOLD = 50
 STATES: dict[str, type] = {
     "positions": PositionsState,
     "executor": Execution,
@@ -43,23 +46,33 @@ class Answers:
     """Handles requests on threads of its own, so that no client waits for another's answer."""
 
     def __init__(
-        self, system: System, home: Path, *, symbols: Collection[str], is_paper: bool, durable_seq: Callable[[], int]
+        self,
+        system: System,
+        home: Path,
+        *,
+        symbols: Collection[str],
+        is_paper: bool,
+        durable_seq: Callable[[], int],
+        strays: Sequence[Stray] = (),
     ) -> None:
+        """`strays` are orders that the venue was found to have, and the journal not, when the process started."""
         self._system = system
         self._home = home
         self._symbols = symbols
         self._is_paper = is_paper
         self._durable_seq = durable_seq
+        self._strays = [stray._asdict() for stray in strays[:STRAYS_TOLD]]
+        self._newest_audit = NewestAudit(home)
         self._began = time.monotonic()
-        self._pool = ThreadPoolExecutor(max_workers=12, thread_name_prefix="admin")
+        self._helpers = Helpers("admin", count=12)
 
     def handle(self, request: Request, responder: Responder) -> None:
         """Take a request; the answer comes later."""
-        self._pool.submit(self._handle, request, responder)
+        self._helpers.submit(lambda: self._handle(request, responder))
 
     def close(self) -> None:
         """Take no more requests."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._helpers.close()
 
     def _handle(self, request: Request, responder: Responder) -> None:
         try:
@@ -68,14 +81,15 @@ class Answers:
             elif request.method == "tail":
                 tail(self._home, responder, **request.params)
             else:
-                responder(self._answer(request))
+                responder(self.answer(request))
         except (ActorDown, Timeout) as error:
             responder.refuse(f"{request.method}: {error or 'no answer in time'}; try again, or see `holdfast ctl tree`")
         except Exception as error:
             responder.refuse(f"{request.method} failed: {type(error).__name__}: {error}")
             raise
 
-    def _answer(self, request: Request) -> Any:
+    def answer(self, request: Request) -> Any:
+        """Return the answer to a question, in the thread that asks."""
         vitals = self._system.switchboard.vitals()
         match request.method:
             case "status":
@@ -92,7 +106,8 @@ class Answers:
                 )
             case "performance":
                 lived = {"uptime_s": self._uptime_s(), "restarts": sum(each.restarts for each in vitals)}
-                return lived | msgspec.to_builtins(self._ask("positions", PerformanceAsked()))
+                told = lived | msgspec.to_builtins(self._ask("positions", PerformanceAsked()))
+                return told | {"audit": self._newest_audit()}
             case "crashes":
                 return crashes(self._home, request.params["n"])
             case "quarantine":
@@ -123,6 +138,8 @@ class Answers:
             "down": down,
             "actors": views.actors_view(vitals),
         }
+        if self._strays:
+            status["unknown_orders"] = self._strays
         if poisoned := views.poisoned_view(vitals):
             return status | {"state": "halted", "poisoned": poisoned}
         return status | ({} if breaker is None else {k: v for k, v in views.breaker_view(breaker).items() if v})

@@ -32,6 +32,8 @@ _BY_NAME: dict[str, ExitCode] = {
     "holdfast.ForeignPackage": ExitCode.CONFIGURATION,
     "holdfast.config.problems.ConfigurationError": ExitCode.CONFIGURATION,
     "holdfast.why.orders.NoSuchOrder": ExitCode.USAGE,
+    "holdfast.mending.errors.MendingRefused": ExitCode.USAGE,
+    "holdfast.audit.days.NoSuchDay": ExitCode.USAGE,
     "holdfast.admin.client.NodeRefused": ExitCode.FAILED,
     "holdfast.admin.client.NodeUnreachable": ExitCode.UNAVAILABLE,
     "holdfast.admin.socket_file.SocketRefused": ExitCode.IO_ERROR,

@@ -3,30 +3,37 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from domain.sources import SourceUnavailable
 from gateways.paper import PaperVenue
 from holdfast import __version__
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.view import public_view
 from holdfast.imports.opening import Opening, find_opening, opening_events
+from holdfast.mending.books import Stray
+from holdfast.mending.lineage import Mended, newest_mend, strays_of
 from holdfast.parts import Parts, paper_settings
 from holdfast.rebuild import excuses, symbols_at
 from holdfast.recovery import JournalRecovery
-from holdfast.reports import events_of, halts_of
-from holdfast.routes import LEAVES_HOUSE, node_names, routes_for
+from holdfast.reports import events_of, halts_of, journal_text
+from holdfast.routes import AUDITOR, LEAVES_HOUSE, node_names, routes_for
 from messages.base import Event
 from messages.codec import decode, encode
 from messages.imported import ImportedFile, StateImported
-from messages.market import BarsPassed
+from messages.market import BarsPassed, SourceOpened
 from messages.node import NodeStarted, OperatorCommanded, StateMarked
+from persistence.home import Home
 from persistence.journal import Journal
 from persistence.reader import JournalReader
 from persistence.writer import BATCH_MAX
-from supervision import Exit, Recorder, Recovery, Switchboard, System
+from supervision import Exit, Recorder, Recovery, Switchboard, System, said_whole
 from supervision.system import Report, Runtime
+
+if TYPE_CHECKING:
+    from holdfast.live import LiveSide
 
 EPOCHS_PER_BOOT = 1_000_000
 """Incarnations of one process: their epochs lie above those of every process before."""
@@ -47,6 +54,12 @@ class Past(msgspec.Struct, frozen=True):
     """How many of the newest processes ended by a failure of their own."""
     symbols: tuple[str, ...]
     is_backtest: bool
+    mended: Mended | None = None
+    """How the journal's generation began, where that is not the first one."""
+    strays: tuple[Stray, ...] = ()
+    """Orders that the paper venue has and the journal does not."""
+    market: tuple[str, int] | None = None
+    """Description of the newest source that was opened, and the first instant of it that could be traded."""
     excused: tuple[tuple[str, int], ...] = ()
     """Events that operators have had actors pass over, by the actor's name and their sequence."""
 
@@ -64,8 +77,33 @@ def look_back(home: Path, last_seq: int) -> Past:
             failures=failures_in_a_row(reader),
             excused=tuple(excuses(reader)),
             symbols=symbols_at(reader, last_seq),
+            mended=newest_mend(reader),
+            strays=strays_of(home, newest.at if newest is not None else 0),
+            market=_market_in(reader),
             is_backtest=next(iter(reader.read(kinds=[BarsPassed.__name__])), None) is not None,
         )
+
+
+def _market_in(reader: JournalReader) -> tuple[str, int] | None:
+    newest = next(iter(reader.read_newest(["SourceOpened"], 1)), None)
+    if newest is None:
+        return None
+    opened = decode(newest.kind, newest.version, newest.payload)
+    assert isinstance(opened, SourceOpened)
+    return opened.description, opened.starts_at
+
+
+def look_at_home(home: Path) -> Past:
+    """Read the past of a home that nobody has opened; it may have none.
+
+    Raises:
+        JournalError: its journal cannot be read.
+    """
+    if not Home(home).database.exists():
+        return Past(0, 0, has_account=False, imported=(), failures=0, symbols=(), is_backtest=False)
+    with JournalReader(home) as reader:
+        last_seq, _ = reader.last()
+    return look_back(home, last_seq)
 
 
 def _imported_files(reader: JournalReader, opened_seq: int) -> tuple[ImportedFile, ...]:
@@ -113,13 +151,28 @@ def demand_same_market(past: Past, parts: Parts) -> None:
         raise ConfigurationError([Problem("feed.symbols", expected, f"none of {', '.join(missing)}", "the market")])
 
 
-def opening_of(past: Past, parts: Parts, home: Path) -> Opening | None:
+def demand_fitting(past: Past, parts: Parts, home: Path, live: "LiveSide | None" = None) -> Opening | None:
+    """Refuse a home that does not go with its configuration; return what its account is opened with, if it is not open.
+
+    `live` is the real venue, if it is one.
+
+    Raises:
+        ConfigurationError: it says what does not fit, or what is wrong with a state that is to be taken over.
+    """
+    demand_bars(past, home)
+    demand_same_market(past, parts)
+    return opening_of(past, parts, home, live)
+
+
+def opening_of(past: Past, parts: Parts, home: Path, live: "LiveSide | None" = None) -> Opening | None:
     """Return what the account is opened with; None where it is open.
 
     Raises:
         ConfigurationError: there is a state to be taken over, and something is wrong with it.
     """
-    return None if past.has_account else find_opening(parts, home)
+    if past.has_account:
+        return None
+    return find_opening(parts, home) if live is None else live.opening(parts, home)
 
 
 def open_venue(home: Path, parts: Parts, opening: Opening | None, *, cue: Callable[[str], None] | None) -> PaperVenue:
@@ -192,7 +245,7 @@ def build_system(
         clock=runtime.clock,
         recorder=recorder,
         encode=encode,  # type: ignore[arg-type]
-        routes=routes_for(node_names(parts.shape)),
+        routes=routes_for((*node_names(parts.shape), AUDITOR)),
         leaves_house=LEAVES_HOUSE,
         last_seq=past.last_seq,
         last_epoch=boot * EPOCHS_PER_BOOT,
@@ -249,9 +302,9 @@ def first_events(
 
 
 def run_job(job: Callable[[], Any], reply: Callable[[Any], None]) -> None:
-    """Do what a source is to do, and tell what it returned or raised to who asked."""
+    """Do what a source is to do, and tell who asked what it returned, or why it could not: `SourceUnavailable`."""
     try:
         found = job()
     except Exception as error:  # noqa: BLE001  whatever a source raises is for who asked
-        found = error
+        found = SourceUnavailable(journal_text(said_whole(error)))
     reply(found)

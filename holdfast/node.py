@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,33 +15,33 @@ import msgspec
 
 from actors.health import Machine
 from actors.positions import PositionsState
-from domain.market import TIMEFRAMES_MS, Instant
+from domain.market import TIMEFRAMES_MS
 from gateways.calendar import Calendar
 from gateways.machine import MachineWatch
-from gateways.paper import PaperVenue
 from holdfast.acts import Acts
 from holdfast.admin.server import AdminServer
 from holdfast.answers import Answers
+from holdfast.audit.nightly import Nightly
 from holdfast.config.settings import Settings
 from holdfast.config.watch import ConfigWatcher, look_at
 from holdfast.cues import cue_from_environment
 from holdfast.exit_codes import ExitCode
 from holdfast.ground import (
     build_system,
-    demand_bars,
-    demand_same_market,
     first_events,
     look_back,
-    open_venue,
-    opening_of,
     run_job,
 )
+from holdfast.helpers import Helpers
 from holdfast.imports.saying import say_opening
 from holdfast.journal_tools import check_chain
 from holdfast.logs import NodeLog
+from holdfast.mending.lineage import open_strays, say_mended
+from holdfast.mending.schedule import Schedule
 from holdfast.notify import ServiceManager
+from holdfast.outside import Outside, open_live, open_paper
 from holdfast.pace import Pace
-from holdfast.parts import Parts, gather
+from holdfast.parts import gather
 from holdfast.recovery import JournalRecorder
 from holdfast.reports import line_of
 from holdfast.secrets import scrub
@@ -51,14 +50,9 @@ from holdfast.wiring import TRADING, Current, Ports, tree, urgency_of
 from messages.base import Event
 from messages.node import HoldingsAsked, NodeFailed, NodeStopped
 from persistence.errors import JournalDamaged
-from persistence.journal import Journal
+from persistence.journal import Journal, nothing
 from persistence.opening import CHECKED_WHOLE_MAX
-from supervision import (
-    Exit,
-    RecordedClock,
-    Threads,
-    Timeout,
-)
+from supervision import Exit, Threads, Timeout
 from supervision.system import Report
 
 LOOK_S = 0.5
@@ -105,24 +99,25 @@ class Node:
         self._over = threading.Event()
         self._root_ended = threading.Event()
         self._folder = config_path.parent if config_path is not None else Path()
-        parts = gather(settings, folder=self._folder)
+        parts = gather(settings, folder=self._folder) if settings.venue.kind == "paper" else None
         cue = cue_from_environment()
         # The journal's lock comes first: a second node must not touch the venue.
-        self._journal = Journal.open(home, cue=cue or _nothing)
+        self._journal = Journal.open(home, cue=cue or nothing)
         stack.callback(self._journal.close)
         self._past = look_back(home, self._journal.last_seq)
-        demand_bars(self._past, home)
-        demand_same_market(self._past, parts)
-        self._opening = opening_of(self._past, parts, home)
         self._log = NodeLog(settings.log, home)
         stack.callback(self._log.close)
-        venue = open_venue(home, parts, self._opening, cue=cue)
-        stack.callback(venue.close)
+        if parts is None:
+            outside = open_live(settings, home, self._past, folder=self._folder, log=self._log)
+        else:
+            outside = open_paper(parts, home, self._past, cue=cue)
+        self._opening, parts = outside.opening, outside.parts
+        stack.callback(outside.venue.close)
         self._recorder = JournalRecorder(
             self._journal, linger_s=settings.journal.linger_ms / 1000, on_failure=self._journal_failed
         )
         stack.callback(self._recorder.close)
-        runtime = Threads(RecordedClock(self._past.market_at))
+        runtime = Threads(outside.clock, spares=("persistence", "gateways", "holdfast"))
         stack.callback(runtime.close)
         self._current = Current(parts)
         self._system = build_system(
@@ -141,45 +136,52 @@ class Node:
         self._recorder.on_durable = self._system.switchboard.on_durable
         commit = self._recorder.commit_here
         self._recorder.ask_for_turn = runtime.errand(commit, dispatcher=TRADING, urgency=urgency_of("journal"))
-        self._acts = Acts(
+        self._acts = self._acts_by(overrides)
+        self._tree = tree(self._current, self._ports(outside))
+
+    # -- building ------------------------------------------------------------------------------------------------
+
+    def _acts_by(self, overrides: Sequence[str]) -> Acts:
+        return Acts(
+            system=self._system,
             current=self._current,
             log=self._log,
-            pace=Pace(settings.feed.speed),
-            config_path=config_path,
+            pace=Pace(self._current.parts.settings.feed.speed),
+            config_path=self._config_path,
             overrides=overrides,
             record=self._record,
             end=self._end,
         )
-        self._acts.system = self._system
-        self._tree = tree(self._current, self._ports(parts, venue))
 
-    # -- building ------------------------------------------------------------------------------------------------
-
-    def _ports(self, parts: Parts, venue: PaperVenue) -> Ports:
-        pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="fetch")
-        self._stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+    def _ports(self, outside: Outside) -> Ports:
+        helpers = Helpers("fetch", count=4)
+        self._stack.callback(helpers.close)
 
         def fetch(job: Callable[[], Any], reply: Callable[[Any], None]) -> None:
-            pool.submit(run_job, job, reply)
+            helpers.submit(lambda: run_job(job, reply))
 
         machine = MachineWatch(self._home)
+        audits = Nightly(self._home, lambda: self._current.parts.settings)
+        self._stack.callback(audits.close)
+        backups = Schedule(self._home, lambda: self._current.parts.settings)
+        self._stack.callback(backups.close)
         return Ports(
-            venue=venue,
+            venue=outside.venue,
             generation=self._journal.generation,
             fetch=fetch,
-            fetch_headlines=lambda reply: fetch(parts.headlines.load, reply),
+            fetch_headlines=lambda reply: fetch(outside.parts.headlines.load, reply),
             keep_states=self._recorder.keep_states,
             durable_seq=lambda: self._recorder.durable_seq,
             machine=lambda: Machine(*machine()),
             log=self._log,
             act=self._acts,
-            pause_s=self._acts.pace,
+            pause_s=outside.pause_s(self._acts.pace),
             at_end=lambda: self._end("end of data"),
-            summary_after=self._summary_after,
+            summary_after=lambda at: Calendar(self._current.parts.settings.health.daily_summary).after(at),
+            strays=open_strays(self._past.strays),
+            audits=audits,
+            backups=backups,
         )
-
-    def _summary_after(self, at: Instant) -> Instant:
-        return Calendar(self._current.parts.settings.health.daily_summary).after(at)
 
     # -- a life --------------------------------------------------------------------------------------------------
 
@@ -222,6 +224,7 @@ class Node:
         self._record(*events)
         self._log("info", "node.started", home=str(self._home), boot=self._journal.boot, **self._said_of_source())
         say_opening(self._log, self._opening, self._past.imported, self._current.parts.settings, self._home)
+        say_mended(self._log, self._past.mended, self._past.strays)
         self._opening = None  # It is in the journal, and may be large.
 
     def _said_of_source(self) -> dict[str, Any]:
@@ -235,8 +238,9 @@ class Node:
             self._system,
             self._home,
             symbols=tuple(self._current.parts.shape.instruments),
-            is_paper=True,
+            is_paper=self._current.parts.settings.venue.kind == "paper",
             durable_seq=lambda: self._recorder.durable_seq,
+            strays=self._past.strays,
         )
         self._stack.callback(answers.close)
         server = AdminServer(
@@ -344,7 +348,3 @@ class Node:
         sys.stderr.write(f"holdfast: the journal cannot be written: {error}\n")
         sys.stderr.flush()
         os._exit(int(ExitCode.IO_ERROR))
-
-
-def _nothing(point: str) -> None:
-    """Do nothing at a cue."""

@@ -71,12 +71,18 @@ class Parts(msgspec.Struct, frozen=True):
     shape: Shape
     profile: VenueProfile
     limits: Limits
+    deadline_ms: int = DEADLINE_MS
+    """How long the venue may take an order for, in market time."""
     score: Callable[[Headline, Instant], Score] | None = None
     """Scores a headline that arrived at an instant, in place of the lexicon."""
 
 
-def gather(settings: Settings, *, folder: Path, source: MarketSource | None = None) -> Parts:
-    """Make the parts ready; paths and files of strategies start at `folder`.  `source` replaces the configured market.
+def gather(
+    settings: Settings, *, folder: Path, source: MarketSource | None = None, profile: VenueProfile | None = None
+) -> Parts:
+    """Make the parts ready; paths and files of strategies start at `folder`.
+
+    `source` replaces the configured market, and `profile` is that of the venue where it is a real one.
 
     Raises:
         ConfigurationError: with everything that the configuration names and is not there.
@@ -85,12 +91,13 @@ def gather(settings: Settings, *, folder: Path, source: MarketSource | None = No
     symbols = tuple(source.symbols())
     problems: list[Problem] = []
     shape = shape_of(settings, symbols, folder, problems)
-    problems += _fees_in_what_is_traded(settings, shape)
+    problems += _fees_in_what_is_traded(settings, shape) if profile is None else []
     for part in shape.strategies if not problems else ():
         problems += _starved(part, source, shape) or _unserved(part, source, settings.feed.frames)
     if problems:
         raise ConfigurationError(problems)
-    profile = profile_of(paper_settings(settings), shape.quote)
+    is_paper = profile is None
+    profile = profile or profile_of(paper_settings(settings), shape.quote)
     return Parts(
         settings=settings,
         source=source,
@@ -98,7 +105,20 @@ def gather(settings: Settings, *, folder: Path, source: MarketSource | None = No
         shape=shape,
         profile=profile,
         limits=_limits(settings, symbols, profile),
+        deadline_ms=DEADLINE_MS if is_paper else int(settings.venue.deadline_s * SECOND_MS),
     )
+
+
+def demand_strategies(settings: Settings, folder: Path) -> None:
+    """Refuse strategies and symbols that cannot be, as far as that is seen without a market.
+
+    Raises:
+        ConfigurationError: with everything that is wrong.
+    """
+    problems: list[Problem] = []
+    shape_of(settings, settings.feed.symbols, folder, problems)
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def _limits(settings: Settings, symbols: tuple[str, ...], profile: VenueProfile) -> Limits:
@@ -163,6 +183,9 @@ def _unserved(part: StrategyPart, source: MarketSource, frames: tuple[str, ...])
 def open_market(settings: Settings, folder: Path) -> MarketSource:
     """Open the configured market; raise ConfigurationError where it is not there."""
     feed = settings.feed
+    if feed.source == "venue":
+        expected = 'a market that can be read again: "files" or "sample"'
+        raise ConfigurationError([Problem("feed.source", expected, "one that goes on at its venue", "the source")])
     try:
         if feed.source == "sample":
             symbols = feed.symbols or SAMPLE_SYMBOLS

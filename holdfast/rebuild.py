@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from actors.archivist import hash_parts, hash_states
+from actors.breaker_memory import BreakerMemory
 from actors.executor_memory import ExecutorMemory
 from actors.positions import PositionsMemory
 from domain.market import Closing
@@ -19,12 +20,12 @@ from holdfast.memories import new_memory, remembering_names
 from holdfast.parts import Shape, audiences_of, open_market, shape_of
 from holdfast.recovery import recorded_of
 from holdfast.retelling import Retelling, Takers
-from holdfast.routes import HEARS, role_of
+from holdfast.routes import HEARS, MENDS, role_of
 from messages.base import Event
 from messages.codec import decode
 from messages.imported import StateImported
 from messages.market import BarsClosed, BarsPassed, SourceOpened
-from messages.node import ConfigurationChanged, NodeStarted, OperatorCommanded
+from messages.node import ConfigurationChanged, NodeStarted, OperatorCommanded, Restored, Salvaged
 from messages.orders import OrderFilled, OrderIntended
 from persistence.reader import JournalReader
 from persistence.records import Record
@@ -117,6 +118,8 @@ class Rebuilt:
         self.history = History()
         self.imported: tuple[int, StateImported] | None = None
         """What was taken over from another program, and the sequence that says so."""
+        self.mends: list[tuple[int, Restored | Salvaged]] = []
+        """What began each generation of the journal but the first, with its sequence."""
         self.seq = 0
         self.at = 0
         self.hash = b""
@@ -129,6 +132,8 @@ class Rebuilt:
         for name in ORDER_EVENTS:
             self._routes.setdefault(name, []).append(self.history.take)
         self._routes.setdefault(StateImported.__name__, []).append(self._take_import)
+        for kind in MENDS:
+            self._routes.setdefault(kind.__name__, []).append(self._take_mend)
 
     def fold(self, record: Record) -> None:
         """Take in the next record."""
@@ -162,6 +167,10 @@ class Rebuilt:
         assert isinstance(record.event, StateImported)
         self.imported = (record.seq, record.event)
 
+    def _take_mend(self, record: Recorded) -> None:
+        assert isinstance(record.event, Restored | Salvaged)
+        self.mends.append((record.seq, record.event))
+
     def fold_all(self, records: Iterable[Record]) -> None:
         """Take in many records.
 
@@ -183,15 +192,22 @@ class Rebuilt:
             if record.kind == BARS and record.seq not in self._excused:
                 event = decode(BARS, record.version, record.payload)
                 assert isinstance(event, BarsClosed)
-                run.append((event.at, event.bars))
-                self.seq, self.at, self.hash = record.seq, record.at, record.hash
-                continue
+                if event.at == record.at:
+                    run.append((event.at, event.bars))
+                    self.seq, self.at, self.hash = record.seq, record.at, record.hash
+                    continue
             if run:
                 self._takers.take(run)
                 run.clear()
             self.fold(record)
         if run:
             self._takers.take(run)
+
+    @property
+    def mode(self) -> str:
+        """Return the node's state as of here; empty where the breaker was not rebuilt."""
+        memory = self.memories.get("breaker")
+        return memory.state.mode if isinstance(memory, BreakerMemory) else ""
 
     def states(self) -> dict[str, bytes]:
         """Return every memory, encoded, by name."""

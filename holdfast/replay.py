@@ -76,6 +76,10 @@ def replay_view(rebuilt: Rebuilt) -> dict[str, Any]:
         "cash": views.cash_view(state),
         "worth": views.worth_view(state),
         "imported": _imported_view(rebuilt),
+        "mended": [
+            {"seq": seq, "kind": type(event).__name__} | msgspec.to_builtins(event) for seq, event in rebuilt.mends
+        ],
+        "state": rebuilt.mode,
         "fills": [
             {
                 "symbol": filled.fill.symbol,
@@ -224,7 +228,8 @@ def _print(view: dict[str, Any], *, as_json: bool) -> None:
         return
     worth = view["worth"]
     out(f"sequence     {view['seq']}\nmarket time  {when(view['at'])}\nhash         {view['hash']}\n")
-    out(f"state hash   {view['state_hash']}\nequity       {worth['equity']} {worth['quote']}\n")
+    out(f"state        {view['state']}\nstate hash   {view['state_hash']}\n")
+    out(f"equity       {worth['equity']} {worth['quote']}\n")
     out(f"orders       {len(view['orders'])}, {len(view['owed'])} of them not finished\n")
     out(f"fills        {len(view['fills'])}\n")
     if view["imported"]:
@@ -233,5 +238,8 @@ def _print(view: dict[str, Any], *, as_json: bool) -> None:
     out("cash         " + ", ".join(f"{amount} {asset}" for asset, amount in view["cash"].items()) + "\n")
     for symbol, held in view["positions"].items():
         out(f"{symbol:<12} {held['quantity']} at {held['average_price']}, realised {held['realised']}\n")
+    for mend in view["mended"]:
+        kept = mend.get("kept", mend.get("last_sequence"))
+        out(f"{mend['kind'].lower():<12} up to sequence {kept}: generation {mend['generation']} begins\n")
     for note in view.get("notes", []):
         out(f"note: {note}\n")

@@ -12,7 +12,8 @@ from supervision.system import Report
 ENDS_ENTRIES = ("trading", "guard", "strategies", "market")
 """Supervisors that trading rests on: when one of them gives up, only what reduces goes on."""
 TEXT_CHARS_MAX = 500
-STACK_CHARS_MAX = 8_000
+STACK_CHARS_MAX = 7_000
+"""Less than is reported, as with all texts: where the report's own cut goes through a secret, no piece of it stays."""
 
 
 def events_of(report: Report) -> list[Event]:
@@ -24,7 +25,7 @@ def events_of(report: Report) -> list[Event]:
             return [_crash(report)]
         case SupervisorReport(context="shutdown", supervisor=supervisor) if supervisor in ENDS_ENTRIES:
             why = report.reason.detail.removeprefix("reached_max_restart_intensity: ")
-            return [_supervisor(report), PartGaveUp(supervisor, _text(f"{report.offender.name}: {why}"))]
+            return [_supervisor(report), PartGaveUp(supervisor, journal_text(f"{report.offender.name}: {why}"))]
         case SupervisorReport():
             return [_supervisor(report)]
 
@@ -33,7 +34,7 @@ def halts_of(report: Report, *, wall_ms: int) -> list[Event]:
     """Return the halt that a poison event asks for: an actor that cannot fold its past knows nothing."""
     if not isinstance(report, SupervisorReport) or report.reason.kind != "poisoned":
         return []
-    part, seq_and_why = report.offender.name, _text(report.reason.detail)
+    part, seq_and_why = report.offender.name, journal_text(report.reason.detail)
     return [
         OperatorCommanded(
             request_id=f"poison-{report.offender.epoch}",
@@ -70,9 +71,9 @@ def _crash(report: CrashReport) -> PartCrashed:
     return PartCrashed(
         part=report.name,
         epoch=report.epoch,
-        reason=_text(report.reason),
+        reason=journal_text(report.reason),
         stack=scrub(report.stack)[-STACK_CHARS_MAX:],
-        message=_text(report.message),
+        message=journal_text(report.message),
         last_messages=report.last_messages,
         mailbox_depth=report.mailbox_depth,
         mailbox_types=report.mailbox_types,
@@ -86,7 +87,7 @@ def _supervisor(report: SupervisorReport) -> SupervisorReported:
     return SupervisorReported(
         supervisor=report.supervisor,
         context=report.context,
-        reason=_text(str(report.reason)),
+        reason=journal_text(str(report.reason)),
         part=offender.name,
         epoch=offender.epoch,
         restart=offender.restart,
@@ -94,6 +95,6 @@ def _supervisor(report: SupervisorReport) -> SupervisorReported:
     )
 
 
-def _text(text: str) -> str:
+def journal_text(text: str) -> str:
     """Return a text that the journal takes: scrubbed, cut, and with nothing in it that is no character."""
     return scrub(text)[:TEXT_CHARS_MAX].encode("utf-8", "backslashreplace").decode()

@@ -21,7 +21,16 @@ from messages.market import (
     RowRefused,
     SourceOpened,
 )
-from messages.node import AnswerOperator, CommandDone, OperatorCommanded, PartGaveUp, Perform, StateMarked
+from messages.node import (
+    AnswerOperator,
+    CommandDone,
+    OperatorCommanded,
+    PartGaveUp,
+    Perform,
+    Restored,
+    Salvaged,
+    StateMarked,
+)
 from messages.orders import (
     CancelIntended,
     CancelOrder,
@@ -44,6 +53,8 @@ from messages.sentiment import HeadlinesAvailable, HeadlineScored, HeadlinesUnav
 
 Kinds = tuple[type[Event], ...]
 
+MENDS: Kinds = (Restored, Salvaged)
+"""What begins a new generation of the journal, and halts the node."""
 ENDS: Kinds = (OrderFilled, OrderCanceled, OrderExpired, OrderRejected, OrderAbsent)
 
 HEARS: dict[str, Kinds] = {
@@ -89,6 +100,7 @@ HEARS: dict[str, Kinds] = {
         BreakerTripped,
         BreakerReset,
         OperatorCommanded,
+        *MENDS,
         PartGaveUp,
     ),
     "executor": (
@@ -105,6 +117,7 @@ HEARS: dict[str, Kinds] = {
         ExitOrdered,
         ExitEnded,
         OperatorCommanded,
+        *MENDS,
     ),
     "venue": (SourceOpened, BarsClosed),
     "positions": (
@@ -122,6 +135,8 @@ HEARS: dict[str, Kinds] = {
     "operator": (OperatorCommanded, CommandDone),
     "archivist": (EquityMarked,),
     "health": (EquityMarked,),
+    "auditor": (EquityMarked,),
+    "keeper": (),
     "herald": (
         SourceOpened,
         RowRefused,
@@ -153,10 +168,14 @@ Look-ups too: a question about an order must not overtake the order itself while
 
 
 OPERATIONS = ("health", "herald", "archivist", "operator")
+AUDITOR = "auditor"
+"""One more of them, where days are audited on schedule: not on the stage, nor in a backtest."""
+KEEPER = "keeper"
+"""And one that has backups made on schedule; it hears no event."""
 
 
 def node_names(shape: Shape) -> tuple[str, ...]:
-    """Return the names of all actors of a node that are no supervisors."""
+    """Return the names of all actors of a node that are no supervisors, but for the auditor."""
     strategies = (f"strategy.{part.name}" for part in shape.strategies)
     return ("positions", "venue", "executor", "breaker", *strategies, "sentiment", "feed", *OPERATIONS)
 

@@ -8,35 +8,29 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
+from actors.auditor import Audits
 from actors.base import Log
 from actors.health import Machine
 from actors.operator import Act
 from domain.market import DAY_MS, Instant
 from domain.venue import Venue
 from gateways.paper import PaperVenue
-from holdfast.ground import build_system, first_events, look_back, open_venue, opening_of, run_job
+from holdfast.ground import build_system, look_back, open_venue, opening_of, run_job
 from holdfast.imports.opening import Opening
+from holdfast.mending.lineage import open_strays
+from holdfast.part_acts import PartActs
 from holdfast.parts import Parts
 from holdfast.recovery import draft_of
 from holdfast.reports import events_of
-from holdfast.wiring import Current, Ports, tree
+from holdfast.stage_life import WALL_MS, StageLife
+from holdfast.wiring import Ports, tree
 from messages.base import Event
-from messages.node import NodeStopped, OperatorCommanded
 from persistence.errors import JournalError
 from persistence.journal import Journal
-from supervision import Break, CrashReport, Exit, Lane, Recorded, Stage, StageRecorder, System
+from supervision import CrashReport, Recorded, Stage, StageRecorder, System
 from supervision.stage import STEPS_MAX
 from supervision.system import Report
-
-WALL_MS = 1_700_000_000_000
-"""Where the virtual wall clock begins."""
-
-
-def _act(command: OperatorCommanded) -> tuple[bool, str]:
-    return False, f"{command.command} has no meaning on a stage"
 
 
 def _without_stack(report: Report) -> list[Event]:
@@ -48,8 +42,10 @@ def _plain(venue: PaperVenue, stage: Stage) -> Venue:
     return venue
 
 
-class StagedNode:
-    """One life of a node on a stage.  Leaving the context is the end of that life, however it came."""
+class StagedNode(StageLife):
+    """One life of a whole node."""
+
+    platform = "stage"
 
     def __init__(
         self,
@@ -59,35 +55,34 @@ class StagedNode:
         seed: int,
         cue: Callable[[str], None] | None = None,
         log: Log = lambda level, event, **values: None,
-        act: Act = _act,
+        act: Act | None = None,
         folder: str = ".",
         pause_s: Callable[[Instant, Instant], float] = lambda at, following: 0.0,
         hear: Callable[[Sequence[Recorded]], None] = lambda records: None,
         on_commit: Callable[[Sequence[Recorded]], None] = lambda records: None,
         around_venue: Callable[[PaperVenue, Stage], Venue] = _plain,
         opening: Opening | None = None,
+        audits: Audits | None = None,
     ) -> None:
         """Open the home.
 
+        `act` does what commands order; given none, those that act on parts of the tree are done, and no others.
         `folder` is where the configuration's relative paths start; `hear` is told what is recorded, as it is, and
         `on_commit` once it is durable.  `around_venue` may put something between the desk and the venue; `opening`
-        opens a new account with something else than the configuration says.
+        opens a new account with something else than the configuration says; `audits` audits days on schedule.
         """
-        self.current = Current(parts)
+        super().__init__(parts, folder=folder)
         self.reports: list[Report] = []
-        self.ended = False
-        self.root_exit: Exit | None = None
         self.gave_up = ""
         """Why the process could no longer help itself, and left."""
         self.journal_failure: JournalError | None = None
         """Why the journal could not be written, with which the process left."""
         self.home = home
         self._log = log
-        self._act = act
-        self._folder = folder
         self._pause_s = pause_s
         self._hear = hear
         self._on_commit = on_commit
+        self._audits = audits
         with ExitStack() as opened:
             self._journal = journal = opened.enter_context(closing(Journal.open(home, cue=cue or _nothing)))
             self._past = look_back(home, journal.last_seq)
@@ -101,45 +96,18 @@ class StagedNode:
         self._recorder = recorder
         self.stage = Stage(seed=seed, recorder=recorder, wall_ms=WALL_MS, market_ms=self._past.market_at)
         self.system = self._build_system(seed, cue)
-        self.switchboard = self.system.switchboard
+        self._act = act or PartActs(self.system)
         recorder.on_durable = self.switchboard.on_durable
         self._tree = tree(self.current, self._ports(around_venue(venue, self.stage)))
-
-    def __enter__(self) -> Self:
-        self._record_start()
-        self.system.start(self._tree)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._files.close()
-
-    @property
-    def last_seq(self) -> int:
-        """Return the highest sequence given."""
-        return self.switchboard.last_seq
 
     @property
     def durable_seq(self) -> int:
         """Return the highest sequence on disk."""
         return self._recorder.durable_seq
 
-    @property
-    def head(self) -> str:
-        """Return the hash that chains all that was written down, in hex."""
-        return self._journal.last_hash.hex()
-
     def run(self, until: Callable[[], bool] = lambda: False, *, steps_max: int = STEPS_MAX) -> None:
         """Let the node live until its data has ended, a condition holds, or it is dead."""
         self.stage.run_until(lambda: self.ended or self.root_exit is not None or until(), steps_max=steps_max)
-
-    def stop(self, reason: str) -> None:
-        """End in order, and write down why."""
-        self.system.stop()
-        self.stage.run_until(lambda: self.root_exit is not None)
-        self.switchboard.record("node", [NodeStopped(reason)])
-        self.commit()
 
     def counted(self, kind: str) -> int:
         """Return how many events of a kind this life has recorded."""
@@ -153,10 +121,6 @@ class StagedNode:
         """Let the disk take its time, or let it go on."""
         self._recorder.is_stalled = is_stalled
 
-    def crash(self, name: str) -> bool:
-        """Break an actor before its next message; say False where it is down."""
-        return self.system.tell(name, Break("on cue"), Lane.SYSTEM)
-
     def kill(self) -> None:
         """Die at once: what is not committed is lost."""
         self.stage.kill()
@@ -165,10 +129,6 @@ class StagedNode:
         """Have all that is quarantined delivered, as an operator would who knows what ended the actors; count it."""
         quarantine = self.switchboard.quarantine
         return sum(quarantine.retry(case.actor, case.fingerprint) is not None for case in quarantine.cases())
-
-    def ask(self, name: str, message: Any) -> Any:
-        """Ask an actor from outside."""
-        return self.system.ask(name, message, 60.0)
 
     # -- helpers -------------------------------------------------------------------------------------------------
 
@@ -206,27 +166,9 @@ class StagedNode:
         self._recorder.commit()
         self._journal.save_states(seq, states)
 
-    def _record_start(self) -> None:
-        events = first_events(
-            self.current.parts,
-            self._past,
-            self._journal,
-            opening=self._opening,
-            folder=self._folder,
-            platform="stage",
-            wall_ms=self.stage.clock.wall_ms(),
-        )
-        self.switchboard.record("node", events)
-
-    def _root_ended(self, reason: Exit) -> None:
-        self.root_exit = reason
-
     def _give_up(self, why: str) -> None:
         self.gave_up = why
         self.stage.kill()
-
-    def _data_ended(self) -> None:
-        self.ended = True
 
     def _ports(self, venue: Venue) -> Ports:
         return Ports(
@@ -242,6 +184,8 @@ class StagedNode:
             pause_s=self._pause_s,
             at_end=self._data_ended,
             summary_after=_next_midnight,
+            strays=open_strays(self._past.strays),
+            audits=self._audits,
         )
 
 

@@ -1,14 +1,14 @@
 """The system on one page: the tree of children with their restart policy.  `routes` says who hears what.
 
     root (one_for_one)
-    |- operations (one_for_one)            health, herald, archivist, operator: none of them can touch trading
-    `- trading (one_for_one)
-       |- guard (rest_for_one, permanent)  positions -> venue -> executor -> breaker
+    |- operations (one_for_one)            health, herald, archivist, operator, auditor, keeper: none touches trading
+    `- trading (one_for_one, transient, significant)
+       |- guard (rest_for_one, transient, significant)  positions -> venue -> executor -> breaker
        |- strategies (one_for_one, transient)
        `- market (one_for_one, transient)  sentiment, feed
 
-Market or strategies giving up leaves the guard alive and the node in reduce only.  The guard is started anew by
-trading, and trading by the root, each within its intensity; the root giving up ends the process.
+Market or strategies giving up leaves the guard alive and the node in reduce only.  The guard giving up ends trading,
+and that the root (`auto_shutdown`): the process ends.  What is transient is started anew only where it crashed itself.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,15 +17,17 @@ from typing import TypedDict
 import msgspec
 
 from actors.archivist import Archivist
+from actors.auditor import Auditor, Audits
 from actors.base import Log
 from actors.breaker import Breaker
 from actors.breaker_memory import BreakerMemory
-from actors.executor import Executor
+from actors.executor import NO_STRAYS, Executor
 from actors.executor_memory import ExecutorMemory
 from actors.feed import Feed, Fetch, MakesShortcut
 from actors.feed_memory import FeedMemory
 from actors.health import Health, HealthLimits, Machine
 from actors.herald import Herald
+from actors.keeper import Backups, Keeper
 from actors.operator import Act, Operator, OperatorMemory
 from actors.positions import Positions, PositionsMemory
 from actors.sentiment import FetchHeadlines, Sentiment, SentimentMemory
@@ -35,11 +37,11 @@ from domain.market import Instant
 from domain.venue import Venue
 from holdfast.config.settings import Intensity, Settings
 from holdfast.memories import remembering_names, strategy_memory
-from holdfast.parts import DEADLINE_MS, Parts, Scorer, StrategyPart, audiences_of
-from holdfast.routes import role_of
+from holdfast.parts import Parts, Scorer, StrategyPart, audiences_of
+from holdfast.routes import AUDITOR, KEEPER, role_of
 from persistence.snapshots import STATE_BYTES_MAX
 from supervision import Actor, Backoff, ChildSpec, MailboxSpec, Seat, Supervisor, SupervisorSpec, System
-from supervision.spec import Restart, Strategy
+from supervision.spec import AutoShutdown, Restart, Strategy
 
 TRADING = "trading"
 """The dispatcher of all that recorded data waits for."""
@@ -63,6 +65,12 @@ class Ports(msgspec.Struct, frozen=True):
     at_end: Callable[[], None]
     summary_after: Callable[[Instant], Instant]
     shortcut: MakesShortcut | None = None
+    strays: Mapping[str, str] = NO_STRAYS
+    """Open orders at the venue that the journal does not know, with their symbols."""
+    backups: Backups | None = None
+    """Makes backups on schedule; None where none are."""
+    audits: Audits | None = None
+    """Audits days on schedule; None where none are."""
 
 
 class Current:
@@ -79,17 +87,19 @@ class Current:
 def tree(current: Current, ports: Ports) -> ChildSpec:
     """Return the root of the whole node."""
     settings = current.parts.settings
-    return _supervisor(
-        "root",
-        settings.supervision.root,
-        (_operations(current, ports, settings), _trading(current, ports, settings)),
-    )
+    return _root(settings, _operations(current, ports, settings), _trading(current, ports, settings))
 
 
 def trading_tree(current: Current, ports: Ports) -> ChildSpec:
     """Return the root of a node that nobody operates or looks on: a backtest."""
     settings = current.parts.settings
-    return _supervisor("root", settings.supervision.root, (_trading(current, ports, settings),))
+    return _root(settings, _trading(current, ports, settings))
+
+
+def _root(settings: Settings, *children: ChildSpec) -> ChildSpec:
+    return _supervisor(
+        "root", settings.supervision.root, children, restart="transient", auto_shutdown="any_significant"
+    )
 
 
 def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec:
@@ -128,7 +138,11 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
     def operator(system: System, seat: Seat) -> Operator:
         return Operator(system, seat, memory=OperatorMemory(), act=ports.act)
 
-    onlookers = {"health": health, "herald": herald, "archivist": archivist}
+    onlookers: dict[str, Callable[[System, Seat], Actor]] = {
+        "health": health,
+        "herald": herald,
+        "archivist": archivist,
+    }
     patience = _patience(settings)
     return _supervisor(
         "operations",
@@ -137,8 +151,35 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
             *(ChildSpec(name=name, start=start, hears_late=True, **patience) for name, start in onlookers.items()),
             # An operator's command waits until its clerk is back; what this one does is never begun by the next.
             ChildSpec(name="operator", start=operator, mailbox=MailboxSpec(retains=True), **patience),
+            *_auditor(current, ports, patience),
+            *_keeper(ports, patience),
         ),
     )
+
+
+def _auditor(current: Current, ports: Ports, patience: "_Patience") -> tuple[ChildSpec, ...]:
+    """Return the auditor, where days are audited on schedule; what an audit has found waits until it is back."""
+    audits = ports.audits
+    if audits is None:
+        return ()
+
+    def start(system: System, seat: Seat) -> Auditor:
+        score_min = current.parts.settings.audit.score_min
+        return Auditor(system, seat, audits=audits, score_min=score_min, log=ports.log)
+
+    return (ChildSpec(name=AUDITOR, start=start, hears_late=True, mailbox=MailboxSpec(retains=True), **patience),)
+
+
+def _keeper(ports: Ports, patience: "_Patience") -> tuple[ChildSpec, ...]:
+    """Return the keeper, where backups are made on schedule; what came of one waits until it is back."""
+    backups = ports.backups
+    if backups is None:
+        return ()
+
+    def start(system: System, seat: Seat) -> Keeper:
+        return Keeper(system, seat, backups=backups, log=ports.log)
+
+    return (ChildSpec(name=KEEPER, start=start, mailbox=MailboxSpec(retains=True), **patience),)
 
 
 def _trading(current: Current, ports: Ports, settings: Settings) -> ChildSpec:
@@ -147,10 +188,20 @@ def _trading(current: Current, ports: Ports, settings: Settings) -> ChildSpec:
         "trading",
         supervision.trading,
         (
-            _supervisor("guard", supervision.guard, _guard(current, ports), strategy="rest_for_one"),
+            _supervisor(
+                "guard",
+                supervision.guard,
+                _guard(current, ports),
+                strategy="rest_for_one",
+                restart="transient",
+                significant=True,
+            ),
             _supervisor("strategies", supervision.strategies, _strategies(current), restart="transient"),
             _supervisor("market", supervision.market, _market(current, ports), restart="transient"),
         ),
+        restart="transient",
+        significant=True,
+        auto_shutdown="any_significant",
     )
 
 
@@ -170,7 +221,8 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             instruments=current.parts.shape.instruments,
             generation=ports.generation,
             profile=current.parts.profile,
-            deadline_ms=DEADLINE_MS,
+            deadline_ms=current.parts.deadline_ms,
+            strays=ports.strays,
         )
 
     def breaker(system: System, seat: Seat) -> Breaker:
@@ -181,7 +233,10 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
 
     starts = {"positions": positions, "venue": venue, "executor": executor, "breaker": breaker}
     # The paper venue lives in its desk's thread: a hung desk has it in hand, and no other may touch it then.
-    return tuple(_trader(current, name, start, fenceable=name != "venue") for name, start in starts.items())
+    is_paper = current.parts.settings.venue.kind == "paper"
+    return tuple(
+        _trader(current, name, start, fenceable=name != "venue" or not is_paper) for name, start in starts.items()
+    )
 
 
 def _strategies(current: Current) -> tuple[ChildSpec, ...]:
@@ -256,12 +311,21 @@ def _supervisor(
     *,
     strategy: Strategy = "one_for_one",
     restart: Restart = "permanent",
+    significant: bool = False,
+    auto_shutdown: AutoShutdown = "never",
 ) -> ChildSpec:
-    spec = SupervisorSpec(strategy=strategy, intensity=given.intensity, period_s=given.period_s, children=children)
+    spec = SupervisorSpec(
+        strategy=strategy,
+        intensity=given.intensity,
+        period_s=given.period_s,
+        auto_shutdown=auto_shutdown,
+        children=children,
+    )
     return ChildSpec(
         name=name,
         start=lambda system, seat: Supervisor(system, seat, spec=spec),
         restart=restart,
+        significant=significant,
         shutdown_s=None,
         start_timeout_s=300.0,
         supervises=spec,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from messages.audit import DayAudited
 from messages.base import Event
 from messages.imported import PastImported, PositionImported, StateImported
 from messages.market import (
@@ -18,6 +19,7 @@ from messages.market import (
     SourceOpened,
 )
 from messages.node import (
+    BackedUp,
     CommandDone,
     ConfigurationChanged,
     NodeFailed,
@@ -25,6 +27,8 @@ from messages.node import (
     NodeStopped,
     OperatorCommanded,
     PartGaveUp,
+    Restored,
+    Salvaged,
     StateHashed,
     StateMarked,
 )
@@ -90,12 +94,16 @@ EVENTS: tuple[type[Event], ...] = (
     ConfigurationChanged,
     OperatorCommanded,
     CommandDone,
+    BackedUp,
+    Restored,
+    Salvaged,
     StateMarked,
     StateHashed,
     PartGaveUp,
     PartStarted,
     PartCrashed,
     SupervisorReported,
+    DayAudited,
 )
 
 KINDS: dict[str, type[Event]] = {event.__name__: event for event in EVENTS}

@@ -110,6 +110,10 @@ class GoOn(Message, frozen=True):
     """The pause between two instants of recorded data is over."""
 
 
+class StepsArrived(Message, frozen=True):
+    """A market that goes on may have gone on."""
+
+
 class CheckPatience(Message, frozen=True):
     """Time to see whether settling takes too long."""
 

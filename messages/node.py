@@ -82,6 +82,62 @@ class CommandDone(Event, frozen=True):
     detail: str = ""
 
 
+class Restored(Event, frozen=True):
+    """The journal up to here came out of a backup, and goes on in a new generation.
+
+    What happened after `last_sequence` is not known here; the node is halted until an operator resumes it.
+    """
+
+    source: str
+    """Folder of the backup."""
+    generation: int
+    last_sequence: int
+    last_hash: str
+    user: str
+    process: int
+    wall_ms: int
+
+
+class Salvaged(Event, frozen=True):
+    """The journal up to here is what could be proven of a damaged one, and goes on in a new generation.
+
+    The node is halted until an operator resumes it.
+    """
+
+    generation: int
+    kept: int
+    """The last sequence of the proven part."""
+    lost_from: int
+    """The first sequence that is lost; 0 where none is known to be."""
+    lost_to: int
+    """The highest sequence that is known of; 0 where nothing is known to be lost."""
+    readable_beyond: int
+    """Records behind the damage that could be read: they are in the quarantine, unproven, and are not followed."""
+    reason: str
+    files: dict[str, str]
+    """BLAKE2b-256 of the damaged files, by name."""
+    quarantine: str
+    """Folder within the home that these were moved to."""
+    user: str
+    process: int
+    wall_ms: int
+
+
+class BackedUp(Event, frozen=True):
+    """The journal was backed up on schedule, or could not be."""
+
+    folder: str = ""
+    """Where the backup is; empty where none was made."""
+    sequence: int = 0
+    """The last one that is in it."""
+    hash: str = ""
+    bytes: int = 0
+    dropped: tuple[str, ...] = ()
+    """Names of older backups that were removed for it."""
+    problem: str = ""
+    """Why there is none."""
+
+
 class StateMarked(Event, frozen=True):
     """A marker: every actor that folds answers with its state as of this sequence."""
 
@@ -174,6 +230,12 @@ class SnapshotOverdue(Message, frozen=True):
     """A snapshot that an operator asked for has taken as long as it may."""
 
     request_id: str
+
+
+class BackupEnded(Message, frozen=True):
+    """A backup that was begun has come to its end."""
+
+    made: BackedUp
 
 
 class Beat(Message, frozen=True):

@@ -29,6 +29,16 @@ class Home(msgspec.Struct, frozen=True):
         """The file whose lock the one writer holds."""
         return self.folder / "journal.lock"
 
+    @property
+    def mending(self) -> Path:
+        """The folder of what is about to take the journal's place; it is there only while that is under way."""
+        return self.folder / "journal.mending"
+
+    @property
+    def quarantine(self) -> Path:
+        """The folder that files go to which gave their place up."""
+        return self.folder / "quarantine"
+
     def create(self) -> None:
         """Make the folder, for its owner only, where there is none.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 import apsw
+import msgspec
 from peewee import PeeweeException
 
 from persistence import projections, schema, snapshots
@@ -39,7 +40,7 @@ class Journal:
     generation: int
     """Which life of the journal this is; a restored or mended copy starts a new one."""
     boot: int
-    """How often this generation was opened."""
+    """How often it was opened, in all its generations."""
     last_seq: int
     last_hash: bytes
 
@@ -142,6 +143,35 @@ class Journal:
             snapshots.save(self._database, seq, chained, states)
         except (apsw.Error, PeeweeException, OSError) as error:
             raise self._fail(error) from error
+
+    def drop_unsound_states(self) -> int:
+        """Drop the snapshots that are not what was written, and return how many: they are caches.
+
+        Raises:
+            JournalUnwritable: writing failed, now or before, or they cannot be read.
+        """
+        self._demand_writable()
+        try:
+            return snapshots.drop_unsound(self._database)
+        except (apsw.Error, PeeweeException, OSError, UnicodeDecodeError) as error:
+            raise self._fail(error) from error
+
+    def begin_generation(self, generation: int, *, boot: int) -> None:
+        """Make this a journal of another generation, which goes on counting its boots from `boot`.
+
+        Raises:
+            JournalUnwritable: writing failed, now or before.
+        """
+        self._demand_writable()
+        try:
+            with self._database.atomic():
+                identity = schema.read_identity(self._connection, schema_version=1 + len(schema.MIGRATIONS))
+                schema.write_identity(
+                    self._connection, msgspec.structs.replace(identity, generation=generation, boot=boot)
+                )
+        except (apsw.Error, PeeweeException, OSError) as error:
+            raise self._fail(error) from error
+        self.generation, self.boot = generation, boot
 
     def rebuild_projections(self) -> None:
         """Drop the tables for people and tools, and make them again from the events.

@@ -11,6 +11,7 @@ from persistence import projections, schema, snapshots
 from persistence.connection import JournalDatabase, connect, lengthen_log, reading, unwritable
 from persistence.errors import JournalDamaged
 from persistence.home import Home, Lock, create_private, sync_folder
+from persistence.installing import demand_in_place
 from persistence.scan import END, check_chain, hash_at, last_mark
 from persistence.schema import MIGRATIONS, Identity
 from persistence.watermark import START, Mark, Watermark, read_mark
@@ -64,8 +65,10 @@ def mark_of(home: Home) -> Mark | None:
     """Return the watermark of a home, None where there never was a journal.
 
     Raises:
-        JournalDamaged: it cannot be read, or says that there was a journal that is no longer there.
+        JournalDamaged: it cannot be read, or says that there was a journal that is no longer there; or another journal
+            is just taking its place.
     """
+    demand_in_place(home)
     with reading(str(home.watermark)):
         mark = read_mark(home.watermark)
     if mark is not None and mark.seq > 0 and not home.database.exists():

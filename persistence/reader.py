@@ -82,8 +82,8 @@ class JournalReader:
         end = END if until is None else until
         return self._read_chained(after, end) if kinds is None else self._read_kinds(after, end, kinds)
 
-    def read_newest(self, kinds: Collection[str], limit: int = END) -> Iterator[Record]:
-        """Read the newest records of some kinds, the newest first, at most so many; they are not checked.
+    def read_newest(self, kinds: Collection[str], limit: int = END, *, until: int = END) -> Iterator[Record]:
+        """Read the newest records of some kinds up to a sequence, the newest first, at most so many; unchecked.
 
         Goes back through the journal a part at a time, so that a long one holds up nobody who writes it.
         """
@@ -91,7 +91,7 @@ class JournalReader:
         query = (
             f"SELECT {COLUMNS} FROM events WHERE seq > ? AND seq <= ? AND kind IN ({places}) ORDER BY seq DESC LIMIT ?"
         )
-        end = self.last()[0]
+        end = min(self.last()[0], until)
         while end > 0 and limit > 0:
             with reading(f"{self._home.database} before sequence {end}"):
                 rows: list[Row] = self._connection.execute(query, (end - SCANNED, end, *kinds, limit)).fetchall()

@@ -4,7 +4,7 @@ import apsw
 
 from persistence.chain import GENESIS, Row, check_rows
 from persistence.connection import reading
-from persistence.errors import JournalDamaged
+from persistence.errors import JournalDamaged, JournalError, JournalUnwritable
 from persistence.records import COLUMNS
 from persistence.watermark import START, Mark
 
@@ -25,14 +25,26 @@ def rows_after(connection: apsw.Connection, seq: int, *, until: int = END) -> li
     Raises:
         JournalDamaged: one cannot be read; `sequence` says which.
     """
+    rows, damage = readable_after(connection, seq, until=until)
+    if damage is not None:
+        raise damage
+    return rows
+
+
+def readable_after(connection: apsw.Connection, seq: int, *, until: int = END) -> tuple[list[Row], JournalError | None]:
+    """Return the rows that come next, at most a chunk of them, as far as they can be read; and why no further."""
     rows: list[Row] = []
     try:
         with reading("the journal"):
             rows.extend(connection.execute(_AFTER, (seq, until)))
     except JournalDamaged as error:
         broken = rows[-1][0] + 1 if rows else seq + 1
-        raise JournalDamaged(f"the record of sequence {broken} cannot be read: {error}", sequence=broken) from error
-    return rows
+        damage = JournalDamaged(f"the record of sequence {broken} cannot be read: {error}", sequence=broken)
+        damage.__cause__ = error
+        return rows, damage
+    except JournalUnwritable as error:  # The disk itself does not give it.
+        return rows, error
+    return rows, None
 
 
 def hash_at(connection: apsw.Connection, seq: int) -> bytes:

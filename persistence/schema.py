@@ -76,7 +76,7 @@ TABLES = (EventRow, SnapshotRow, IdentityRow)
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Which journal this is: its schema, its generation, and how often it was opened for writing."""
+    """Which journal this is: its schema, its generation, and how often it was opened for writing in all of them."""
 
     schema_version: int
     projections_version: int

@@ -49,6 +49,17 @@ def actors_newest_first(connection: apsw.Connection) -> list[str]:
     return [actor for (actor,) in connection.execute(newest_first)]
 
 
+def sound(connection: apsw.Connection, *, upto: int) -> Iterator[tuple[int, str, int, bytes]]:
+    """Find the sequence, actor, version and state of the sound snapshots at or before a sequence, oldest first."""
+    for actor, seq, version, state, checksum, chained in connection.execute(
+        "SELECT snapshots.actor, snapshots.seq, snapshots.version, state, checksum, events.hash "
+        "FROM snapshots JOIN events ON events.seq = snapshots.seq WHERE snapshots.seq <= ? ORDER BY snapshots.seq",
+        (upto,),
+    ):
+        if checksum == _checksum(actor, seq, chained, version, state):
+            yield seq, actor, version, state
+
+
 def unsound(connection: apsw.Connection) -> Iterator[tuple[str, int]]:
     """Find the snapshots, by actor and sequence, that are not what was written or belong to no record."""
     for actor, seq, version, state, checksum, chained in connection.execute(
@@ -57,6 +68,15 @@ def unsound(connection: apsw.Connection) -> Iterator[tuple[str, int]]:
     ):
         if chained is None or checksum != _checksum(actor, seq, chained, version, state):
             yield actor, seq
+
+
+def drop_unsound(database: APSWDatabase) -> int:
+    """Drop the snapshots that are not what was written; return how many."""
+    connection: apsw.Connection = database.connection()
+    found = list(unsound(connection))
+    with database.atomic():
+        connection.executemany("DELETE FROM snapshots WHERE actor = ? AND seq = ?", found)
+    return len(found)
 
 
 def _row(actor: str, seq: int, chained: bytes, version: int, state: bytes) -> dict[str, object]:

@@ -9,7 +9,7 @@ from supervision.actor import Actor
 from supervision.cells import Seat, Vitals
 from supervision.clock import Clock, MarketClock
 from supervision.dead_letters import DeadLetters
-from supervision.errors import ActorDown, Crashed, Fenced, SpecError, SupervisionError
+from supervision.errors import ActorDown, Crashed, Fenced, SpecError, SupervisionError, said_whole
 from supervision.express import AtOnceRecorder, Express
 from supervision.journaled import JournaledActor, Memory, Recovered, Recovery
 from supervision.mailbox_spec import MailboxSpec
@@ -32,7 +32,7 @@ from supervision.stage import Stage, StageRecorder
 from supervision.supervisor import Supervisor
 from supervision.switchboard import Switchboard
 from supervision.system import System
-from supervision.threads import RecordedClock, Threads, WallClock
+from supervision.threads import FollowingClock, RecordedClock, Threads, WallClock
 
 __all__ = [
     "Actor",
@@ -48,6 +48,7 @@ __all__ = [
     "Exit",
     "Express",
     "Fenced",
+    "FollowingClock",
     "JournaledActor",
     "Lane",
     "MailboxSpec",
@@ -78,4 +79,5 @@ __all__ = [
     "Vitals",
     "WallClock",
     "check_specs",
+    "said_whole",
 ]

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pykka
 
+from supervision.answer import Answer
 from supervision.cells import Outbox, Seat
-from supervision.errors import Crashed, Fenced, Ignore, Poisoned, said_of
-from supervision.mailbox import Mailbox, refuse, type_of
-from supervision.signals import Break, CrashReport, Down, Exit, Raise, Recorded, Stall, Stop, Wake
+from supervision.errors import Crashed, Fenced, Ignore, Interrupted, Poisoned, said_of
+from supervision.mailbox import Mailbox, Sender, refuse, type_of
+from supervision.signals import STACK_CHARS_MAX, Break, CrashReport, Down, Exit, Raise, Recorded, Stall, Stop, Wake
 
 if TYPE_CHECKING:
     from supervision.system import System
-
-REPORT_CHARS_MAX = 8_000
 
 
 class Actor(pykka.Actor):
@@ -67,6 +66,11 @@ class Actor(pykka.Actor):
         """Return the number of this incarnation; later ones are greater."""
         return self._epoch
 
+    @property
+    def sender(self) -> Sender | None:
+        """Return which incarnation said the message in hand; None where no actor did, and of events, which tell."""
+        return getattr(self._mailbox.taken_out, "sender", None)
+
     def tell(self, to: str, message: Any) -> None:
         """Say something to a name, once this handler has returned."""
         self._saying().messages.append((to, message))
@@ -84,9 +88,14 @@ class Actor(pykka.Actor):
         """Say whether this handler has recorded an event so far."""
         return self._outbox is not None and bool(self._outbox.events)
 
-    def await_settled(self) -> None:
-        """Ask for a `Settled` once all that was caused by what has been said is done."""
-        self._saying().wants_settled = True
+    def await_settled(self, *, though_waiting: bool = False) -> None:
+        """Ask for a `Settled` once all that was caused by what has been said is done.
+
+        `though_waiting` is for a market that waits for nobody: as far as it can be done now, whoever may wait for an
+        answer from outside.
+        """
+        saying = self._saying()
+        saying.wants_settled, saying.though_waiting = True, though_waiting
 
     def after(self, delay_s: float, message: Any) -> None:
         """Say something to this incarnation later, in monotonic time."""
@@ -161,7 +170,7 @@ class Actor(pykka.Actor):
 
     @staticmethod
     def _create_future() -> pykka.Future[Any]:
-        return pykka.ThreadingFuture()
+        return Answer()
 
     def _start_actor_loop(self) -> None:
         self._system.run(self)
@@ -182,7 +191,7 @@ class Actor(pykka.Actor):
             return None
         mailbox = self._mailbox
         mailbox.in_hand, mailbox.busy_since = message, self._monotonic()
-        mailbox.recent.append(message)
+        mailbox.recent.append(message if type(message) is Recorded else type(message))
         try:
             answer = self._take(message)
             if self._cue is not None:
@@ -196,7 +205,7 @@ class Actor(pykka.Actor):
             if isinstance(error, Exception):
                 raise
             raise Crashed(f"{self.name} was ended by {said_of(error)}") from error
-        mailbox.busy_since = None
+        mailbox.busy_since = mailbox.in_hand = mailbox.taken_out = None
         return answer
 
     def _ends_at_once(self, stop: Stop) -> bool:
@@ -215,7 +224,7 @@ class Actor(pykka.Actor):
     def _fail(self, error: BaseException, *, kind: str) -> None:
         self.actor_stopped.set()
         self._outbox = None
-        if isinstance(error, Fenced):
+        if isinstance(error, Fenced | Interrupted):
             self._exit = Exit("killed", "fenced")
             return
         if isinstance(error, Ignore) and kind == "init":
@@ -225,21 +234,23 @@ class Actor(pykka.Actor):
             self._exit = Exit("poisoned", str(error))
         else:
             self._exit = Exit("init" if kind == "init" else "crash", said_of(error))
-        if kind == "crash" and type(self._mailbox.in_hand) not in (Recorded, Wake, Break, Raise, Down):
-            self._system.switchboard.quarantine.blame(self.name, self._mailbox.in_hand, str(self._exit))
+        in_hand = self._mailbox.in_hand
+        if kind == "crash" and in_hand is not None and type(in_hand) not in (Recorded, Wake, Break, Raise, Down):
+            self._system.switchboard.quarantine.blame(self.name, in_hand, str(self._exit))
         self._system.report(self.last_words(self._exit, "".join(traceback.format_exception(error))))
 
     def last_words(self, reason: Exit, stack: str) -> CrashReport:
         """Return what is known at the end of this incarnation."""
+        in_hand, before = self._mailbox.in_hand, tuple(self._mailbox.recent)
         return CrashReport(
             name=self.name,
             epoch=self._epoch,
             reason=str(reason),
-            message=_shown(self._mailbox.in_hand),
-            stack=stack[-REPORT_CHARS_MAX:],
+            message=_shown(in_hand) if in_hand is not None else "",
+            stack=stack[-STACK_CHARS_MAX:],
             mailbox_depth=self._mailbox.depth(),
             mailbox_types=self._mailbox.first_types(),
-            last_messages=tuple(type_of(message) for message in tuple(self._mailbox.recent)[:-1]),
+            last_messages=tuple(map(type_of, before if in_hand is None else before[:-1])),
             uptime_s=self.monotonic() - self._cell.started_at,
             ancestors=self._system.tree.ancestors(self.name),
         )

@@ -16,12 +16,12 @@ Encoded = tuple[str, int, bytes, object, int | None, int, int]
 class Outbox:
     """What one handler said.  It is released as a whole when the handler returns, or not at all."""
 
-    __slots__ = ("events", "messages", "seen", "wants_settled")
+    __slots__ = ("events", "messages", "seen", "though_waiting", "wants_settled")
 
     def __init__(self) -> None:
         self.events: list[Encoded] = []
         self.messages: list[tuple[str, Any]] = []
-        self.wants_settled = False
+        self.wants_settled = self.though_waiting = False
         self.seen = 0
 
 
@@ -95,9 +95,11 @@ class Cell:
 
     def is_settled(self) -> bool:
         """Say whether nothing is left to do: one that is down is waited for, one that was given up is not."""
-        if not self.up:
-            return self.retired
-        return not self.open_work and self.mailbox.is_idle()
+        return self.is_quiet() and not (self.up and self.open_work)
+
+    def is_quiet(self) -> bool:
+        """Say whether nothing is in hand or queued, though an answer from outside may be waited for."""
+        return self.mailbox.is_idle() if self.up else self.retired
 
     def why_unsettled(self) -> str:
         """Say what is left to do."""

@@ -1,5 +1,6 @@
 """One child as its supervisor has it: what is specified, how it is, and who waits for what becomes of it."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from supervision.requests import ChildInfo, Reply
@@ -8,6 +9,8 @@ from supervision.spec import ChildSpec
 
 Status = Literal["down", "waiting", "starting", "up", "stopping", "stopped"]
 """`down`: to be started as soon as it is its turn.  `waiting`: its backoff runs.  `stopped`: not to be started."""
+Need = Literal["patience", "stop", "start", "time"]
+"""What has to come next: the end of a start or stop that is under way, a stop, a start, or the end of its backoff."""
 
 
 class Child:
@@ -16,10 +19,16 @@ class Child:
     def __init__(self, spec: ChildSpec, arguments: tuple[Any, ...] = (), *, asked_by: Reply | None = None) -> None:
         self.spec = spec
         self.arguments = arguments
-        self.status: Status = "down"
+        self.rank = 0
+        """Its place in the order of start."""
+        self.on_change: Callable[[Child], object] = lambda child: None
+        """Hears that its need may be another."""
+        self.placed: Need | None = None
+        """The need under which it is found."""
+        self._status: Status = "down"
+        self._wanted = True
+        self._recycle = False
         self.epoch = 0
-        self.wanted = True
-        self.recycle = False
         self.failures = 0
         self.is_new = asked_by is not None
         """It was asked for and has not run yet: if it does not start, it is forgotten."""
@@ -34,6 +43,51 @@ class Child:
         return self.spec.name
 
     @property
+    def status(self) -> Status:
+        """Return how it is."""
+        return self._status
+
+    @status.setter
+    def status(self, status: Status) -> None:
+        self._status = status
+        self.on_change(self)
+
+    @property
+    def wanted(self) -> bool:
+        """Say whether it is to run."""
+        return self._wanted
+
+    @wanted.setter
+    def wanted(self, wanted: bool) -> None:
+        self._wanted = wanted
+        self.on_change(self)
+
+    @property
+    def recycle(self) -> bool:
+        """Say whether what runs of it is to be replaced."""
+        return self._recycle
+
+    @recycle.setter
+    def recycle(self, recycle: bool) -> None:
+        self._recycle = recycle
+        self.on_change(self)
+
+    @property
+    def need(self) -> Need | None:
+        """Return what has to come next; None where it is as it is wanted."""
+        match self._status:
+            case "starting" | "stopping":
+                return "patience"
+            case "up":
+                return "stop" if self._recycle or not self._wanted else None
+            case "down":
+                return "start" if self._wanted else None
+            case "waiting":
+                return "time"
+            case "stopped":
+                return None
+
+    @property
     def runs(self) -> bool:
         """Say whether it is up, or on its way out."""
         return self.status in ("up", "stopping")
@@ -42,11 +96,6 @@ class Child:
     def is_restarting(self) -> bool:
         """Say whether it is to run and does not yet."""
         return self.status in ("down", "waiting", "starting")
-
-    @property
-    def must_stop(self) -> bool:
-        """Say whether what runs of it must end."""
-        return self.recycle or not self.wanted
 
     def info(self) -> ChildInfo:
         """Return what `which_children` tells of it."""

@@ -1,5 +1,6 @@
 """What could not be delivered: counted by address, type and reason, so that nothing vanishes silently."""
 
+import threading
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -23,20 +24,23 @@ class DeadLetters:
 
     def __init__(self) -> None:
         self._counts: Counter[Letter] = Counter()
+        self._lock = threading.Lock()
 
     def bury(self, to: str, message: Any, why: str = "down") -> None:
         """Take what nobody will read."""
         letter = Letter(to, type(message).__name__, why)
-        if letter not in self._counts and len(self._counts) >= SORTS_MAX:
-            letter = letter._replace(to="")
-        self._counts[letter] += 1
+        with self._lock:
+            if letter not in self._counts and len(self._counts) >= SORTS_MAX:
+                letter = letter._replace(to="")
+            self._counts[letter] += 1
         if isinstance(message, REQUESTS):
             message.reply(NoProc(to))  # type: ignore[attr-defined]
 
     @property
     def counts(self) -> Counter[Letter]:
         """Return how many there are of each sort, as of now."""
-        return self._counts.copy()
+        with self._lock:
+            return self._counts.copy()
 
     @property
     def total(self) -> int:

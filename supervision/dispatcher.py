@@ -44,6 +44,8 @@ class Dispatcher:
         self._thread_id = 0
         self._threads = 0
         """Threads started so far; only the newest goes on."""
+        self._left: dict[Actor, int] = {}
+        """The threads of actors that were left behind on them, until these threads end."""
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -66,7 +68,12 @@ class Dispatcher:
             if player is not None and self._turn_of is player:
                 player.is_over = True
                 del self._players[actor]
+                self._left[actor] = self._thread_id
                 self._begin_thread()
+
+    def abandoned_thread_of(self, actor: "Actor") -> int | None:
+        """Return the thread that an actor was left behind on; None once it has ended."""
+        return self._left.get(actor)
 
     def thread_of(self, actor: "Actor") -> int | None:
         """Return the thread on which an actor has the turn; None while it has none."""
@@ -105,7 +112,14 @@ class Dispatcher:
                         player.is_over = True
                         self._players.pop(player.actor, None)
                     continue
-            # Its actor was fenced meanwhile, and a newer thread has the others: it ends by its last message.
+            self._live_out(player, lives_on)
+            return
+
+    def _live_out(self, player: Player | Errand, lives_on: bool) -> None:
+        """Let an actor that was fenced meanwhile end by its last message: a newer thread has the others."""
+        try:
             while lives_on and player.has_messages():
                 lives_on = player.take_quick_turn()
-            return
+        finally:
+            if isinstance(player, Player):
+                self._left.pop(player.actor, None)

@@ -3,7 +3,7 @@
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from pykka import Future
 from pykka._envelope import Envelope
@@ -22,15 +22,29 @@ LANE_LIMITS = {Lane.SYSTEM: 10_000, Lane.CONTROL: 1_000, Lane.EVENTS: EVENTS_MAX
 """Messages that the lanes hold whose limit is no policy."""
 
 
+class Sender(NamedTuple):
+    """Which incarnation of whom said something."""
+
+    name: str
+    epoch: int
+
+
 class Post(Envelope[Any]):
     """A message on its way, and since when (monotonic seconds); one that many hear is one post."""
 
-    __slots__ = ("at",)
+    __slots__ = ("at", "sender")
 
-    def __init__(self, message: Any, at: float = 0.0, reply_to: Future[Any] | None = None) -> None:
+    def __init__(
+        self,
+        message: Any,
+        at: float = 0.0,
+        reply_to: Future[Any] | None = None,
+        sender: Sender | None = None,
+    ) -> None:
         self.message = message
         self.reply_to = reply_to
         self.at = at
+        self.sender = sender
 
 
 class TurnOver(BaseException):
@@ -54,20 +68,26 @@ class Mailbox:
         """`on_drop` hears of messages that a policy lets go of, and why."""
         self._lanes: tuple[deque[Envelope[Any]], ...] = tuple(deque() for _ in Lane)
         self._events = self._lanes[Lane.EVENTS]
-        self._ordinary = OrdinaryLane(self._lanes[Lane.ORDINARY], spec, on_drop)
+        self._plain = self._lanes[Lane.ORDINARY]
+        self._plain_max = 0 if spec.conflate is not None else spec.ordinary_max
+        """While the ordinary lane holds less, its policy has nothing to say."""
+        self._ordinary = OrdinaryLane(self._plain, spec, on_drop)
         self._on_quiet = on_quiet
+        self._on_drop = on_drop
         self._bell = Bell()
         self._turns: deque[Any] = deque(maxlen=0)
         """Where its reader queues for a turn with each message; nowhere while it has a thread of its own."""
         self._reader: Any = None
         self._is_shared = False
         self.has_turn = False
+        self.taken_out: Envelope[Any] | None = None
+        """What was taken out last and is in hand, or about to be."""
         self.in_hand: Any = None
-        """The message that its reader took last."""
+        """The message that its reader is busy with, or was ended by."""
         self.busy_since: float | None = None
         """Since when, in monotonic seconds; None while its reader has no message in hand."""
         self.recent: deque[Any] = deque(maxlen=RECENT_MAX)
-        """The messages that its reader took, the newest last."""
+        """The types of the messages that its reader took, the newest last; events themselves, which are kept anyway."""
         self.taken = 0
         """Messages that were taken out so far."""
         self.high_water = 0
@@ -113,6 +133,10 @@ class Mailbox:
                     self._ordinary.taken(envelope)
                 self.high_water = max(self.high_water, depth)
                 self.taken += 1
+                if envelope.reply_to is not None and getattr(envelope.reply_to, "is_given_up", False):
+                    self._on_drop(envelope.message, "expired")
+                    return self.pop()
+                self.taken_out = envelope
                 return envelope
         return None
 
@@ -131,7 +155,9 @@ class Mailbox:
     def put(self, envelope: Envelope[Any], lane: Lane = Lane.ORDINARY) -> bool:
         """Queue a message; say False where its lane is full and it was not taken."""
         if lane == Lane.ORDINARY:
-            if not self._ordinary.take(envelope):
+            if len(self._plain) < self._plain_max:
+                self._plain.append(envelope)
+            elif not self._ordinary.take(envelope):
                 return False
         elif len(self._lanes[lane]) >= LANE_LIMITS[lane]:
             return False
@@ -201,8 +227,10 @@ def refuse(envelope: Envelope[Any], why: str) -> None:
 
 
 def type_of(message: Any) -> str:
-    """Return the name of a message's type: of the event where it is a remembered one."""
-    return type(message.event if type(message) is Recorded else message).__name__
+    """Return the name of a message's type, or of a type: of the event where it is a remembered one."""
+    if type(message) is Recorded:
+        return type(message.event).__name__
+    return message.__name__ if isinstance(message, type) else type(message).__name__
 
 
 def _posted_at(lane: deque[Envelope[Any]]) -> float | None:

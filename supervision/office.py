@@ -55,7 +55,7 @@ class Office:
             case CountChildren(reply):
                 reply(self._count_children())
             case GetChildSpec(reply, name):
-                child = self._supervisor.find(name)
+                child = self._supervisor.children.find(name)
                 reply(child.spec if child is not None else Refused(name, "not_found"))
             case ChangeSpecs(reply, spec):
                 self._change_specs(reply, spec)
@@ -72,11 +72,11 @@ class Office:
         flags = self._supervisor.flags
         if flags.is_simple:
             reply(Refused(spec.name, "simple_one_for_one"))
-        elif (child := self._supervisor.find(spec.name)) is not None:
+        elif (child := self._supervisor.children.find(spec.name)) is not None:
             reply(AlreadyStarted(spec.name, child.epoch) if child.runs else AlreadyPresent(spec.name))
         else:
             try:
-                check_child(spec, set(self._system.names()), under=flags)
+                check_child(spec, set(), under=flags, is_taken=self._system.tree.knows)
                 check_backoff(self._supervisor.name, flags, spec)
             except SpecError as error:
                 reply(Invalid(str(error)))
@@ -85,7 +85,7 @@ class Office:
 
     def _adopt(self, child: Child) -> None:
         self._system.tree.adopt(child.spec, self._supervisor.name)
-        self._supervisor.children.append(child)
+        self._supervisor.children.add(child)
 
     def _restart_child(self, reply: Reply, name: str) -> None:
         if (child := self._child_or_refuse(reply, name)) is None:
@@ -100,7 +100,7 @@ class Office:
 
     def _terminate_child(self, reply: Reply, name: str) -> None:
         flags = self._supervisor.flags
-        child = self._supervisor.find(name)
+        child = self._supervisor.children.find(name)
         if child is None:
             is_template = flags.is_simple and name == flags.children[0].name
             reply(Refused(name, "simple_one_for_one" if is_template else "not_found"))
@@ -122,7 +122,7 @@ class Office:
         if self._supervisor.flags.is_simple:
             reply(Refused(name, "simple_one_for_one"))
             return None
-        child = self._supervisor.find(name)
+        child = self._supervisor.children.find(name)
         if child is None:
             reply(Refused(name, "not_found"))
         return child
@@ -153,8 +153,8 @@ class Office:
     def _take_over(self, spec: ChildSpec) -> None:
         supervisor = self._supervisor
         self._system.tree.adopt(spec, supervisor.name)
-        if (child := supervisor.find(spec.name)) is not None:
+        if (child := supervisor.children.find(spec.name)) is not None:
             child.spec = spec
             return
-        supervisor.children.append(child := Child(spec))
+        supervisor.children.add(child := Child(spec))
         supervisor.set_aside(child)

@@ -53,6 +53,8 @@ class Quarantine:
         self._cases: dict[tuple[str, str], _Case] = {}
         self._closed: Counter[str] = Counter()
         """How many kinds of messages are not delivered, by actor."""
+        self.is_used = False
+        """Something was quarantined: until then nobody has to ask."""
 
     def blame(self, actor: str, message: Any, reason: str) -> bool:
         """Count that a message ended its actor; say whether it, and all like it, are quarantined now."""
@@ -64,6 +66,7 @@ class Quarantine:
             case.deaths, case.reason = case.deaths + 1, reason[:SHOWN_CHARS_MAX]
             if case.deaths == DEATHS_MAX:
                 self._closed[actor] += 1
+                self.is_used = True
             return case.deaths >= DEATHS_MAX
 
     def takes(self, actor: str, lane: Lane, message: Any) -> bool:

@@ -158,6 +158,9 @@ class SupervisorReport(NamedTuple):
     offender: Offender
 
 
+STACK_CHARS_MAX = 8_000
+
+
 class CrashReport(NamedTuple):
     """Report by a dying actor, or of one that hung.  `stack` and `message` are cut to a limit."""
 

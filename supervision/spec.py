@@ -19,6 +19,8 @@ AutoShutdown = Literal["never", "any_significant", "all_significant"]
 ChildType = Literal["worker", "supervisor"]
 
 INFINITE = float("inf")
+SHUTDOWN_S = float("5")
+"""What a worker has to end in where nothing is said; a supervisor then has for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +71,9 @@ class ChildSpec:
     restart: Restart = "permanent"
     significant: bool = False
     """Its end by itself can be the end of its supervisor (`auto_shutdown`)."""
-    shutdown_s: float | None = 5.0
-    """Seconds to end in after being asked; 0 fences at once, None waits for ever (for supervisors)."""
+    shutdown_s: float | None = SHUTDOWN_S
+    """Seconds to end in after being asked; 0 fences at once, None waits for ever (for supervisors, and theirs where
+    nothing is said)."""
     start_timeout_s: float = 60.0
     hang_after_s: float | None = None
     """Seconds that one message may take; longer is a hang, and it is replaced.  None waits for ever."""
@@ -88,6 +91,11 @@ class ChildSpec:
     """What it does with more messages than it can handle, and with those that wait when it is started anew."""
     backoff: Backoff = field(default_factory=Backoff)
     supervises: SupervisorSpec | None = None
+
+    def __post_init__(self) -> None:
+        """Give a supervisor the time it needs; only to say so is an error."""
+        if self.supervises is not None and self.shutdown_s is SHUTDOWN_S:
+            object.__setattr__(self, "shutdown_s", None)
 
     @property
     def type(self) -> ChildType:
@@ -111,15 +119,23 @@ def check_specs(root: ChildSpec) -> None:
     check_child(root, set())
 
 
-def check_child(spec: ChildSpec, names: set[str], *, under: SupervisorSpec | None = None) -> None:
+def check_child(
+    spec: ChildSpec,
+    names: set[str],
+    *,
+    under: SupervisorSpec | None = None,
+    is_taken: Callable[[str], bool] = lambda name: False,
+) -> None:
     """Refuse a child, or anything below it, that cannot be; add its names to those that are used.
+
+    `is_taken` says of a name whether it is used elsewhere.
 
     Raises:
         SpecError: it names the value.
     """
     if not spec.name:
         raise SpecError("a child must have a name")
-    if spec.name in names:
+    if spec.name in names or is_taken(spec.name):
         raise SpecError(f"names of children must differ, {spec.name!r} is used twice")
     names.add(spec.name)
     _check_fields(spec)
@@ -128,10 +144,12 @@ def check_child(spec: ChildSpec, names: set[str], *, under: SupervisorSpec | Non
     if spec.supervises is not None:
         _check_supervisor(spec, spec.supervises)
         for child in spec.supervises.children:
-            check_child(child, names, under=spec.supervises)
+            check_child(child, names, under=spec.supervises, is_taken=is_taken)
 
 
 def _check_fields(spec: ChildSpec) -> None:
+    if not callable(spec.start):
+        raise SpecError(f"{spec.name}: its start must be what makes an actor, was {spec.start!r:.100}")
     _check_word(spec.name, "restart", spec.restart, ("permanent", "transient", "temporary"))
     if spec.shutdown_s is not None and not 0 <= spec.shutdown_s < INFINITE:
         raise SpecError(f"{spec.name}: shutdown must be at least 0 seconds and finite, or None, was {spec.shutdown_s}")
@@ -166,8 +184,8 @@ def _check_supervisor(spec: ChildSpec, flags: SupervisorSpec) -> None:
         raise SpecError(f"{name}: auto_shutdown must be never with simple_one_for_one, was {flags.auto_shutdown}")
     if flags.is_simple and len(flags.children) != 1:
         raise SpecError(f"{name}: simple_one_for_one must have one child as its template, had {len(flags.children)}")
-    if flags.intensity < 0:
-        raise SpecError(f"{name}: intensity must be at least 0, was {flags.intensity}")
+    if not isinstance(flags.intensity, int) or flags.intensity < 0:
+        raise SpecError(f"{name}: intensity must be a whole number of at least 0, was {flags.intensity}")
     if not 0 < flags.period_s < INFINITE:
         raise SpecError(f"{name}: period must be above 0 seconds and finite, was {flags.period_s}")
     for child in flags.children:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from supervision.actor import Actor
 from supervision.cells import Seat
 from supervision.child import Child
+from supervision.children import Children
 from supervision.errors import Crashed
 from supervision.intensity import Intensity
 from supervision.office import Office
@@ -44,7 +45,7 @@ class Supervisor(Actor):
     def __init__(self, system: "System", seat: Seat, *, spec: SupervisorSpec) -> None:
         super().__init__(system, seat)
         self.flags = spec
-        self.children = [] if spec.is_simple else [Child(child) for child in spec.children]
+        self.children = Children(() if spec.is_simple else [Child(child) for child in spec.children])
         self._intensity = Intensity(spec.intensity, spec.period_s)
         self._office = Office(self, system)
         self._ending: Exit | None = None
@@ -117,7 +118,7 @@ class Supervisor(Actor):
             self._child_stopped(child, reason)
         elif reason.kind == "poisoned" and self._ending is None:
             self._report("start_error", reason, child)
-            self.set_aside(child, StartFailed(child.name, reason), will_not_return=False)
+            self.set_aside(child, StartFailed(child.name, reason), forget=child.is_new, will_not_return=False)
         elif was == "starting":
             self._start_failed(child, reason)
         elif self._must_restart(child, reason):
@@ -153,7 +154,7 @@ class Supervisor(Actor):
             self._report("child_terminated", reason, child)
         self.set_aside(child)
         if child.spec.significant and self._is_over_without(child):
-            self.end(Exit("shutdown", f"the significant child {child.name} has ended"))
+            self.end(Exit("shutdown", f"the significant child {child.name} has ended with {reason}"))
 
     def _timer_expired(self, what: Timer, name: str, epoch: int) -> None:
         child = self._find(name, epoch)
@@ -169,7 +170,7 @@ class Supervisor(Actor):
             self._give_up_on(child, Exit("killed", f"did not stop within {child.spec.shutdown_s} s"))
 
     def _recycle_by_hand(self, name: str) -> None:
-        child = self.find(name)
+        child = self.children.find(name)
         if child is None or self._ending:
             return
         child.failures, child.wanted = 0, True
@@ -231,7 +232,7 @@ class Supervisor(Actor):
         if self.flags.strategy == "one_for_all":
             return [other for other in self.children if other is not child]
         if self.flags.strategy == "rest_for_one":
-            return self.children[self.children.index(child) + 1 :]
+            return self.children.after(child)
         return []
 
     def _is_over_without(self, child: Child) -> bool:
@@ -244,7 +245,7 @@ class Supervisor(Actor):
         """Want nothing any more but the end."""
         if self._ending is None:
             self._ending = reason
-        for child in self.children:
+        for child in tuple(self.children):
             child.wanted = False
             if child.status == "waiting":
                 child.status = "down"
@@ -276,13 +277,12 @@ class Supervisor(Actor):
     # -- steps ---------------------------------------------------------------------------------------------------
 
     def _advance(self) -> None:
-        while not any(child.status in ("starting", "stopping") for child in self.children):
-            victims = [child for child in self.children if child.status == "up" and child.must_stop]
-            if victims:
-                self._stop_some(victims)
+        children = self.children
+        while not children.needing("patience"):
+            if children.needing("stop"):
+                self._stop_some()
                 continue
-            for child in self.children:
-                child.recycle = False
+            children.end_recycling()
             if self._ending:
                 self._exit = self._ending
                 self.actor_stopped.set()
@@ -293,18 +293,19 @@ class Supervisor(Actor):
                 return
             self._begin_start(candidate)
 
-    def _stop_some(self, victims: list[Child]) -> None:
+    def _stop_some(self) -> None:
         """Stop the last one; those of a template all at once, with one deadline."""
-        for child in victims if self.flags.is_simple else victims[-1:]:
+        victims = self.children.needing("stop")
+        for child in tuple(victims if self.flags.is_simple else victims[-1:]):
             self._begin_stop(child)
 
     def _next_to_start(self) -> Child | None:
-        for child in self.children:
-            if child.status == "waiting" and self.flags.strategy in ("one_for_all", "rest_for_one"):
-                return None
-            if child.status == "down" and child.wanted:
-                return child
-        return None
+        """Return the first one, unless in a group one that waits comes before it."""
+        down, waiting = self.children.needing("start"), self.children.needing("time")
+        is_group = self.flags.strategy in ("one_for_all", "rest_for_one")
+        if not down or (is_group and waiting and waiting[0].rank < down[0].rank):
+            return None
+        return down[0]
 
     def _begin_start(self, child: Child) -> None:
         child.status = "starting"
@@ -328,18 +329,14 @@ class Supervisor(Actor):
         self._child_exited(child.name, child.epoch, reason)
 
     def _acknowledge(self) -> None:
-        if not self._is_acknowledged and all(child.status in ("up", "stopped") for child in self.children):
+        if not self._is_acknowledged and self.children.are_at_rest:
             self._is_acknowledged = True
             self._system.started(self.name, self._epoch)
 
     # -- helpers -------------------------------------------------------------------------------------------------
 
-    def find(self, name: str) -> Child | None:
-        """Return a child by its name; None where there is none."""
-        return next((child for child in self.children if child.name == name), None)
-
     def _find(self, name: str, epoch: int) -> Child | None:
-        child = self.find(name)
+        child = self.children.find(name)
         return child if child is not None and child.epoch == epoch else None
 
     def _expire_after(self, delay_s: float, what: Timer, child: Child) -> None:

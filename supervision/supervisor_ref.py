@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import pykka
-
 from supervision.errors import ActorDown
 from supervision.requests import (
     AlreadyPresent,
@@ -97,12 +95,11 @@ class SupervisorRef:
         return answer
 
     def _ask(self, make: Callable[[Reply], Request], timeout_s: float) -> Any:
-        runtime = self._system.runtime
-        runtime.demand_edge()
-        future: pykka.Future[Any] = pykka.ThreadingFuture()
+        self._system.runtime.demand_edge()
+        future = self._system.new_answer(self._name)
         if not self._system.tell(self._name, make(future.set), Lane.SYSTEM):
             raise ActorDown(f"{self._name} is down")
-        answer = runtime.wait(future, timeout_s)
+        answer = self._system.wait(future, timeout_s)
         if isinstance(answer, NoProc):
             raise ActorDown(f"{self._name} went down")
         return answer

@@ -17,7 +17,7 @@ from supervision.dead_letters import DeadLetters
 from supervision.errors import ActorDown
 from supervision.gate import Gate, Held
 from supervision.hearers import Hearers
-from supervision.mailbox import Mailbox, Post, refuse
+from supervision.mailbox import Mailbox, Post, Sender, refuse
 from supervision.mailbox_spec import DEFAULT_MAILBOX, MailboxSpec
 from supervision.quarantine import Quarantine
 from supervision.recorder import Encoder, Recorder
@@ -43,6 +43,7 @@ class Switchboard:
         a_moment_later: Callable[[Callable[[], None]], object] = lambda call: call(),
     ) -> None:
         self._clock = clock
+        self._monotonic = clock.monotonic
         self._recorder = recorder
         self.encode = encode
         self._leaves_house = leaves_house
@@ -53,8 +54,9 @@ class Switchboard:
         self._hearers = Hearers(routes, self._cells)
         self._a_moment_later = a_moment_later
         self._gate = Gate()
-        self._settling: tuple[Cell, ...] = ()
+        self._settling: dict[Cell, None] = {}
         self._settle_waiter: Cell | None = None
+        self._is_settled: Callable[[Cell], bool] = Cell.is_settled
         self.watches = Watches(self._lock, self._cells, self._tell_watcher)
         self.dead_letters = DeadLetters()
         self.quarantine = Quarantine(self._lock, self.tell, self.dead_letters.bury)
@@ -79,7 +81,7 @@ class Switchboard:
             self._cells[name] = cell
             self._hearers.forget()
             if settles:
-                self._settling = (*self._settling, cell)
+                self._settling[cell] = None
 
     def forget(self, name: str) -> None:
         """Know a name no more; nothing of it may live."""
@@ -87,7 +89,7 @@ class Switchboard:
             if (cell := self._cells.pop(name, None)) is None:
                 return
             self.watches.gone(cell)
-            self._settling = tuple(each for each in self._settling if each is not cell)
+            self._settling.pop(cell, None)
             self._hearers.forget()
             self.look_if_settled()
 
@@ -183,10 +185,10 @@ class Switchboard:
         """Deliver a message; say False where nobody is there (or no longer that incarnation): a dead letter."""
         with self._lock:
             cell = self._cells.get(to)
-            if cell is None or not cell.takes_messages or (epoch is not None and cell.epoch != epoch):
+            if cell is None or not (cell.up or cell.takes_messages) or (epoch is not None and cell.epoch != epoch):
                 self.dead_letters.bury(to, message)
                 return False
-            return self._put(cell, Post(message, self._clock.monotonic()), lane)
+            return self._put(cell, Post(message, self._monotonic()), lane)
 
     def ask(self, to: str, message: Any, future: Future[Any]) -> None:
         """Deliver a question from the edge of the house; its future always gets an answer or an error."""
@@ -201,7 +203,7 @@ class Switchboard:
         """Let go of what waited for this sequence."""
         with self._lock:
             for held in self._gate.sends_due(seq):
-                self._deliver(held.to, held.message)
+                self._deliver(held.to, held.message, Sender(held.sender, held.epoch))
             self.look_if_settled()
             if not self._gate.is_opening and self._gate.has_news(seq):
                 self._gate.is_opening = True
@@ -213,7 +215,8 @@ class Switchboard:
             return
         with self._lock:
             waiter = self._settle_waiter
-            if waiter is not None and not self._gate.holds_sends and all(map(Cell.is_settled, self._settling)):
+            waits_for_sends = self._gate.holds_sends and self._is_settled is Cell.is_settled
+            if waiter is not None and not waits_for_sends and all(map(self._is_settled, self._settling)):
                 self._settle_waiter = None
                 self._put(waiter, Post(Settled(self._seq), self._clock.monotonic()), Lane.ORDINARY)
 
@@ -254,36 +257,27 @@ class Switchboard:
 
     def _release(self, cell: Cell, outbox: Outbox) -> int:
         last = self._number(cell, outbox) if outbox.events else 0
+        sender = Sender(cell.name, cell.epoch)
         for to, message in outbox.messages:
             if type(message) in self._leaves_house:
-                self._hold(cell, to, message, gate=max(cell.given, outbox.seen))
+                self._hold(sender, to, message, gate=max(cell.given, outbox.seen))
             else:
-                self._deliver(to, message)
+                self._deliver(to, message, sender)
         if outbox.wants_settled:
             self._settle_waiter = cell
+            self._is_settled = Cell.is_quiet if outbox.though_waiting else Cell.is_settled
         return last
 
     def _number(self, cell: Cell, outbox: Outbox) -> int:
         clock, seq, records = self._clock, self._seq, []
         now, wall = clock.monotonic(), clock.wall_ms()
+        name, epoch, seen = cell.name, cell.epoch, outbox.seen
         for kind, version, payload, event, at, causation, correlation in outbox.events:
             seq += 1
             if at is not None:
                 clock.advance_market(at)
-            record = Recorded(
-                seq,
-                clock.market_ms(),
-                wall,
-                kind,
-                version,
-                cell.name,
-                cell.epoch,
-                outbox.seen,
-                correlation or seq,
-                causation,
-                payload,
-                event,
-            )
+            at_ms, root = clock.market_ms(), correlation or seq
+            record = Recorded(seq, at_ms, wall, kind, version, name, epoch, seen, root, causation, payload, event)
             records.append(record)
             post = Post(record, now)
             kind_of = type(event)
@@ -299,22 +293,22 @@ class Switchboard:
         with self._lock:
             self._gate.tell_news(self._recorder.durable_seq)
 
-    def _hold(self, sender: Cell, to: str, message: Any, *, gate: int) -> None:
+    def _hold(self, sender: Sender, to: str, message: Any, *, gate: int) -> None:
         if self._recorder.durable_seq >= gate:
-            self._deliver(to, message)
+            self._deliver(to, message, sender)
             return
         self._gate.hold(Held(gate, sender.name, sender.epoch, to, message))
         self._recorder.hurry(gate)
 
-    def _deliver(self, to: str, message: Any) -> None:
+    def _deliver(self, to: str, message: Any, sender: Sender) -> None:
         cell = self._cells.get(to)
         if cell is None or not cell.takes_messages:
             self.dead_letters.bury(to, message)
         else:
-            self._put(cell, Post(message, self._clock.monotonic()), Lane.ORDINARY)
+            self._put(cell, Post(message, self._monotonic(), None, sender), Lane.ORDINARY)
 
     def _put(self, cell: Cell, post: Post, lane: Lane) -> bool:
-        if lane != Lane.SYSTEM and self.quarantine.takes(cell.name, lane, post.message):
+        if self.quarantine.is_used and lane != Lane.SYSTEM and self.quarantine.takes(cell.name, lane, post.message):
             refuse(post, f"{cell.name} was ended by such a message before: it is quarantined")
             return True
         if cell.mailbox.put(post, lane):
@@ -342,7 +336,7 @@ class Switchboard:
             self._settle_waiter = None
 
     def _new_mailbox(self, cell: Cell) -> Mailbox:
-        def on_drop(message: Any, why: str) -> None:
-            self.dead_letters.bury(cell.name, message, why)
-
-        return Mailbox(self.look_if_settled, spec=cell.mailbox_spec, on_drop=on_drop)
+        bury, name = self.dead_letters.bury, cell.name
+        return Mailbox(
+            self.look_if_settled, spec=cell.mailbox_spec, on_drop=lambda message, why: bury(name, message, why)
+        )

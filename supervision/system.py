@@ -1,15 +1,18 @@
 """What every actor stands on: one runtime, one switchboard, the journal's two ports, and the root of the tree."""
 
 import random
+import traceback
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pykka
 
+from supervision.answer import Answer
 from supervision.clock import Clock
-from supervision.errors import SupervisionError, said_of
+from supervision.errors import Ignore, SupervisionError, said_of
 from supervision.recorder import Encoder
 from supervision.signals import (
+    STACK_CHARS_MAX,
     CrashReport,
     Exit,
     Exited,
@@ -97,6 +100,8 @@ class System:
         self.switchboard = switchboard
         self.encode: Encoder = switchboard.encode
         self.run = runtime.run
+        self.tell = switchboard.tell
+        """Says something to a name at once."""
         self.marker = marker
         self.excused = set(excused)
         self.abandoned = 0
@@ -108,7 +113,7 @@ class System:
         self._random = random.Random(seed)
         self.tree = Tree(switchboard)
         self._actors: dict[str, Actor] = {}
-        """The newest incarnation of each name."""
+        """Who lives, by name: nothing is kept of an incarnation that has ended."""
         self._root = ""
 
     # -- the tree ------------------------------------------------------------------------------------------------
@@ -165,7 +170,11 @@ class System:
             self._actors[spec.name] = actor
             self.run(actor, dispatcher=spec.dispatcher, urgency=spec.urgency)
         except BaseException as error:  # noqa: BLE001  a constructor that raises is a failed start, and no more
-            reason = Exit("init", said_of(error))
+            is_idle = isinstance(error, Ignore)
+            reason = Exit("ignore", str(error)) if is_idle else Exit("init", said_of(error))
+            self._actors.pop(spec.name, None)
+            if not is_idle:
+                self.report(self._never_lived(spec.name, seat.epoch, reason, error))
             self.switchboard.close(spec.name, seat.epoch, reason)
             self._tell_end(spec.name, seat.epoch, reason)
         return seat.epoch
@@ -177,6 +186,7 @@ class System:
     def ended(self, actor: "Actor", reason: Exit) -> None:
         """Hear the last word of an incarnation and tell its supervisor."""
         # One that was fenced has nothing below it any more: what lives there now belongs to its successor.
+        self._let_go_of(actor)
         if self.switchboard.close(actor.name, actor.epoch, reason):
             self._shut_out_below(actor.name)
             self._tell_end(actor.name, actor.epoch, reason)
@@ -215,10 +225,6 @@ class System:
 
     # -- for actors ----------------------------------------------------------------------------------------------
 
-    def tell(self, to: str, message: Any, lane: Lane = Lane.ORDINARY, *, epoch: int | None = None) -> bool:
-        """Say something to a name (or one incarnation of it) at once; say False where nobody is there."""
-        return self.switchboard.tell(to, message, lane, epoch=epoch)
-
     def after(self, delay_s: float, to: str, message: Any, epoch: int) -> None:
         """Say something to an incarnation later."""
         lane = Lane.SYSTEM if self._is_supervisor(to) else Lane.ORDINARY
@@ -229,13 +235,30 @@ class System:
 
         Raises:
             ActorDown: nobody of that name lives, or it went down before it answered.
-            pykka.Timeout: no answer in time; what was asked may still be done.
+            pykka.Timeout: no answer in time; what was asked is not begun any more, but may be in hand.
             SupervisionError: an actor asked.
         """
         self.runtime.demand_edge()
-        future: pykka.Future[Any] = pykka.ThreadingFuture()
-        self.switchboard.ask(name, message, future)
-        return self.runtime.wait(future, timeout_s)
+        answer = self.new_answer(name)
+        self.switchboard.ask(name, message, answer)
+        return self.wait(answer, timeout_s)
+
+    def new_answer(self, name: str) -> Answer:
+        """Return what an answer comes in; one that comes too late is a dead letter of the name that was asked."""
+        return Answer(lambda late: self.switchboard.dead_letters.bury(name, late, "late answer"))
+
+    def wait(self, answer: Answer, timeout_s: float) -> Any:
+        """Return an answer to the edge of the house; give up after so many seconds.
+
+        Raises:
+            pykka.Timeout: there was none.
+        """
+        try:
+            return self.runtime.wait(answer, timeout_s)
+        except pykka.Timeout:
+            if answer.give_up():
+                raise
+            return answer.get(timeout=0)
 
     def report(self, report: Report) -> None:
         """Pass on what supervisors and dying actors report; a listener that fails is counted and stops nobody."""
@@ -256,7 +279,7 @@ class System:
 
     def actor(self, name: str) -> "Actor | None":
         """Return the living incarnation of a name, to be called by who shares its thread; None where nobody lives."""
-        return self._actors[name] if self.switchboard.is_up(name) else None
+        return self._actors.get(name) if self.switchboard.is_up(name) else None
 
     def break_by(self, name: str, error: Exception) -> bool:
         """Let an actor that was called outside of its turns crash by what it raised there."""
@@ -264,8 +287,23 @@ class System:
 
     # -- helpers -------------------------------------------------------------------------------------------------
 
+    def _never_lived(self, name: str, epoch: int, reason: Exit, error: BaseException) -> CrashReport:
+        return CrashReport(
+            name=name,
+            epoch=epoch,
+            reason=str(reason),
+            message="",
+            stack="".join(traceback.format_exception(error))[-STACK_CHARS_MAX:],
+            mailbox_depth=0,
+            mailbox_types=(),
+            last_messages=(),
+            uptime_s=0.0,
+            ancestors=self.tree.ancestors(name),
+        )
+
     def _is_supervisor(self, name: str) -> bool:
-        return name in self._actors and self._actors[name].is_supervisor
+        actor = self._actors.get(name)
+        return actor is not None and actor.is_supervisor
 
     def _tell_end(self, name: str, epoch: int, reason: Exit) -> None:
         if name == self._root:
@@ -288,5 +326,10 @@ class System:
         self.abandoned += 1
         actor = self._actors.get(name)
         if actor is not None and actor.epoch == epoch:
+            self._let_go_of(actor)
             self.runtime.leave_behind(actor)
         return True
+
+    def _let_go_of(self, actor: "Actor") -> None:
+        if self._actors.get(actor.name) is actor:
+            del self._actors[actor.name]

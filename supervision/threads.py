@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pykka
@@ -14,6 +14,7 @@ import pykka
 from supervision.clock import Clock, MarketClock
 from supervision.dispatcher import Dispatcher
 from supervision.errors import SupervisionError
+from supervision.interrupt import Interrupter
 
 if TYPE_CHECKING:
     from supervision.actor import Actor
@@ -48,6 +49,22 @@ class RecordedClock(WallClock):
         self.advance_market = self._market.advance_market  # type: ignore[method-assign]
 
 
+class FollowingClock(WallClock):
+    """The machine's clocks, with market time that somebody else tells, and that never goes back."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._newest = 0
+
+    def market_ms(self) -> int:
+        """Return the time that is told, or the latest that was."""
+        self._newest = max(self._newest, self._now_ms())
+        return self._newest
+
+    def advance_market(self, at: int) -> None:
+        """Take no notice: the market's time comes from its clock."""
+
+
 class Threads:
     """Runs actors on daemon threads, so that no hung one can keep the process alive.
 
@@ -55,8 +72,10 @@ class Threads:
     there.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, spares: Sequence[str] = ()) -> None:
+        """`spares` are packages in which no thread that is left behind is interrupted: they may hold locks."""
         self._clock = clock
+        self._interrupter = Interrupter(self, self._abandoned_thread_of, spares)
         self._timers: list[tuple[float, int, Callable[[], object]]] = []
         self._count = itertools.count()
         self._changed = threading.Condition()
@@ -88,6 +107,7 @@ class Threads:
         """Let those that take turns with an actor that was fenced go on without it."""
         for dispatcher in tuple(self._dispatchers.values()):
             dispatcher.leave_behind(actor)
+        self._interrupter.begin(actor)
 
     def demand_edge(self) -> None:
         """Refuse to let an actor wait.
@@ -122,6 +142,21 @@ class Threads:
         frame = sys._current_frames().get(thread_id) if thread_id is not None else None
         return "".join(traceback.format_stack(frame)) if frame is not None else ""
 
+    def wake_up(self) -> None:
+        """Have the interpreter for oneself from now on, for a switch interval."""
+        time.sleep(0.000_001)
+
+    def used_by(self, thread_id: int) -> tuple[float, float]:
+        """Return the monotonic instant, and the seconds of a core that a living thread has used; none if unknown."""
+        if not hasattr(time, "pthread_getcpuclockid"):
+            return time.monotonic(), 0.0
+        return time.monotonic(), time.clock_gettime(time.pthread_getcpuclockid(thread_id))
+
+    @property
+    def interrupted(self) -> int:
+        """Return how often a thread that was left behind was made to let go."""
+        return self._interrupter.count
+
     def hang_for_ever(self) -> None:
         """Hold up the thread of the actor that calls until the process ends; it keeps no process from ending."""
         threading.Event().wait()
@@ -148,6 +183,10 @@ class Threads:
             actor._actor_loop_teardown()
         finally:
             del self._alone[actor]
+
+    def _abandoned_thread_of(self, actor: "Actor") -> int | None:
+        left = (dispatcher.abandoned_thread_of(actor) for dispatcher in tuple(self._dispatchers.values()))
+        return self._alone.get(actor) or next((each for each in left if each is not None), None)
 
     def _dispatcher(self, name: str) -> Dispatcher:
         return self._dispatchers.setdefault(name, Dispatcher(lambda run: self._start_thread(name, run)))

@@ -13,15 +13,26 @@ class Tree:
         self._switchboard = switchboard
         self._specs: dict[str, tuple[ChildSpec, str]] = {}
         """Each after its own supervisor."""
+        self._children: dict[str, dict[str, None]] = {}
+        """The names below each supervisor that has children, in order."""
         self._made = 0
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all parts, each after its own supervisor."""
         return tuple(self._specs)
 
+    def knows(self, name: str) -> bool:
+        """Say whether there is a part of that name."""
+        return name in self._specs
+
     def spec_of(self, name: str) -> ChildSpec:
         """Return the specification of a part; raise KeyError for a name that is not known."""
         return self._specs[name][0]
+
+    def find_spec(self, name: str) -> ChildSpec | None:
+        """Return the specification of a part; None for a name that is not known, or no more."""
+        found = self._specs.get(name)
+        return found[0] if found is not None else None
 
     def parent_of(self, name: str) -> str:
         """Return the supervisor of a part: empty for the root, and for a name that is not known any more."""
@@ -36,13 +47,10 @@ class Tree:
 
     def below(self, name: str) -> list[str]:
         """Return the names of all that is below a supervisor, each after its own."""
-        if name in self._specs and self._specs[name][0].supervises is None:
-            return []
-        found: dict[str, None] = {}
-        for each, (_spec, parent) in tuple(self._specs.items()):
-            if parent == name or parent in found:
-                found[each] = None
-        return list(found)
+        found: list[str] = []
+        for child in tuple(self._children.get(name, ())):
+            found += (child, *self.below(child))
+        return found
 
     def adopt(self, spec: ChildSpec, parent: str) -> None:
         """Know a child, and what is below it, under a supervisor; a specification known before is replaced."""
@@ -52,7 +60,10 @@ class Tree:
     def disown(self, name: str) -> None:
         """Forget a child that does not run, and all that was below it."""
         for below in (*reversed(self.below(name)), name):
-            self._specs.pop(below, None)
+            _spec, parent = self._specs.pop(below, (None, ""))
+            if siblings := self._children.get(parent):
+                siblings.pop(below, None)
+            self._children.pop(below, None)
             self._switchboard.forget(below)
 
     def settle_in(self, spec: ChildSpec) -> None:
@@ -73,6 +84,8 @@ class Tree:
 
     def _know(self, spec: ChildSpec, parent: str) -> None:
         self._specs[spec.name] = (spec, parent)
+        if parent:
+            self._children.setdefault(parent, {})[spec.name] = None
         self._switchboard.declare(
             spec.name, settles=spec.settles, parent=parent, hears_late=spec.hears_late, mailbox=spec.mailbox
         )

@@ -32,8 +32,9 @@ class Watchdog:
 
     def _look(self) -> None:
         for vitals in self._system.switchboard.vitals():
-            spec = self._system.tree.spec_of(vitals.name)
-            if (why := _why_stuck(vitals, spec.hang_after_s)) is None:
+            spec = self._system.tree.find_spec(vitals.name)
+            # One without was taken away a moment ago.
+            if spec is None or (why := _why_stuck(vitals, spec.hang_after_s)) is None:
                 continue
             if not spec.fenceable:
                 self._on_stuck(f"{vitals.name} {why}, and nobody can take over what it holds")

@@ -35,8 +35,10 @@ class Watches:
         self._cells = cells
         self._tell = tell
         self._refs = itertools.count(1)
-        self._watches: dict[str, list[Watch]] = {}
-        """By the name that is watched."""
+        self._watches: dict[str, dict[int, Watch]] = {}
+        """By the name that is watched, and their number."""
+        self._begun: dict[tuple[str, int], dict[int, str]] = {}
+        """The names that an incarnation watches, by number."""
 
     def begin(self, watcher: str, watcher_epoch: int, name: str, *, until_gone: bool) -> int:
         """Watch who lives now, or a name until it will not come back; tell at once where there is nobody to watch."""
@@ -45,7 +47,8 @@ class Watches:
             epoch = cell.epoch if cell is not None else 0
             watch = Watch(next(self._refs), watcher, watcher_epoch, name, 0 if until_gone else epoch)
             if cell is not None and (cell.up or (until_gone and not cell.retired)):
-                self._watches.setdefault(name, []).append(watch)
+                self._watches.setdefault(name, {})[watch.ref] = watch
+                self._begun.setdefault((watcher, watcher_epoch), {})[watch.ref] = name
             else:
                 self._tell(watch, Down(watch.ref, name, epoch, Exit("noproc")))
             return watch.ref
@@ -53,13 +56,12 @@ class Watches:
     def end(self, name: str, ref: int) -> None:
         """Watch no more."""
         with self._lock:
-            self._keep(name, [watch for watch in self._watches.get(name, ()) if watch.ref != ref])
+            self._take_out(name, ref)
 
     def ended(self, cell: Cell, epoch: int, reason: Exit) -> None:
         """Tell that an incarnation has ended, and drop what it had watched itself."""
-        for name, watches in list(self._watches.items()):
-            mine = (cell.name, epoch)
-            self._keep(name, [each for each in watches if (each.watcher, each.watcher_epoch) != mine])
+        for ref, name in tuple(self._begun.get((cell.name, epoch), {}).items()):
+            self._take_out(name, ref)
         self._tell_all(cell.name, epoch, epoch, reason)
         if cell.retired:
             self.gone(cell)
@@ -69,13 +71,18 @@ class Watches:
         self._tell_all(cell.name, 0, cell.epoch, cell.last_exit or Exit("noproc"))
 
     def _tell_all(self, name: str, watched: int, epoch: int, reason: Exit) -> None:
-        due = [watch for watch in self._watches.get(name, ()) if watch.epoch == watched]
-        self._keep(name, [watch for watch in self._watches.get(name, ()) if watch.epoch != watched])
-        for watch in due:
-            self._tell(watch, Down(watch.ref, name, epoch, reason))
+        for watch in tuple(self._watches.get(name, {}).values()):
+            if watch.epoch == watched:
+                self._take_out(name, watch.ref)
+                self._tell(watch, Down(watch.ref, name, epoch, reason))
 
-    def _keep(self, name: str, watches: list[Watch]) -> None:
-        if watches:
-            self._watches[name] = watches
-        else:
-            self._watches.pop(name, None)
+    def _take_out(self, name: str, ref: int) -> None:
+        watches = self._watches.get(name, {})
+        if (watch := watches.pop(ref, None)) is None:
+            return
+        if not watches:
+            del self._watches[name]
+        begun = self._begun[watch.watcher, watch.watcher_epoch]
+        del begun[ref]
+        if not begun:
+            del self._begun[watch.watcher, watch.watcher_epoch]

@@ -38,10 +38,10 @@ def test_an_idle_node_is_measured(tmp_path: Path) -> None:
 
 
 def test_supervision_is_measured_beside_pykka(tmp_path: Path) -> None:
-    sizes = ["--messages", "200", "--asks", "20", "--children", "20", "--rounds", "1"]
+    sizes = ["--messages", "200", "--asks", "20", "--children", "20", "--events", "50", "--rounds", "1"]
     figures = run_benchmark("supervision", sizes, tmp_path)
 
-    for name in ("tell", "ask_p50", "child"):
+    for name in ("tell", "ask_p50", "child_of_a_template", "child_by_its_spec"):
         assert_compared(figures[name])
     assert figures["ask_p99_beside_a_hog"]["ours"] > 0
 

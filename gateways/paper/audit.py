@@ -1,5 +1,7 @@
 """The venue's book as an auditor reads it: beside the venue, changing nothing."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -7,6 +9,7 @@ from typing import NamedTuple
 import apsw
 
 from domain.market import Instant
+from gateways.errors import SourceBroken
 from gateways.paper.rows import trade_id
 
 
@@ -22,6 +25,22 @@ class AuditedTrade(NamedTuple):
     fee: Decimal
     fee_asset: str
     at: Instant
+
+
+class AuditedOrder(NamedTuple):
+    """An order as the book has it."""
+
+    client_id: str
+    strategy: str
+    symbol: str
+    side: str
+    type: str
+    leg: str
+    quantity: Decimal
+    submitted_at: Instant
+    filled: Decimal
+    """What had become visible of its trades at the time that was asked for."""
+    state: str
 
 
 class Audit:
@@ -59,6 +78,47 @@ class Audit:
             for number, nth, client_id, symbol, side, quantity, price, fee, fee_asset, at in found
         ]
 
+    def orders(self, *, now: Instant) -> list[AuditedOrder]:
+        """Return every order that ever came in, as it is visible at `now`; refused ones too."""
+        filled: dict[int, Decimal] = {}
+        for number, quantity in self._connection.execute(
+            "SELECT order_number, quantity FROM trades WHERE shown_at <= ?", (now,)
+        ):
+            filled[number] = filled.get(number, Decimal(0)) + Decimal(quantity)
+        found = self._connection.execute(
+            "SELECT number, client_id, strategy, symbol, side, type, leg, quantity, submitted_at,"
+            " iif(final_at <= ? OR final_state = 'rejected', final_state, 'accepted') FROM orders ORDER BY number",
+            (now,),
+        )
+        return [
+            AuditedOrder(
+                client_id, strategy, symbol, side, kind, leg, Decimal(amount), at, filled.get(number, Decimal(0)), state
+            )
+            for number, client_id, strategy, symbol, side, kind, leg, amount, at, state in found
+        ]
+
+    def deposits(self) -> list[tuple[str, str]]:
+        """Return what was put into the account, by asset, in the order it came."""
+        found = self._connection.execute("SELECT asset, amount FROM ledger WHERE trade_id IS NULL ORDER BY number")
+        return [(str(asset), str(amount)) for asset, amount in found]
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with the book: its file, or an account that is not the sum of its ledger."""
+        found = [str(finding) for (finding,) in self._connection.execute("PRAGMA quick_check(10)") if finding != "ok"]
+        if found:
+            return found
+        sums: dict[str, Decimal] = {}
+        for asset, amount in self._connection.execute("SELECT asset, amount FROM ledger"):
+            sums[asset] = sums.get(asset, Decimal(0)) + Decimal(amount)
+        totals = {
+            asset: Decimal(total) for asset, total in self._connection.execute("SELECT asset, total FROM accounts")
+        }
+        return [
+            f"expected {sums.get(asset)} {asset} in the account, as its ledger adds up to, found {totals.get(asset)}"
+            for asset in sorted(sums.keys() | totals.keys())
+            if sums.get(asset) != totals.get(asset)
+        ]
+
     def movements(self) -> list[tuple[Instant, str, Decimal, str]]:
         """Return when, of which asset, how much came or went, and for which trade; none for a deposit or withdrawal."""
         found = self._connection.execute("SELECT at, asset, amount, ifnull(trade_id, '') FROM ledger ORDER BY number")
@@ -80,3 +140,17 @@ class Audit:
         """Return the account's totals by asset."""
         found = self._connection.execute("SELECT asset, total FROM accounts")
         return {asset: Decimal(total) for asset, total in found if Decimal(total)}
+
+
+@contextmanager
+def audited(path: Path) -> Iterator[Audit]:
+    """Give the audit of a book.
+
+    Raises:
+        SourceBroken: it cannot be read as one.
+    """
+    try:
+        with closing(Audit(path)) as audit:
+            yield audit
+    except (apsw.Error, UnicodeDecodeError, ArithmeticError) as error:
+        raise SourceBroken(path, "the book of a paper venue", f"{type(error).__name__}: {error}") from error

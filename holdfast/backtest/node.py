@@ -8,31 +8,39 @@ from contextlib import ExitStack, closing
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
+from actors.archivist import hash_parts, hash_states
 from actors.health import Machine
 from domain.market import Instant
 from gateways.paper import PaperVenue
 from gateways.recorded import RecordedMarket
 from holdfast.backtest.recovery import BacktestRecovery
-from holdfast.ground import build_system, first_events, look_back, opening_of, run_job
+from holdfast.ground import build_system, look_back, opening_of, run_job
+from holdfast.memories import remembering_names
 from holdfast.parts import Parts, audiences_of, paper_settings
 from holdfast.passage import Passage
 from holdfast.recovery import draft_of
-from holdfast.wiring import Current, Ports, trading_tree
-from messages.node import NodeStopped
+from holdfast.stage_life import WALL_MS, StageLife
+from holdfast.wiring import Ports, trading_tree
+from messages.node import StateHashed
 from persistence.journal import Journal
-from supervision import AtOnceRecorder, Break, Exit, Express, Lane, Recorded, SupervisionError, SupervisorReport
+from supervision import (
+    AtOnceRecorder,
+    Express,
+    JournaledActor,
+    Recorded,
+    SupervisionError,
+    SupervisorReport,
+)
 from supervision.system import Report
 
-WALL_MS = 1_700_000_000_000
-"""Where the virtual wall clock begins."""
 TURNS_MAX = 10**12
 
 
-class BacktestNode:
-    """One life, from the first bar of its parts' source to the last.  Leaving the context closes its files."""
+class BacktestNode(StageLife):
+    """One life, from the first bar of its parts' source to the last."""
+
+    platform = "backtest"
 
     def __init__(
         self,
@@ -53,12 +61,9 @@ class BacktestNode:
         every bar go by messages and into the journal, `by_own_loop` lets pykka handle each: both take longer, and the
         tests compare them.
         """
-        self.ended = False
-        self.root_exit: Exit | None = None
+        super().__init__(parts, folder=folder)
         self._given_up = ""
         """Which part had to be given up, and why."""
-        self._current = Current(parts)
-        self._folder = folder
         self._hear = hear
         self._look = look
         with ExitStack() as opened:
@@ -82,7 +87,6 @@ class BacktestNode:
             cue=None,
             recover=BacktestRecovery(home, recorder.wait, parts),
         )
-        self.switchboard = self.system.switchboard
         venue = PaperVenue.passing(
             instruments=parts.shape.instruments,
             deposit=parts.settings.venue.balances if self._opening is None else self._opening.cash,
@@ -92,36 +96,7 @@ class BacktestNode:
         read = parts.source.stretches if isinstance(parts.source, RecordedMarket) else parts.source.steps
         passage = partial(Passage, audiences, read=read, count_unmatched=venue.count_idle, mark=mark, look=look)
         self._shortcut = None if by_messages else passage
-        self._tree = trading_tree(self._current, self._ports(venue))
-
-    def __enter__(self) -> Self:
-        events = first_events(
-            self._current.parts,
-            self._past,
-            self._journal,
-            opening=self._opening,
-            folder=self._folder,
-            platform="backtest",
-            wall_ms=self.stage.clock.wall_ms(),
-        )
-        self.switchboard.record("node", events)
-        self.system.start(self._tree)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._files.close()
-
-    @property
-    def last_seq(self) -> int:
-        """Return the highest sequence given."""
-        return self.switchboard.last_seq
-
-    @property
-    def head(self) -> str:
-        """Return the hash that chains all that was written down, in hex."""
-        return self._journal.last_hash.hex()
+        self._tree = trading_tree(self.current, self._ports(venue))
 
     @property
     def restarts(self) -> int:
@@ -139,22 +114,24 @@ class BacktestNode:
             raise SupervisionError(f"a backtest must come to the end of its data, gave up: {self._given_up}")
 
     def stop(self, reason: str) -> None:
-        """End in order, write down why, and have all of it in the journal."""
-        self.system.stop()
-        self.stage.run_until(lambda: self.root_exit is not None)
-        self.switchboard.record("node", [NodeStopped(reason)])
-        self._recorder.commit()
+        """End in order, write down why and what everybody remembered, and have all of it in the journal."""
+        if self.ended:
+            self.switchboard.record("node", [self._hashed()])
+        super().stop(reason)
         self._journal.catch_up()
 
-    def crash(self, name: str) -> bool:
-        """Break an actor before its next message; say False where it is down."""
-        return self.system.tell(name, Break("on cue"), Lane.SYSTEM)
-
-    def ask(self, name: str, message: Any) -> Any:
-        """Ask an actor from outside."""
-        return self.system.ask(name, message, 60.0)
-
     # -- helpers -------------------------------------------------------------------------------------------------
+
+    def _hashed(self) -> StateHashed:
+        """Return the hash over all states as of the newest record: the market ends when all that came before is folded.
+
+        It takes no marker: there is no archivist here whom states could be told.
+        """
+        living = ((name, self.system.actor(name)) for name in remembering_names(self.current.parts.shape))
+        memories = {name: actor.remembered for name, actor in living if isinstance(actor, JournaledActor)}
+        parts = hash_states({name: memory.save() for name, memory in memories.items()})
+        versions = {name: memory.version for name, memory in memories.items()}
+        return StateHashed(sequence=self.last_seq, state_hash=hash_parts(parts), parts=parts, versions=versions)
 
     def _append(self, records: Sequence[Recorded]) -> None:
         self._hear(records)
@@ -163,12 +140,6 @@ class BacktestNode:
     def _hear_report(self, report: Report) -> None:
         if isinstance(report, SupervisorReport) and report.context == "shutdown" and not self._given_up:
             self._given_up = f"{report.supervisor}, for {report.offender.name} ended with {report.reason}"
-
-    def _root_ended(self, reason: Exit) -> None:
-        self.root_exit = reason
-
-    def _data_ended(self) -> None:
-        self.ended = True
 
     def _pause(self, at: Instant, following: Instant) -> float:
         self._look(at)
@@ -179,7 +150,7 @@ class BacktestNode:
             venue=venue,
             generation=self._journal.generation,
             fetch=run_job,
-            fetch_headlines=lambda reply: run_job(self._current.parts.headlines.load, reply),
+            fetch_headlines=lambda reply: run_job(self.current.parts.headlines.load, reply),
             keep_states=_keep_nothing,
             durable_seq=lambda: self._recorder.durable_seq,
             machine=lambda: Machine(0.0, 0.0, 1e6, 1, 1),

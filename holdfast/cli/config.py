@@ -14,16 +14,27 @@ app = App(name="config", help="Check the configuration, or show what it comes to
 
 @app.command
 def check(*, config: ConfigFile = None, overrides: Overrides = (), at: At = HERE) -> int:
-    """Find every mistake in the configuration, and in what it names; exit code 78 where there is any."""
-    from holdfast.parts import gather
+    """Find every mistake in the configuration, and in what it names; exit code 78 where there is any.
+
+    What a start in the home would refuse is found too: a state that is to be taken over, another market than before.
+    """
+    from holdfast.ground import demand_fitting, look_at_home
+    from holdfast.parts import demand_strategies, gather
 
     loaded = load(config, overrides)
-    gather(loaded.settings, folder=loaded.file.parent if loaded.file else Path())
-    summary = loaded.summary
-    if at.as_json:
-        say_json({"summary": summary, "problems": []})
+    folder = loaded.file.parent if loaded.file else Path()
+    if loaded.settings.feed.source == "venue":
+        # The rest takes the venue, which is asked at the start.
+        demand_strategies(loaded.settings, folder)
+        opening = None
     else:
-        say(summary)
+        parts = gather(loaded.settings, folder=folder)
+        opening = demand_fitting(look_at_home(at.folder), parts, at.folder)
+    takes_over = [file.path for file in opening.files] if opening is not None else []
+    if at.as_json:
+        say_json({"summary": loaded.summary, "takes_over": takes_over, "problems": []})
+    else:
+        say(loaded.summary + (f"; the first start takes over {', '.join(takes_over)}" if takes_over else ""))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`holdfast journal`: looks at the journal of a home, whether or not a node writes it."""
+"""`holdfast journal`: looks at the journal of a home, whether or not a node writes it; the rest is in `mending`."""
 
 import os
 import sys
@@ -14,7 +14,13 @@ from holdfast.cli.output import complain, say, say_json
 from holdfast.cli.tables import as_event, as_text
 from holdfast.exit_codes import ExitCode
 
-app = App(name="journal", help="Look at the journal of this home, whether or not a node is running.")
+app = App(name="journal", help="Look at the journal of this home, back it up, mend it.")
+for command, sentence in {
+    "backup": "Copy the journal and the paper venue's book, while the node runs, and prove the copy.",
+    "restore": "Put the journal of a backup into a home, in a new generation; the node comes up halted there.",
+    "salvage": "Keep of a damaged journal what can be proven, in a new generation; the node comes up halted.",
+}.items():
+    app.command(f"holdfast.cli.mending:{command}", name=command, help=sentence)
 
 Kinds = Annotated[
     tuple[str, ...],

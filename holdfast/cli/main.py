@@ -15,13 +15,25 @@ COMMANDS = {
     "backtest": "Run a strategy over recorded bars, with the node's own actors.",
     "replay": "Rebuild the state from the journal alone, at any moment of it.",
     "why": "Tell what led to an order, and what became of it.",
+    "audit": "Hold a day's decisions against a re-run and a backtest, with scores and causes.",
     "simulate": "Let whole nodes live through faults drawn from seeds, and check what must hold.",
     "venue": "Run an exchange on loopback that can lie, for tests of any bot.",
-    "journal": "Look at the journal of this home, whether or not a node is running.",
+    "journal": "Look at the journal of this home, back it up, mend it.",
     "config": "Check the configuration, or show what it comes to.",
     "import": "Show what a first start would take over from another program.",
     "version": "Say which version of Holdfast this is.",
 }
+NOTES = {
+    "audit": """A place is one strategy, symbol, side and instant of market time at which the node, or the day lived
+again, decided something (a proposal, verdict, order, exit, end of an order, trip) or had a fill.  It is matched where
+both sides have the same to the last digit.  A score is matched places of all places in percent, rounded down: 100 only
+where all match, none where nothing was decided.  There is one for decisions and one for fills, beside the re-run and
+beside the backtest; the score of the day is the lowest.
+
+Causes: missing bar, late bar, revised bar, refused bar, slippage, staleness, operator, restart, unexplained.
+Exit code 0: all is equal.  1: something is not.  64: no such day.  65: the journal is damaged.  78: no bars there.""",
+}
+"""What the help of a command ends with."""
 _GROUPS = frozenset({"ctl", "journal", "config", "venue"})
 _PLACES = {name: f"{name}:app" for name in _GROUPS} | {"import": "importing:import_"}
 """Module and function of a command where neither has its name; `import` is no name in Python."""
@@ -33,7 +45,8 @@ app = App(
     help="An unattended, headless crypto trading node: kill it at any instant, and it knows what it holds.",
 )
 for name, sentence in COMMANDS.items():
-    app.command(f"holdfast.cli.{_PLACES.get(name, f'{name}:{name}')}", name=name, help=sentence)
+    note = {"help_epilogue": NOTES[name]} if name in NOTES else {}
+    app.command(f"holdfast.cli.{_PLACES.get(name, f'{name}:{name}')}", name=name, help=sentence, **note)
 
 
 def run_command_line(tokens: Sequence[str]) -> int:

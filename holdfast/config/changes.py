@@ -9,7 +9,7 @@ from holdfast.config.settings import Settings
 from holdfast.config.view import flatten
 from holdfast.secrets import MASK, Secret, is_secret_name, scrub
 
-LIVE_KEYS = ("risk.*", "strategies.*.parameters*", "log.level", "feed.speed", "health.*")
+LIVE_KEYS = ("risk.*", "strategies.*.parameters*", "log.level", "feed.speed", "health.*", "audit.*", "backup.*")
 """What can change while the node runs.  A strategy that is new or gone needs a restart."""
 
 UNSET = "not set"
@@ -84,6 +84,8 @@ def _effective(old: Settings, new: Settings) -> Settings:
         old,
         risk=new.risk,
         health=new.health,
+        audit=new.audit,
+        backup=new.backup,
         strategies=strategies,
         feed=replace(old.feed, speed=new.feed.speed),
         log=replace(old.log, level=new.log.level),

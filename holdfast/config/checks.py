@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 from domain.market import TIMEFRAMES_MS
+from gateways.exchange.settings import LOOPBACK
 from holdfast.config.instruments import instrument_for
 from holdfast.config.problems import nearest, show
 from holdfast.config.settings import Intensity, Settings, Supervision
@@ -24,6 +26,7 @@ class Misfit(msgspec.Struct, frozen=True):
 def misfits(settings: Settings) -> Iterator[Misfit]:
     """Find everything that does not fit together."""
     yield from _paths(settings)
+    yield from _venue(settings)
     yield from _times(settings)
     yield from _symbols(settings)
     yield from _strategies(settings)
@@ -47,6 +50,26 @@ def _no_path(section: str, expected: str, path: str) -> Misfit:
         found=where if path else "none",
         with_=(f"{section}.source",),
     )
+
+
+def _venue(settings: Settings) -> Iterator[Misfit]:
+    venue, feed = settings.venue, settings.feed
+    is_real = venue.kind != "paper"
+    if is_real != (feed.source == "venue"):
+        expected = '"venue"' if is_real else '"sample" or "files"'
+        because = f'{expected}, since venue.kind is "{venue.kind}"'
+        yield Misfit(key="feed.source", expected=because, found=show(feed.source), with_=("venue.kind",))
+    if not is_real:
+        return
+    if urlsplit(venue.url).hostname not in LOOPBACK:
+        expected = "an exchange on this machine, as `holdfast venue` starts one: this version trades at no other yet"
+        yield Misfit(key="venue.url", expected=expected, found=show(venue.url), with_=("venue.kind",))
+    for name in ("api_key", "api_secret"):
+        if getattr(venue.credentials, name) is None:
+            yield Misfit(key=f"venue.credentials.{name}", expected="a key of the account", found="none")
+    if not feed.symbols:
+        expected = "the symbols to trade, since a venue has too many"
+        yield Misfit(key="feed.symbols", expected=expected, found="none", with_=("feed.source",))
 
 
 def _times(settings: Settings) -> Iterator[Misfit]:

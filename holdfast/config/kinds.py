@@ -190,13 +190,18 @@ class Hidden(msgspec.Struct, frozen=True):
 
 
 class Cron(msgspec.Struct, frozen=True):
-    """A time of day and week in five cron fields, UTC."""
+    """A time of day and week in five cron fields, UTC; or never, where it may be empty."""
+
+    may_be_empty: bool = False
 
     def read(self, value: Any, _environ: Mapping[str, str]) -> str:
         """Take five fields, each a list of `*`, numbers, ranges and steps."""
+        if self.may_be_empty and value == "":
+            return ""
         fields = value.split() if isinstance(value, str) else []
         if len(fields) != len(_CRON_FIELDS) or not all(map(_is_cron_field, fields, _CRON_FIELDS)):
-            raise Mismatch('five cron fields (minute hour day month weekday) such as "0 0 * * *"')
+            never = ', or "" for never' if self.may_be_empty else ""
+            raise Mismatch(f'five cron fields (minute hour day month weekday) such as "0 0 * * *"{never}')
         return " ".join(fields)
 
 

@@ -50,7 +50,7 @@ def _complete(layers: Layers) -> None:
     ones where the file names none.
     """
     match layers.tree:
-        case {"feed": {"source": source}} if getattr(source, "value", source) == "files":
+        case {"feed": {"source": source}} if getattr(source, "value", source) in ("files", "venue"):
             sentiment = layers.tree.setdefault("sentiment", {})
             if isinstance(sentiment, dict):
                 sentiment.setdefault("source", "none")

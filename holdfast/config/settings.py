@@ -48,7 +48,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
     """Where bars come from, and how fast market time goes."""
 
-    source: Annotated[Literal["sample", "files"], Choice(words=("sample", "files"))] = "sample"
+    source: Annotated[Literal["sample", "files", "venue"], Choice(words=("sample", "files", "venue"))] = "sample"
     path: Annotated[str, Place()] = ""
     symbols: Symbols = ()
     """All that the source has where empty."""
@@ -83,7 +83,15 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
 class Venue(msgspec.Struct, frozen=True, kw_only=True):
     """Where orders go."""
 
-    kind: Annotated[Literal["paper"], Choice(words=("paper",))] = "paper"
+    kind: Annotated[Literal["paper", "binance"], Choice(words=("paper", "binance"))] = "paper"
+    url: Annotated[str, Text(noun="a URL such as http://127.0.0.1:8080", pattern=r"|https?://[^\s/]+")] = ""
+    """Where a real venue's interface is; its own place where empty."""
+    deadline_s: Annotated[float, Number(above=0, at_most=60, unit="seconds", as_float=True)] = 10.0
+    """How long a real venue may take an order for; it refuses what arrives later."""
+    skew_s: Seconds = 2.0
+    """How far a real venue's clock may be from what we take it for."""
+    visibility_lag_s: Seconds = 10.0
+    """How long a real venue may leave an order that it has taken out of its answers."""
     balances: dict[Annotated[str, ASSET], AmountOrNone] = msgspec.field(
         default_factory=lambda: {"USDT": Decimal(10_000)}
     )
@@ -173,6 +181,29 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """How long a message may wait before that is an alarm, and an actor be busy with one before systemd steps in."""
 
 
+class Audit(msgspec.Struct, frozen=True, kw_only=True):
+    """When days are audited beside the node, and what is said of it."""
+
+    at: Annotated[str, Cron(may_be_empty=True)] = "10 0 * * *"
+    """Never where empty."""
+    score_min: Annotated[Decimal, Number(at_least=0, at_most=100, unit="percent")] = Decimal(100)
+    """A score below it is a warning."""
+    limit_s: Seconds = 1_800.0
+    """An audit that takes longer is ended."""
+
+
+class Backup(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the journal is backed up to beside the node, and when."""
+
+    to: Annotated[str, Place()] = ""
+    """A folder outside of the home; never where empty."""
+    at: Annotated[str, Cron(may_be_empty=True)] = "30 3 * * *"
+    """Never where empty."""
+    keep: Annotated[int, Whole(at_least=1, at_most=100_000, unit="backups")] = 7
+    limit_s: Seconds = 3_600.0
+    """A backup that takes longer is ended."""
+
+
 class Intensity(msgspec.Struct, frozen=True, kw_only=True):
     """How many restarts a supervisor makes within a period before it gives up."""
 
@@ -236,6 +267,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     risk: Risk = Risk()
     journal: Journal = Journal()
     health: Health = Health()
+    audit: Audit = Audit()
+    backup: Backup = Backup()
     supervision: Supervision = Supervision()
     admin: Admin = Admin()
     log: Log = Log()

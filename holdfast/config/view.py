@@ -27,6 +27,13 @@ def flatten(settings: Settings) -> dict[str, Any]:
     return flat
 
 
+def flat_view(view: dict[str, Any]) -> dict[str, Any]:
+    """Return a view by the paths of its keys."""
+    flat: dict[str, Any] = {}
+    _flatten_into(flat, "", view)
+    return flat
+
+
 def as_toml(view: dict[str, Any], path: tuple[str, ...] = ()) -> str:
     """Write a view as TOML."""
     entries = [f"{_key(key)} = {_value(value)}\n" for key, value in view.items() if not isinstance(value, dict)]

@@ -19,7 +19,7 @@ from domain.proposal import offer_of
 from messages.base import Event
 from messages.codec import decode
 from messages.market import OfferAnswered
-from messages.orders import OrderAbsent, OrderIntended
+from messages.orders import OrderAbsent, OrderFilled, OrderIntended
 from messages.positions import PositionChanged
 from persistence.reader import JournalReader
 
@@ -132,7 +132,8 @@ class Reading:
         if isinstance(event, PositionChanged):
             # Fills of several positions at one instant: the account's totals in between depend on their order.
             del value["cash"]
-        terms = self._terms.get(getattr(event, "client_id", ""))
+        client_id = event.fill.client_id if isinstance(event, OrderFilled) else getattr(event, "client_id", "")
+        terms = self._terms.get(client_id)
         if terms is not None:
             value["order"] = msgspec.to_builtins(terms, builtin_types=(Decimal,))
         return json.dumps(_bare(value), ensure_ascii=False, sort_keys=True)

@@ -21,7 +21,7 @@ from holdfast.routes import REMEMBERING, role_of
 from messages.codec import decode
 from messages.imported import PositionImported, StateImported
 from messages.market import SourceOpened
-from messages.node import OperatorCommanded
+from messages.node import OperatorCommanded, Restored, Salvaged
 from messages.positions import AccountOpened
 from persistence.reader import JournalReader
 
@@ -44,7 +44,7 @@ class Cue(msgspec.Struct, frozen=True):
 
     seq: int
     at: Instant
-    command: OperatorCommanded | None
+    command: OperatorCommanded | Restored | Salvaged | None
     life: Life | None = None
     is_passed_by: bool = False
     """The market was going on already: bars closed before anybody did anything about it."""
@@ -65,21 +65,21 @@ class Inputs(msgspec.Struct, frozen=True):
     ends_at: Instant
 
 
-def read_inputs(home: Path) -> Inputs:
-    """Read the inputs of a home's journal.
+def read_inputs(home: Path, *, until: int | None = None) -> Inputs:
+    """Read the inputs of a home's journal, up to a sequence or its end.
 
     Raises:
         JournalError: there is no journal, or it is damaged where it is read.
         ConfigurationError: it holds no market that could be run again.
     """
     with JournalReader(home) as reader:
-        until = reader.last()[0]
+        until = reader.last()[0] if until is None else until
         lives = _lives(reader, until)
         if not lives:
             problem = Problem("", "a journal in which a market was opened", "none yet", str(home), "run the node first")
             raise ConfigurationError([problem])
         is_backtest = next(iter(reader.read(until=until, kinds=["BarsPassed"])), None) is not None
-        newest = next(iter(reader.read_newest(["BarsClosed", "BarsPassed", "SourceOpened"], 1)), None)
+        newest = next(iter(reader.read(after=until - 1, until=until)), None)
         cues = _cues(reader, until, lives[1:])
         return Inputs(
             until=until,
@@ -92,6 +92,18 @@ def read_inputs(home: Path) -> Inputs:
         )
 
 
+def split(inputs: Inputs, seq: int) -> tuple[Inputs, Inputs]:
+    """Return the inputs up to a sequence, at which a market was open, and those after it.
+
+    Whoever lives the second must do so in the home in which the first were lived.
+    """
+    before = tuple(cue for cue in inputs.cues if cue.seq <= seq)
+    in_force = [inputs.first, *(cue.life for cue in before if cue.life is not None)][-1]
+    after = tuple(cue for cue in inputs.cues if cue.seq > seq)
+    replace = msgspec.structs.replace
+    return replace(inputs, until=seq, cues=before), replace(inputs, first=in_force, cues=after)
+
+
 def settings_from(era: Era, what_if: Sequence[str] = ()) -> Settings:
     """Return the settings that a journaled configuration makes, with others laid over it.
 
@@ -101,19 +113,28 @@ def settings_from(era: Era, what_if: Sequence[str] = ()) -> Settings:
     problems = [_not_asked(text) for text in what_if if _is_input(text)]
     if problems:
         raise ConfigurationError(problems)
+    return load_journaled(_without_missing_files(era.configuration), overrides=what_if, option="--what-if")
+
+
+def load_journaled(configuration: dict[str, Any], *, overrides: Sequence[str], option: str) -> Settings:
+    """Return the settings that a journaled configuration makes, with what an option says laid over it.
+
+    Raises:
+        ConfigurationError: with every mistake there is.
+    """
     with tempfile.TemporaryDirectory(prefix="holdfast-rerun-") as folder:
         file = Path(folder) / "journaled.toml"
-        file.write_text(as_toml(_without_secrets(era.configuration)), encoding="utf-8")
+        file.write_text(as_toml(_without_secrets(configuration)), encoding="utf-8")
         try:
-            return load_settings(file, environ={}, overrides=what_if).settings
+            return load_settings(file, environ={}, overrides=overrides).settings
         except ConfigurationError as error:
-            raise ConfigurationError([_as_named_here(problem) for problem in error.problems]) from None
+            raise ConfigurationError([_as_named_here(problem, option) for problem in error.problems]) from None
 
 
-def _as_named_here(problem: Problem) -> Problem:
+def _as_named_here(problem: Problem, option: str) -> Problem:
     """Say where a value came from as whoever gave it knows the place."""
-    origin = problem.origin.replace("--set", "--what-if")
-    origin = origin if "--what-if" in origin else "the journal's configuration"
+    origin = problem.origin.replace("--set", option)
+    origin = origin if option in origin else "the journal's configuration"
     return msgspec.structs.replace(problem, origin=origin)
 
 
@@ -126,6 +147,16 @@ def _not_asked(text: str) -> Problem:
     key = text.partition("=")[0].strip()
     expected = "a setting of how the node decides: bars, headlines and what was imported come from the journal"
     return Problem(key, expected, text, "--what-if", "`holdfast backtest` runs other bars")
+
+
+def _without_missing_files(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Leave out files that are gone: what was read from them is in the journal."""
+    kept = dict(configuration)
+    for section, source in (("feed", "sample"), ("sentiment", "none")):
+        given = kept.get(section, {})
+        if given.get("source") == "files" and not Path(given.get("path", "")).exists():
+            kept[section] = {**given, "source": source, "path": ""}
+    return kept
 
 
 def _without_secrets(configuration: dict[str, Any]) -> dict[str, Any]:
@@ -161,10 +192,10 @@ def _start_before(seq: int, starts: Sequence[int]) -> int:
 
 def _cues(reader: JournalReader, until: int, lives: Sequence[Life]) -> tuple[Cue, ...]:
     found: list[Cue] = []
-    for record in reader.read(until=until, kinds=["OperatorCommanded"]):
+    for record in reader.read(until=until, kinds=["OperatorCommanded", "Restored", "Salvaged"]):
         event = decode(record.kind, record.version, record.payload)
-        assert isinstance(event, OperatorCommanded)
-        if event.command in FOLDED:
+        assert isinstance(event, OperatorCommanded | Restored | Salvaged)
+        if not isinstance(event, OperatorCommanded) or event.command in FOLDED:
             found.append(Cue(record.seq, record.at, event, is_passed_by=_is_passed_by(reader, record.seq, until)))
     for life in lives:
         at = next(iter(reader.read(after=life.since - 1, until=life.since))).at

@@ -26,6 +26,9 @@ DEADLY = ("kill", "kill_within", "commit_fails", "log_is_cut")
 DEAF_AND_DUMB = ("sentiment", "health", "herald", "archivist", "operator")
 """Who says nothing that could come too late."""
 MOMENTS = ("before_release", "after_release")
+COMMITS = ("journal.before_commit", "journal.after_commit")
+PLACES_TO_DIE = (*COMMITS, "journal.after_watermark", "venue.before_book", "venue.after_book")
+"""Where a whole node dies within a turn, besides the moments of its actors."""
 TURNS_MAX = 60
 """Turns that a fault waits once its minute has come."""
 CALM_MINUTES = 0.1

@@ -162,6 +162,10 @@ class Holdings:
             case OrderIntended(terms=terms) if terms.leg != "entry":
                 self._reduces(terms, record)
 
+    def changed_at(self, key: tuple[str, str]) -> int:
+        """Return the sequence of the newest fill of a strategy and symbol."""
+        return self._changed_at.get(key, 0)
+
     def _reduces(self, terms: Terms, record: Recorded) -> None:
         key = terms.strategy, terms.symbol
         selling = sum(

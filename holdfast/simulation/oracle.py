@@ -13,6 +13,7 @@ from holdfast.recovery import recorded_of
 from holdfast.simulation.exposure import Exposure
 from holdfast.simulation.laws import Cooldowns, Decisions, Holdings, Numbers, Orders
 from holdfast.simulation.ledger import Ledger
+from holdfast.simulation.obedience import Commands, Flattens, Stops
 from holdfast.simulation.world import World
 from messages.market import BarsClosed, OfferAnswered
 from messages.orders import OrderAbsent
@@ -39,7 +40,11 @@ class Oracle:
         self._numbers = Numbers(self.say)
         self.orders = Orders(self.say)
         self.holdings = Holdings(self.say, self.orders)
+        self.commands = Commands(self.say)
+        self.stops = Stops(self.say)
         parts = world.parts
+        instruments = parts.shape.instruments
+        self.flattens = Flattens(self.say, self.holdings, instruments=instruments)
         cooldowns = {part.name: part.parameters["cooldown_minutes"] for part in parts.shape.strategies}
         self._checkers = (
             self._numbers,
@@ -47,7 +52,10 @@ class Oracle:
             self.holdings,
             Decisions(self.say, self.orders),
             Cooldowns(self.say, cooldowns),  # type: ignore[arg-type]
-            Exposure(self.say, self.orders, instruments=parts.shape.instruments, limits=parts.limits),
+            Exposure(self.say, self.orders, instruments=instruments, limits=parts.limits),
+            self.commands,
+            self.stops,
+            self.flattens,
         )
         self.ledger = Ledger(home / "venue.db", self.say)
         self._follows_market = not reports_come_late
@@ -100,6 +108,7 @@ class Oracle:
             self.say("intent-before-send", f"{terms.client_id} is sent, and no intent of it is durable")
         elif intended.terms != terms:
             self.say("intent-before-send", f"{terms.client_id} is sent with other terms than were intended")
+        self.stops.hear_submit(terms)
         if terms.client_id in self._sent:
             self.say("sent-once", f"{terms.client_id} is sent again")
         self._sent.add(terms.client_id)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from actors.breaker_memory import BreakerMemory
 from domain.market import Instant
 from holdfast.rebuild import Rebuilt
 from holdfast.replay import rebuild, verify_everything
@@ -46,6 +47,8 @@ def judge_end(oracle: Oracle, home: Path) -> Outcome:
     book = rebuilt.positions.state.book
     oracle.ledger.compare_all(oracle.orders.known, oracle.orders.fills, book.cash)
     _agree(oracle, rebuilt)
+    oracle.flattens.judge_end()
+    _opens_again(oracle, rebuilt)
     for client_id, order in oracle.orders.known.items():
         if order.state in ("intended", "unresolved"):
             oracle.say("heals", f"{client_id} is {order.state} in the end")
@@ -68,6 +71,15 @@ def _agree(oracle: Oracle, rebuilt: Rebuilt) -> None:
             oracle.say("positions-are-fills", f"{strategy} {symbol}: fills give {held}, {said}")
     for each in rebuilt.positions.state.untold:
         oracle.say("heals", f"{each} was not told in the end")
+
+
+def _opens_again(oracle: Oracle, rebuilt: Rebuilt) -> None:
+    """What an operator has stopped and let go on again must be active for all who know of it."""
+    breaker = rebuilt.memories["breaker"]
+    assert isinstance(breaker, BreakerMemory)
+    mode = breaker.state.ordered_mode
+    if mode != oracle.stops.mode or rebuilt.executor.state.takes_entries != (mode == "active"):
+        oracle.say("heals", f"the node is {mode} in the end, its commands give {oracle.stops.mode}")
 
 
 def _row(filled: OrderFilled) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ class Report(msgspec.Struct):
     deaths: int = 0
     """Of whole nodes."""
     faults: dict[str, int] = msgspec.field(default_factory=dict)
+    commands: dict[str, int] = msgspec.field(default_factory=dict)
+    """Of operators, that were answered."""
     orders: int = 0
     fills: int = 0
     events: int = 0
@@ -53,6 +55,7 @@ class Report(msgspec.Struct):
         self.crashes += sum(result.faults.get(kind, 0) for kind in CRASHES)
         self.deaths += sum(result.faults.get(kind, 0) for kind in DEATHS)
         self.faults = dict(sorted((Counter(self.faults) + Counter(result.faults)).items()))
+        self.commands = dict(sorted((Counter(self.commands) + Counter(result.commands)).items()))
         self.orders += result.orders
         self.fills += result.fills
         self.events += result.events
@@ -69,11 +72,13 @@ def command_for(seed: int, *, hours: float) -> str:
 def lines_of(report: Report) -> list[str]:
     """Return a report as lines for people."""
     faults = ", ".join(f"{count} {kind}" for kind, count in report.faults.items()) or "none"
+    commands = ", ".join(f"{count} {kind}" for kind, count in report.commands.items()) or "none"
     lines = [
         f"seeds        {report.seeds}, from {report.first_seed}{', interrupted' if report.is_partial else ''}",
         f"simulated    {report.simulated_hours:g} hours of market in {report.lives} lives",
         f"crashes      {report.crashes} of actors and supervisors, {report.deaths} of whole nodes",
         f"faults       {faults}; at least {report.faults_min} a seed",
+        f"commands     {commands}",
         f"orders       {report.orders}, {report.fills} fills, {report.events} events; "
         f"at least {report.orders_min} orders a seed",
         f"cpu          {report.cpu_s:.1f} s",

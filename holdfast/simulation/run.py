@@ -15,10 +15,12 @@ from domain.venue import Venue
 from gateways.faulty import FaultyVenue, Line
 from gateways.paper import PaperVenue
 from holdfast.routes import node_names
+from holdfast.simulation.console import Console
 from holdfast.simulation.faults import KILL, STRIKES_MIN, Strike, draw_weather
 from holdfast.simulation.oracle import Oracle, Violation, Witness
 from holdfast.simulation.outcome import Outcome, judge_end
 from holdfast.simulation.striker import Death, Striker
+from holdfast.simulation.visits import draw_visits
 from holdfast.simulation.world import World, draw_world
 from holdfast.staging import StagedNode
 from persistence.errors import JournalUnwritable
@@ -44,6 +46,8 @@ class Result(msgspec.Struct, frozen=True):
     """Of market time."""
     lives: int
     faults: dict[str, int]
+    commands: dict[str, int]
+    """Of operators, that were answered."""
     orders: int
     fills: int
     events: int
@@ -72,13 +76,18 @@ class _Run:
         self._seed, self._world, self._home, self._trace = seed, world, home, trace
         names = node_names(world.parts.shape)
         weather = draw_weather(seed, minutes=world.minutes, parts=names, supervisors=SUPERVISORS)
-        self._parts = world.behind(weather.line)
-        self._left = list(weather.strikes)
+        shape = world.parts.shape
+        visits = draw_visits(
+            seed, minutes=world.minutes, parts=(*names, *SUPERVISORS), symbols=tuple(shape.instruments)
+        )
+        self._parts = world.behind(weather.line, visits.settings(world.parts.settings))
+        self._left = sorted((*weather.strikes, *visits.strikes), key=lambda strike: strike.minute)
         self._draws = Random(f"lives {seed}")
         self._faults: Counter[str] = Counter()
         self._line = Line(weather.line, seed, self._heard)
         self._oracle = Oracle(world, home, reports_come_late=weather.line.report_late > 0)
-        self._compares = not weather.line.report_late
+        self._compares = visits.changes_nothing and not weather.line.report_late
+        self._console = Console(self._oracle.commands, self._oracle.stops)
         self._pause_s = PACE_S if weather.line.report_late else 0.0
         self._lives = 0
         self._node: StagedNode | None = None
@@ -107,6 +116,7 @@ class _Run:
             hours=self._world.minutes / 60,
             lives=self._lives,
             faults=dict(sorted(self._faults.items())),
+            commands=dict(sorted(self._console.done.items())),
             orders=len(self._oracle.orders.known),
             fills=len(self._oracle.orders.fills),
             events=self._oracle.last_seq,
@@ -128,18 +138,20 @@ class _Run:
     def _live(self) -> bool:
         """Live once; say whether the data has ended."""
         self._lives += 1
-        self._striker = striker = Striker(self._heard, self._oracle.say)
+        self._striker = striker = Striker(self._heard, self._oracle.say, self._console)
         node = StagedNode(
             self._parts,
             self._home,
             seed=self._draws.randrange(1 << 30),
             cue=striker.reached,
             around_venue=self._around_venue,
+            act=self._console.act,
             on_commit=self._hear_commit,
             pause_s=lambda at, following: self._pause_s,
         )
         self._node = striker.node = node
         self._oracle.begin(node.last_seq)
+        self._console.begin(node)
         self._say(f"life {self._lives} begins with {node.last_seq} records")
         try:
             with node:
@@ -170,12 +182,26 @@ class _Run:
             return self._live_on(node, striker)
         self._line.is_calm = True
         striker.disarm()
+        self._console.open_up()
         self._go_on(node, lambda: False)
         if node.ended:
-            quiet_at = node.stage.clock.now_s + self._line.faults.late_s_max
-            node.stage.run_until(lambda: node.stage.clock.now_s > quiet_at)
-            node.commit()
+            self._rest(node)
         return node.ended
+
+    def _rest(self, node: StagedNode) -> None:
+        """Let a node whose data has ended come to rest: all that was asked of it is answered, and everybody is up."""
+        clock, console = node.stage.clock, self._console
+        quiet_at = clock.now_s + self._line.faults.late_s_max
+
+        def is_at_rest() -> bool:
+            console.look()
+            return clock.now_s > quiet_at and (not console.waits_for or clock.now_s > quiet_at + STUCK_AFTER_S)
+
+        node.stage.run_until(is_at_rest)
+        node.commit()
+        down = [each.name for each in node.switchboard.vitals() if not each.up]
+        if console.waits_for or down:
+            self._oracle.say("heals", f"in the end, not answered: {console.waits_for}, down: {down}")
 
     def _reach(self, node: StagedNode, strike: Strike) -> bool:
         """Live until a fault is due; say False where the life ended before."""
@@ -189,6 +215,7 @@ class _Run:
     def _go_on(self, node: StagedNode, is_there: Callable[[], bool]) -> bool:
         """Let the node live until a condition holds; say False where it does not live any more, or is stuck."""
         clock, violations, striker = node.stage.clock, self._oracle.violations, self._striker
+        console = self._console
         assert striker is not None
         moved_at, market = clock.now_s, clock.market_ms()
         patience_s = STUCK_AFTER_S if self._line.is_calm else STUCK_UNDER_FAULTS_AFTER_S
@@ -196,6 +223,7 @@ class _Run:
         def is_over() -> bool:
             nonlocal moved_at, market
             striker.look()
+            console.look()
             if is_there() or violations:
                 return True
             if market != (now := clock.market_ms()):

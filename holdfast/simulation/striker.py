@@ -4,20 +4,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from holdfast.simulation.faults import TURNS_MAX, Strike
+from holdfast.simulation.console import Console
+from holdfast.simulation.faults import COMMITS, PLACES_TO_DIE, TURNS_MAX, Strike
 from holdfast.staging import StagedNode
 from persistence.errors import JournalError
 from persistence.journal import Journal
 from supervision import Crashed
 
 Say = Callable[[str, str], None]
-COMMITS = ("journal.before_commit", "journal.after_commit")
-PLACES_TO_DIE = (
-    *COMMITS,
-    "journal.after_watermark",
-    "venue.before_book",
-    "venue.after_book",
-)
 IN_TIME_S = 15.0
 """What hangs no longer than this is not replaced."""
 OPERATOR_COMES_AFTER_S = 1.0
@@ -30,18 +24,22 @@ class Death(BaseException):
 class Striker:
     """Acts on one life of a node.  `reached` must hear every cue of it."""
 
-    def __init__(self, heard: Callable[[str], None], say: Say) -> None:
-        """`heard` is told each fault when it has befallen; `say` hears what must not be."""
+    def __init__(self, heard: Callable[[str], None], say: Say, console: Console) -> None:
+        """`heard` is told each fault when it has befallen; `say` hears what must not be; `console` gives commands."""
         self.node: StagedNode | None = None
         self._heard = heard
         self._say = say
+        self._console = console
         self._crash_at = ""
         self._die_at = ""
         self._fail_at = ""
         self._times = 0
+        self._tired = ""
+        """Who is broken as often as it comes back, until its supervisor gives up."""
         self._hung = ""
         """Who hangs until some turns after it was replaced."""
         self._hung_epoch = 0
+        self._broken_epoch = 0
         self._late_turns = 0
 
     def strike(self, strike: Strike) -> None:
@@ -76,6 +74,10 @@ class Striker:
                 self._heard("log_is_cut")
                 cut_log(node, strike, self._say)
                 node.kill()
+            case "give_up":
+                self._tired = strike.part
+            case command:
+                self._console.order(command, strike.part, copies=strike.times)  # type: ignore[arg-type]
 
     def reached(self, point: str) -> None:
         """Hear that the node has come to a point."""
@@ -102,8 +104,10 @@ class Striker:
         node.stage.reach(point)
 
     def look(self) -> None:
-        """Look between two turns whether one that hangs was replaced so long ago that it may go on."""
+        """Look between two turns: break who must not come back, and let go who hangs and was replaced a while ago."""
         node = self.node
+        if self._tired and node is not None:
+            self._tire(node)
         if not self._hung or node is None or node.switchboard.epoch_of(self._hung) == self._hung_epoch:
             return
         if self._late_turns > 0:
@@ -114,7 +118,17 @@ class Striker:
 
     def disarm(self) -> None:
         """Let nothing befall the node any more."""
-        self._crash_at = self._die_at = self._fail_at = ""
+        self._crash_at = self._die_at = self._fail_at = self._tired = ""
+
+    def _tire(self, node: StagedNode) -> None:
+        name = self._tired
+        supervisor = node.system.tree.parent_of(name)
+        if node.switchboard.is_up(name):
+            if (epoch := node.switchboard.epoch_of(name)) != self._broken_epoch and node.crash(name):
+                self._broken_epoch = epoch
+        elif not node.switchboard.is_up(supervisor):
+            self._tired = ""
+            self._heard("give_up")
 
     def _hang(self, node: StagedNode, strike: Strike) -> None:
         if not node.stage.hang(strike.part, strike.moment):

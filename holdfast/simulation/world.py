@@ -30,7 +30,7 @@ BEGINS_AT: Instant = 1_700_006_400_000
 """A midnight."""
 STRATEGY = "holdfast.simulation.restless:Restless"
 PATIENT = Intensity(intensity=200, period_s=60.0)
-"""No supervisor gives up: what faults on cue come to is not for want of patience."""
+"""No supervisor gives up, but where somebody is there to mend it: what faults come to is not for want of patience."""
 
 
 class World(msgspec.Struct, frozen=True):
@@ -45,9 +45,11 @@ class World(msgspec.Struct, frozen=True):
         """Return the first instant that may be traded."""
         return self.parts.source.starts_at()
 
-    def behind(self, faults: LineFaults) -> Parts:
-        """Return the parts of a node whose venue is at the far end of a bad line."""
-        return msgspec.structs.replace(self.parts, profile=profile_behind(faults, self.parts.profile))
+    def behind(self, faults: LineFaults, settings: Settings) -> Parts:
+        """Return the parts of a node of these settings, whose venue is at the far end of a bad line."""
+        return msgspec.structs.replace(
+            self.parts, settings=settings, profile=profile_behind(faults, self.parts.profile)
+        )
 
 
 def draw_world(number: int, *, hours: float) -> World:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from domain.proposal import Entry, Exit, Proposal, offer_of
+from domain.steps import TAKE_PROFIT
 from holdfast.recovery import recorded_of
 from holdfast.why.orders import Told, client_id_of, find, read_orders
 from messages.imported import PositionImported
@@ -19,7 +20,7 @@ from supervision import Recorded
 
 StepName = (
     Literal["candle", "score", "worth", "offer", "signal", "verdict"]
-    | Literal["command", "import", "exit", "intent", "answer", "fill", "end"]
+    | Literal["command", "import", "exit", "intent", "cancel", "answer", "fill", "end"]
 )
 MARKET = frozenset({"BarsClosed", "FramesClosed", "EquityMarked", "Offered", "OfferAnswered"})
 SCORES_MAX = 5
@@ -87,8 +88,15 @@ def _of_order(reader: JournalReader, told: Told, client_id: str, depth: int) -> 
         yield from _of_exit(reader, told, intent, depth)
     yield Link("intent", intent, event)
     for record in rest:
-        step: StepName = "fill" if record.kind == "OrderFilled" else "end" if record.kind in ENDS else "answer"
-        yield Link(step, record, record.event)
+        yield Link(_step_of(record), record, record.event)
+        if record.kind == "CancelIntended" and (command := told.command(record, event.terms.symbol)) is not None:
+            yield Link("command", command, command.event)
+
+
+def _step_of(record: Recorded) -> StepName:
+    if record.kind in ENDS:
+        return "end"
+    return {"OrderFilled": "fill", "CancelIntended": "cancel"}.get(record.kind, "answer")  # type: ignore[return-value]
 
 
 def _of_exit(reader: JournalReader, told: Told, intent: Recorded, depth: int) -> Iterator[Link]:
@@ -111,8 +119,7 @@ def _of_cause(reader: JournalReader, told: Told, seq: int, symbol: str, depth: i
     match record.event:
         case ExitOrdered():
             yield Link("exit", record, record.event)
-            if record.causation:
-                yield from _of_cause(reader, told, record.causation, symbol, depth)
+            yield from _of_wish(reader, told, record, depth)
         case OfferAnswered(strategy=strategy, at=at, attempt=attempt):
             yield from _of_offer(reader, (strategy, at, attempt), symbol, until=seq)
         case OperatorCommanded():
@@ -125,6 +132,31 @@ def _of_cause(reader: JournalReader, told: Told, seq: int, symbol: str, depth: i
             parent = client_id_of(record)
             if depth and parent in told.orders:
                 yield from _of_order(reader, told, parent, depth)
+
+
+def _of_wish(reader: JournalReader, told: Told, ordered: Recorded, depth: int) -> Iterator[Link]:
+    """Tell who wanted a position left, or which price was reached.
+
+    What caused the record need not be that: who waits for an answer, or comes back, takes a wish up later.
+    """
+    event: ExitOrdered = ordered.event
+    if (command := told.command(ordered, event.symbol)) is not None:
+        yield Link("command", command, command.event)
+        return
+    for record in reader.read_newest(["OfferAnswered", "BarsClosed"], until=ordered.seen):
+        heard = recorded_of(record)
+        if _is_behind(heard.event, event):
+            yield from _of_cause(reader, told, heard.seq, event.symbol, depth)
+            return
+
+
+def _is_behind(seen: Any, ordered: ExitOrdered) -> bool:
+    """Say whether the newest bar reached the price at which to leave, or an answer wants the position left."""
+    if isinstance(seen, BarsClosed):
+        is_target = ordered.why.startswith(TAKE_PROFIT)
+        return is_target and any(bar.symbol == ordered.symbol for bar in seen.bars)
+    wishes = (each for each in seen.proposals if isinstance(each, Exit) and each.symbol == ordered.symbol)
+    return seen.strategy == ordered.strategy and any((wish.why or "exit") == ordered.why for wish in wishes)
 
 
 def _of_proposal(reader: JournalReader, told: Told, proposal: str) -> Iterator[Link]:

@@ -5,8 +5,10 @@ from difflib import get_close_matches
 
 import msgspec
 
+from actors.executor_memory import why_of
 from holdfast.rebuild import ORDER_EVENTS
 from holdfast.recovery import recorded_of
+from messages.node import OperatorCommanded
 from messages.orders import OrderFilled, OrderIntended
 from messages.risk import OrderApproved, OrderDenied
 from persistence.reader import JournalReader
@@ -14,7 +16,9 @@ from supervision import Recorded
 
 NEAR_MAX = 5
 """Orders that are named where there is none of the name that was given."""
-SPEAKS = frozenset({*ORDER_EVENTS, "OrderApproved", "OrderDenied", "ExitOrdered", "PositionImported"})
+SPEAKS = frozenset(
+    {*ORDER_EVENTS, "OrderApproved", "OrderDenied", "ExitOrdered", "PositionImported", "OperatorCommanded"}
+)
 
 
 class NoSuchOrder(LookupError):
@@ -30,6 +34,14 @@ class Told(msgspec.Struct):
     """By proposal: an approval, or a denial, or one after the other."""
     exits: list[Recorded] = msgspec.field(default_factory=list)
     imported: list[Recorded] = msgspec.field(default_factory=list)
+    commands: dict[str, list[Recorded]] = msgspec.field(default_factory=dict)
+    """Commands of operators, by what is told as the cause of all that they lead to."""
+
+    def command(self, effect: Recorded, symbol: str) -> Recorded | None:
+        """Return the command that led to a record of a symbol; None where no operator did."""
+        known = self.commands.get(effect.event.why, ())
+        fitting = [each for each in known if each.seq <= effect.seen and each.event.target in ("", symbol)]
+        return fitting[-1] if fitting else None
 
     def intent(self, client_id: str) -> Recorded:
         """Return the record that intends an order."""
@@ -45,6 +57,8 @@ def read_orders(reader: JournalReader) -> Told:
             told.orders.setdefault(client_id_of(heard), []).append(heard)
         elif isinstance(heard.event, OrderApproved | OrderDenied):
             told.verdicts.setdefault(heard.event.proposal_id, []).append(heard)
+        elif isinstance(heard.event, OperatorCommanded):
+            told.commands.setdefault(why_of(heard.event), []).append(heard)
         else:
             (told.exits if record.kind == "ExitOrdered" else told.imported).append(heard)
     return told

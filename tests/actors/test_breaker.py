@@ -29,6 +29,8 @@ from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDeni
 from tests.actors.alone import Alone
 from tests.actors.values import (
     INSTRUMENTS,
+    RESTORED,
+    SALVAGED,
     T0,
     D,
     a_bar,
@@ -457,3 +459,19 @@ def test_closings_that_follow_each_other_come_to_the_same_together_and_one_by_on
         apart.take_bars(at, bars)
 
     assert together.save() == apart.save()
+
+
+# -- a journal that was mended ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mend", [RESTORED, SALVAGED])
+def test_a_journal_that_was_mended_halts_until_an_operator_resumes(mend: Event) -> None:
+    alone = a_breaker(OPENED, BOTH, mend)
+
+    assert known(alone).mode == "halted"
+    assert "up to sequence 77" in known(alone).halted
+    alone.happen(answered(an_entry()))
+    assert [type(event) for event in alone.said] == [OrderDenied]
+    alone.happen(commanded("resume", reason="looked"), answered(an_entry(), at=T0 + 1))
+    assert known(alone).mode == "active"
+    assert isinstance(alone.said[-1], OrderApproved)

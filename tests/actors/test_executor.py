@@ -1,11 +1,12 @@
 """The laws of the executor: what it records and asks for whatever a venue says, and that it never sends twice."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import pytest
 
-from actors.executor import Executor
+from actors.executor import NO_STRAYS, Executor
 from actors.executor_memory import ExecutorMemory
 from domain.execution import Execution
 from domain.market import MINUTE_MS
@@ -37,6 +38,8 @@ from supervision import CrashReport
 from tests.actors.alone import Alone
 from tests.actors.values import (
     INSTRUMENTS,
+    RESTORED,
+    SALVAGED,
     T0,
     D,
     a_fill,
@@ -67,7 +70,7 @@ PROPOSAL = approved().proposal_id
 TOO_LATE = some_terms().valid_until + STRICT.skew_ms + STRICT.visibility_lag_ms + 1
 
 
-def an_executor(*past: Event, profile: VenueProfile = STRICT) -> Alone:
+def an_executor(*past: Event, profile: VenueProfile = STRICT, strays: Mapping[str, str] = NO_STRAYS) -> Alone:
     """Return an executor that has come to life with this past."""
     alone = Alone(
         "executor",
@@ -79,6 +82,7 @@ def an_executor(*past: Event, profile: VenueProfile = STRICT) -> Alone:
             generation=1,
             profile=profile,
             deadline_ms=MINUTE_MS,
+            strays=strays,
         ),
     )
     alone.happen(bars_closed(), *past, at=T0)
@@ -479,9 +483,49 @@ def test_an_order_that_is_not_ours_is_told_to_the_health_watcher_and_nothing_els
     alone.tell(VenueReported(seen("somebody", "filled", a_fill("somebody"))))
     alone.tell(VenueAnswered(77, OrderNotFound("nobody")))
 
-    foreign = [("health", ForeignOrderSeen("somebody", "filled")), ("health", ForeignOrderSeen("nobody", "not seen"))]
+    filled = ForeignOrderSeen("somebody", "filled, 1 of it filled")
+    foreign = [("health", filled), ("health", ForeignOrderSeen("nobody", "not seen"))]
     assert alone.told == foreign
     assert alone.said == []
+
+
+def test_what_the_venue_has_and_the_journal_does_not_is_cancelled_before_anything_new_is_begun() -> None:
+    alone = an_executor(approved(), strays={"h2": "COINUSDT", "h3": "GOLDUSDT"})
+
+    first, second = alone.told_of(CancelOrder)
+    assert [(each.client_id, each.symbol) for each in (first, second)] == [("h2", "COINUSDT"), ("h3", "GOLDUSDT")]
+    answer(alone, first, seen("h2", "canceled", a_fill("h2", "0.25")))
+    assert alone.said == []
+    answer(alone, second, OrderNotFound("h3"))
+
+    assert [type(event) for event in alone.said] == [OrderIntended]
+    assert [said for to, said in alone.told if to == "health"] == [
+        ForeignOrderSeen("h2", "canceled, 0.25 of it filled"),
+        ForeignOrderSeen("h3", "not seen"),
+    ]
+
+
+@pytest.mark.parametrize("said", [Unproven("h2", "a time-out"), seen("h2", "accepted")])
+def test_a_cancel_of_what_the_journal_does_not_know_is_repeated_until_it_is_proven(said: Answer) -> None:
+    alone = an_executor(approved(), strays={"h2": "COINUSDT"})
+    for _ in range(3):
+        answer(alone, alone.told_of(CancelOrder)[-1], said)
+        asked = len(alone.told_of(CancelOrder))
+        alone.rest(STRICT.look_again_s + 0.1)
+        assert len(alone.told_of(CancelOrder)) == asked + 1
+    assert alone.said == []
+
+    answer(alone, alone.told_of(CancelOrder)[-1], seen("h2", "filled", a_fill("h2")))
+
+    assert [type(event) for event in alone.said] == [OrderIntended]
+
+
+@pytest.mark.parametrize("mend", [RESTORED, SALVAGED])
+def test_an_entry_that_was_approved_before_a_journal_was_mended_is_never_sent_anew(mend: Event) -> None:
+    alone = an_executor(approved(), mend)
+
+    assert alone.told_of(SubmitOrder) == []
+    assert [type(event) for event in alone.said] == [OrderDenied]
 
 
 def test_an_order_that_was_taken_for_absent_and_turns_up_is_told_to_the_health_watcher() -> None:

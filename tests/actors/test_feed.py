@@ -10,6 +10,7 @@ from actors.feed import Feed
 from actors.feed_memory import Audience, FeedMemory
 from domain.market import MINUTE_MS, Bar
 from domain.proposal import proposal_id
+from domain.sources import SourceUnavailable
 from gateways.recorded import RecordedMarket
 from messages.market import (
     BarsClosed,
@@ -240,7 +241,8 @@ def test_no_bar_is_traded_before_the_history_is_here(tmp_path: Path) -> None:
 
 
 def test_a_history_that_cannot_be_read_ends_the_life_and_is_tried_again_by_the_next(tmp_path: Path) -> None:
-    outcomes: list[Sequence[Bar] | Exception] = [OSError("gone"), OSError("gone"), ()]
+    gone = SourceUnavailable("OSError: gone")
+    outcomes: list[Sequence[Bar] | SourceUnavailable] = [gone, gone, ()]
     alone = a_feed(market(tmp_path), fetch=lambda job, reply: reply(outcomes.pop(0))).live()
 
     crashes = [report.reason for report in alone.reports if isinstance(report, CrashReport)]

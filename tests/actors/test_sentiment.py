@@ -8,7 +8,7 @@ import pytest
 
 from actors.sentiment import BATCH_MAX, Sentiment, SentimentMemory, SentimentState
 from domain.market import HOUR_MS, MINUTE_MS, Instant
-from domain.sources import Headline
+from domain.sources import Headline, SourceUnavailable
 from holdfast.config.settings import Settings
 from holdfast.parts import Scorer
 from messages.market import FramesClosed, SourceOpened
@@ -20,9 +20,9 @@ from tests.actors.values import INSTRUMENTS, T0
 RETRY_S = 60.0
 LOOK_BACK_MS = 2 * HOUR_MS
 SCORER = Scorer(Settings(), INSTRUMENTS)
-Found = Sequence[Headline] | Exception
+Found = Sequence[Headline] | SourceUnavailable
 Reply = Callable[[Found], None]
-GONE = OSError("no such file")
+GONE = SourceUnavailable("OSError: no such file")
 
 
 def headline(minute: int, title: str = "COIN surges to a record high") -> Headline:

@@ -11,7 +11,7 @@ from domain.order import Fill, Terms
 from domain.proposal import Entry, proposal_id
 from domain.venue import OrderSeen
 from messages.market import BarsClosed, OfferAnswered
-from messages.node import Command, OperatorCommanded
+from messages.node import Command, OperatorCommanded, Restored, Salvaged
 from messages.orders import OrderIntended
 from messages.risk import OrderApproved
 
@@ -29,6 +29,29 @@ COIN = Instrument(
 )
 GOLD = msgspec.structs.replace(COIN, symbol="GOLDUSDT", base="GOLD")
 INSTRUMENTS = {"COINUSDT": COIN, "GOLDUSDT": GOLD}
+
+RESTORED = Restored(
+    source="/backups/1",
+    generation=2,
+    last_sequence=77,
+    last_hash="00",
+    user="tester",
+    process=1,
+    wall_ms=1,
+)
+SALVAGED = Salvaged(
+    generation=2,
+    kept=77,
+    lost_from=78,
+    lost_to=90,
+    readable_beyond=3,
+    reason="chain: broken",
+    files={},
+    quarantine="quarantine/1",
+    user="tester",
+    process=1,
+    wall_ms=1,
+)
 
 
 def a_bar(at: Instant = T0, close: str | int = 100, *, symbol: str = "COINUSDT", timeframe: str = "1m") -> Bar:

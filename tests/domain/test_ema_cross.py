@@ -214,7 +214,10 @@ def test_news_change_nothing() -> None:
     ("parameters", "sentence"),
     [
         ({"fast": 21}, "fast must be below slow, which is 21, was 21"),
-        ({"timeframe": "7m"}, "timeframe must be one of 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, was '7m'"),
+        (
+            {"timeframe": "7m"},
+            "timeframe must be one of 1s, 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, was '7m'",
+        ),
         ({"timeframe": 15}, "timeframe must be a time frame such as 15m, was 15"),
         ({"position_fraction": 0}, "position_fraction must be a number above 0 and at most 1, was 0"),
         ({"cooldown_minutes": -1}, "cooldown_minutes must be a whole number of minutes from 0 to 525600, was -1"),

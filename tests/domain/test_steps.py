@@ -406,3 +406,26 @@ def test_stops_of_several_positions_that_were_taken_over_have_ids_of_their_own()
     steps = story.steps()
 
     assert len({step.terms.client_id for step in steps if isinstance(step, Place)}) == 3
+
+
+def test_an_exit_that_crosses_its_calling_off_is_cancelled_before_a_stop_covers_what_is_left() -> None:
+    story, stop = a_protected_position()
+    story.known.wish_exit("one", Exit("COINUSDT", 5_000, D(4), "half"), story.next())
+    story.take(story.only())
+    story.take(story.only())
+    story.known.end(stop, "canceled", story.next())
+    exit_order = story.only()
+
+    story.known.stop_leaving("an operator", story.next())
+    client_id = story.take(exit_order, seen=story.seq - 1)
+    story.known.accept(client_id, "v2")
+    cancel = story.only()
+    story.take(cancel)
+    meanwhile = story.steps()
+    story.known.end(client_id, "canceled", story.next())
+    protects = story.only()
+
+    assert isinstance(exit_order, Place) and (exit_order.terms.leg, exit_order.terms.quantity) == ("exit", D(4))
+    assert isinstance(cancel, Cancel) and cancel.client_id == client_id
+    assert meanwhile == []
+    assert isinstance(protects, Place) and (protects.terms.leg, protects.terms.quantity) == ("stop", D(10))

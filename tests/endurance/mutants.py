@@ -3,9 +3,7 @@
 Every one is a mistake that somebody could make; its description is its docstring.
 """
 
-from collections.abc import Callable
 from typing import Any
-from unittest.mock import patch
 
 import msgspec
 
@@ -31,15 +29,13 @@ from supervision.cells import Cell
 from supervision.journaled import JournaledActor
 from supervision.signals import Wake
 from supervision.switchboard import Switchboard
-
-Put = Callable[[Any, str, Any], None]
-"""Puts something into a class or module, in place of what is there under that name."""
-Mutant = Callable[[Put], None]
+from tests.endurance.mutation import Mutant, Put
+from tests.endurance.obedience_mutants import OBEDIENCE_MUTANTS
 
 
 def a_send_does_not_wait_for_the_disk(put: Put) -> None:
     """An order is sent before its cause is durable."""
-    put(Switchboard, "_hold", lambda self, sender, to, message, *, gate: self._deliver(to, message))
+    put(Switchboard, "_hold", lambda self, sender, to, message, *, gate: self._deliver(to, message, sender))
 
 
 def an_intent_is_not_recorded(put: Put) -> None:
@@ -304,24 +300,5 @@ MUTANTS: tuple[Mutant, ...] = (
     what_was_told_too_early_stands,
     a_void_offer_is_not_made_again,
     fees_are_counted_twice,
+    *OBEDIENCE_MUTANTS,
 )
-
-
-class Mutated:
-    """The program with a bug in it, as long as it lasts."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self._mutant = mutant
-        self._patches: list[Any] = []
-
-    def __enter__(self) -> None:
-        def put(place: Any, name: str, value: Any) -> None:
-            patched = patch.object(place, name, value)
-            patched.start()
-            self._patches.append(patched)
-
-        self._mutant(put)
-
-    def __exit__(self, *_: object) -> None:
-        for patched in reversed(self._patches):
-            patched.stop()

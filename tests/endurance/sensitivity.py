@@ -12,7 +12,8 @@ import time
 import msgspec
 
 from holdfast.simulation import run
-from tests.endurance.mutants import MUTANTS, Mutant, Mutated
+from tests.endurance.mutants import MUTANTS
+from tests.endurance.mutation import Mutant, Mutated
 
 HOURS = 2.0
 SEEDS_MAX = 400

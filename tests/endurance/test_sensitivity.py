@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.endurance.mutants import MUTANTS, Mutant
+from tests.endurance.mutants import MUTANTS
+from tests.endurance.mutation import Mutant
 from tests.endurance.sensitivity import hunt
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -172,7 +172,7 @@ def test_columns_are_found_by_name(tmp_path: Path, header: str, row: str) -> Non
         ("A_1m.csv", b"x" * 100_000, "line 1: expected a line of at most 65536 bytes, found a longer one"),
         ("A_1m.csv.gz", b"ts,open", "expected gzip data, which begins with 1f 8b, found 74 73"),
         ("A_1m.csv.gz", b"", "expected gzip data, which begins with 1f 8b, found an empty file"),
-        ("A_7m.csv", b"", "expected a time frame of 1m, 3m, .*, found '7m'"),
+        ("A_7m.csv", b"", "expected a time frame of 1s, 1m, 3m, .*, found '7m'"),
         ("bars.csv", b"", "expected a name like BTCUSDT_1m.csv.gz, .*, found 'bars.csv'"),
     ],
 )

@@ -68,7 +68,8 @@ def acts(node: StagedNode, config: Path, home: Path) -> Iterator[Acts]:
 
 
 def acts_of(node: StagedNode, config: Path, log: NodeLog, end: Callable[[str], None] = lambda reason: None) -> Acts:
-    acts = Acts(
+    return Acts(
+        system=node.system,
         current=node.current,
         log=log,
         pace=Pace("max"),
@@ -77,8 +78,6 @@ def acts_of(node: StagedNode, config: Path, log: NodeLog, end: Callable[[str], N
         record=lambda event: node.switchboard.record("node", [event]),
         end=end,
     )
-    acts.system = node.system
-    return acts
 
 
 def recorded(home: Path, kind: str) -> list[object]:

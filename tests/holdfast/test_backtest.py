@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from actors.positions import PositionsMemory
 from holdfast.backtest.plan import plan_backtest
 from holdfast.backtest.running import Ran, run_backtest
 from holdfast.config.problems import ConfigurationError
@@ -105,7 +106,24 @@ def test_a_backtest_and_a_paper_run_over_the_same_bars_give_the_same_fills(bars:
 def test_the_journal_that_is_kept_can_be_verified(bars: Path, tmp_path: Path) -> None:
     run(bars, journal=tmp_path)
 
-    assert [check for check in verify_everything(tmp_path) if check.problems] == []
+    checks = {check.name: (check.checked, check.problems) for check in verify_everything(tmp_path)}
+    assert checks["states"] == (1, [])
+    assert not any(problems for _, problems in checks.values())
+
+
+def test_a_journal_whose_fold_gives_other_states_is_not_verified(
+    bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(bars, journal=tmp_path)
+    fold = PositionsMemory.fold
+    monkeypatch.setattr(
+        PositionsMemory, "fold", lambda self, record: None if record.kind == "OrderFilled" else fold(self, record)
+    )
+
+    (found,) = [check for check in verify_everything(tmp_path) if check.problems]
+
+    assert found.name == "states"
+    assert "a full fold gives other states of positions" in found.problems[0]
 
 
 def test_the_same_backtest_has_the_same_chain_of_hashes_and_another_another(bars: Path) -> None:

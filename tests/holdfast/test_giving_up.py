@@ -21,6 +21,7 @@ from tests.endurance.nodes import ROOT
 pytestmark = pytest.mark.slow
 PATIENT = ("root", "trading", "guard")
 """Who lives on while others give up at once."""
+GUARD = ("positions", "venue", "executor", "breaker")
 OVERRIDES = (
     "feed.speed=max",
     "journal.snapshot_every=1000000",
@@ -104,11 +105,7 @@ def test_what_only_helps_people_gives_up_without_touching_trading(home: Path) ->
         node.run()
         node.commit()
 
-        assert [
-            report.supervisor
-            for report in node.reports
-            if isinstance(report, SupervisorReport) and report.context == "shutdown"
-        ] == ["operations"]
+        assert [report.supervisor for report in surrenders(node)] == ["operations"]
         assert recorded(home, "PartGaveUp") == []
         assert mode(node) == "active"
 
@@ -125,3 +122,44 @@ def test_a_marker_completes_without_the_parts_that_were_given_up(node: StagedNod
     assert isinstance(hashed, StateHashed)
     assert not [name for name in hashed.parts if name.startswith("strategy.")]
     assert {"positions", "venue", "executor", "breaker", "feed", "sentiment", "operator"} == set(hashed.parts)
+
+
+@pytest.mark.parametrize("crashing", [("executor",), ("positions", "breaker", "venue")])
+def test_the_guard_gives_the_node_up_with_one_crash_more_than_its_own_intensity(
+    home: Path, crashing: tuple[str, ...]
+) -> None:
+    budget = 3
+    # Of intensities above the guard's there is plenty: they do not come into it.
+    with StagedNode(parts_with(f"supervision.guard.intensity={budget}"), home, seed=1) as node:
+        node.run(lambda: node.counted("OfferAnswered") >= 4)
+        for number in range(budget):
+            name = crashing[number % len(crashing)]
+            node.crash(name)
+            until_down(node, name)
+            node.run(lambda: all(map(node.switchboard.is_up, GUARD)))
+            assert node.root_exit is None
+
+        node.crash(crashing[0])
+        node.run(lambda: node.root_exit is not None)
+        node.commit()
+
+        assert node.root_exit is not None
+        assert "reached_max_restart_intensity" in node.root_exit.detail
+        assert [report.supervisor for report in surrenders(node)] == ["guard"]
+        assert not any(node.switchboard.is_up(name) for name in node.system.names())
+        (gave_up,) = recorded(home, "PartGaveUp")
+        assert isinstance(gave_up, PartGaveUp)
+        assert gave_up.part == "guard"
+
+
+def test_a_guard_that_crashes_itself_is_started_anew(node: StagedNode) -> None:
+    node.crash("guard")
+    until_down(node, "guard")
+    node.run(lambda: node.switchboard.is_up("guard") and node.switchboard.is_up("breaker"))
+
+    assert node.root_exit is None
+    assert surrenders(node) == []
+
+
+def surrenders(node: StagedNode) -> list[SupervisorReport]:
+    return [each for each in node.reports if isinstance(each, SupervisorReport) and each.context == "shutdown"]

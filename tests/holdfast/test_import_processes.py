@@ -165,14 +165,55 @@ def test_a_bad_state_leaves_with_78_every_mistake_and_nothing_written(tmp_path: 
     assert holdfast("run", "--home", home, *ARGUMENTS).returncode == ExitCode.OK
 
 
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_check_of_the_configuration_finds_what_a_start_would_refuse_of_a_state(
+    tmp_path: Path, is_named: bool
+) -> None:
+    state = json.loads(STATE.read_text())
+    state["cash"]["USDT"] = "much"
+    home = a_home(tmp_path, json.dumps(state))
+    options: list[str | Path] = ["--home", home, *ARGUMENTS]
+    if is_named:
+        (home / "state.json").rename(tmp_path / "old.json")
+        options += ["--set", f"import.path={tmp_path / 'old.json'}"]
+
+    checked, started = holdfast("config", "check", *options), holdfast("run", *options)
+
+    assert checked.returncode == started.returncode == ExitCode.CONFIGURATION
+    assert checked.stderr.splitlines() == [
+        line for line in started.stderr.splitlines() if line.startswith("holdfast: ")
+    ]
+    assert "holdfast: cash.USDT: expected" in checked.stderr
+
+
+def test_a_check_of_the_configuration_says_what_is_taken_over_as_long_as_that_is_to_come(tmp_path: Path) -> None:
+    home = a_home(tmp_path)
+    options = ("--home", home, *ARGUMENTS)
+
+    before = json.loads(holdfast("config", "check", "--json", *options).stdout)
+    is_untouched = {path.name for path in home.iterdir()} == {"state.json"}
+    lived = holdfast("run", *options)
+    (home / "state.json").write_text("no state any more")
+    after = holdfast("config", "check", "--json", *options)
+
+    assert (before["takes_over"], is_untouched) == ([str(home / "state.json")], True)
+    assert lived.returncode == ExitCode.OK, lived.stderr
+    assert json.loads(after.stdout)["takes_over"] == []
+    other = holdfast("config", "check", *options, "--set", 'feed.symbols=["SOLUSDT"]')
+    assert other.returncode == ExitCode.CONFIGURATION
+    assert "all symbols of this home's journal" in other.stderr
+
+
 @pytest.mark.parametrize("name", ["nowhere", "nowhere/state.json", "."])
 def test_a_place_without_a_state_leaves_with_78(tmp_path: Path, name: str) -> None:
     place = tmp_path / name
 
-    done = holdfast("run", "--home", tmp_path / "home", "--set", f"import.path={place}", *ARGUMENTS)
+    options = ("--home", tmp_path / "home", "--set", f"import.path={place}", *ARGUMENTS)
+    done, checked = holdfast("run", *options), holdfast("config", "check", *options)
 
-    assert done.returncode == ExitCode.CONFIGURATION
+    assert done.returncode == checked.returncode == ExitCode.CONFIGURATION
     assert str(place) in done.stderr
+    assert checked.stderr == done.stderr
 
 
 # -- later starts --------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from tests.endurance.nodes import ROOT, outcome_of
         ('strategies.confidence.symbols=["DOGEUSDT"]', "strategies.confidence.symbols"),
         ("strategies.ema_cross.parameters.fast=50", "strategies.ema_cross"),
         ("strategies.mine.class=nowhere.py:Mine", "strategies.mine"),
-        ("strategies.mine.class=benchmarks.tick_to_order:EveryBar", "strategies.mine"),
+        ("strategies.mine.class=benchmarks.surroundings:EveryBar", "strategies.mine"),
     ],
 )
 def test_what_cannot_be_is_named_before_anything_starts(override: str, key: str) -> None:
@@ -42,7 +42,7 @@ def test_what_cannot_be_is_named_before_anything_starts(override: str, key: str)
 
 
 def test_a_strategy_of_bars_that_the_market_is_opened_with_is_taken() -> None:
-    overrides = ("strategies.mine.class=benchmarks.tick_to_order:EveryBar", 'feed.frames=["1m","15m","1h"]')
+    overrides = ("strategies.mine.class=benchmarks.surroundings:EveryBar", 'feed.frames=["1m","15m","1h"]')
     settings = load_settings(None, environ={}, overrides=overrides).settings
 
     parts = gather(settings, folder=ROOT)

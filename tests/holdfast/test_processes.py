@@ -30,7 +30,7 @@ WAIT_S = 30.0
 KEY = "planted-key-8f31c6"
 SECRET = "planted-secret-d04b77"
 SUPERVISORS = ("root", "operations", "trading", "guard", "market", "strategies")
-PARTS = ("health", "herald", "archivist", "operator", "positions", "venue", "executor", "breaker")
+PARTS = ("health", "herald", "archivist", "operator", "auditor", "keeper", "positions", "venue", "executor", "breaker")
 OUTER_PARTS = ("strategy.confidence", "strategy.ema_cross", "sentiment", "feed")
 
 CONFIGURATION = (
@@ -590,6 +590,18 @@ def test_a_broken_root_ends_the_node_with_70_and_the_answer_says_so(tmp_path: Pa
         assert "the process ends with 70" in answer["detail"]
         assert node.end() == ExitCode.GAVE_UP
         assert [each["exit_code"] for each in journal_of(node.home, "NodeFailed")] == [ExitCode.GAVE_UP]
+
+
+def test_a_guard_that_gives_up_ends_the_node_with_70_at_once(tmp_path: Path) -> None:
+    with running(tmp_path / "home", "--set", "supervision.guard.intensity=0") as node:
+        with contextlib.suppress(NodeUnreachable):  # It may be gone before it has answered.
+            node.order("crash", actor="executor", reason="a test")
+
+        assert node.end() == ExitCode.GAVE_UP
+        (failed,) = journal_of(node.home, "NodeFailed")
+        assert failed["exit_code"] == ExitCode.GAVE_UP
+        assert "executor ended with crash(" in failed["reason"]
+        assert [each["part"] for each in journal_of(node.home, "PartGaveUp")] == ["guard"]
 
 
 def test_an_interrupt_ends_a_node_in_order(tmp_path: Path) -> None:

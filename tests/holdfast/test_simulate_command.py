@@ -15,7 +15,8 @@ from holdfast.simulation.report import command_for
 from holdfast.simulation.run import SEEDS_PER_WORLD, simulate_seed
 from persistence.errors import JournalDamaged
 from persistence.journal import Journal
-from tests.endurance.mutants import Mutated, a_send_does_not_wait_for_the_disk
+from tests.endurance.mutants import a_send_does_not_wait_for_the_disk
+from tests.endurance.mutation import Mutated
 from tests.endurance.nodes import ROOT
 
 pytestmark = pytest.mark.slow
@@ -36,6 +37,7 @@ def test_the_report_adds_up_what_the_seeds_came_to() -> None:
     assert report["orders"] == sum(result.orders for result in results)
     assert report["fills"] == sum(result.fills for result in results)
     assert sum(report["faults"].values()) == sum(sum(result.faults.values()) for result in results)
+    assert sum(report["commands"].values()) == sum(sum(result.commands.values()) for result in results)
     assert report["broken"] == []
     assert not report["is_partial"]
 

@@ -9,6 +9,7 @@ import pykka
 import pytest
 
 from supervision import ActorDown, Break, ChildSpec, Crashed, CrashReport, Lane, Stop, SupervisionError
+from supervision.errors import SAID_CHARS_MAX, Ignore
 from supervision.mailbox import LANE_LIMITS, Mailbox
 from supervision.mailbox_spec import ORDINARY_MAX
 from tests.supervision.troupe import (
@@ -116,6 +117,25 @@ def test_an_error_in_the_making_of_an_actor_is_a_failed_start(runtime: str, erro
 
         assert house.count("started", "b") == 1
         assert [report.reason.kind for report in house.terminations()] == ["crash", "init"]
+        crash = house.reported(CrashReport)[-1]
+        assert (crash.name, crash.epoch, crash.ancestors) == ("a", made[1], ("root",))
+        assert crash.reason == f"init({type(error).__name__}: {error})"
+        assert crash.stack.startswith("Traceback")
+        assert "raise error" in crash.stack
+
+
+@on_all
+def test_an_actor_that_finds_in_its_making_that_there_is_nothing_to_do_is_no_failure(runtime: str) -> None:
+    def make(system: Any, seat: Any) -> Puppet:
+        raise Ignore("nothing to do today")
+
+    with House(runtime) as house:
+        house.begin(ChildSpec(name="a", start=make), house.puppet("b"), intensity=0)
+        house.until(lambda: house.is_up("b"))
+        house.rest()
+
+        assert not house.is_up("a")
+        assert house.terminations() == house.reported(CrashReport) == house.ends == []
 
 
 def test_the_end_of_a_root_that_could_not_be_made_is_told() -> None:
@@ -186,7 +206,7 @@ def test_a_crash_report_is_cut_to_a_limit(runtime: str) -> None:
 
         crash = house.reported(CrashReport)[0]
         assert (len(crash.message), len(crash.stack)) == (1_000, 8_000)
-        assert len(crash.reason) <= 510
+        assert len(crash.reason) <= SAID_CHARS_MAX + len("crash()")
 
 
 # -- questions are answered ------------------------------------------------------------------------------------------

@@ -383,7 +383,7 @@ def test_all_made_from_a_template_stop_at_once_with_one_deadline() -> None:
     def lose_stops(to: str, message: Any, lane: Lane = Lane.ORDINARY, *, epoch: int | None = None) -> bool:
         return True if to in deaf and isinstance(message, Stop) else tell(to, message, lane, epoch=epoch)
 
-    house.system.tell = lose_stops  # type: ignore[method-assign]
+    house.system.tell = lose_stops
     began = house.system.clock.monotonic()
     assert root(house).terminate_child("pool", timeout_s=60.0) == Done("pool")
 

@@ -9,6 +9,8 @@ import pytest
 from supervision import (
     Break,
     ChildSpec,
+    CrashReport,
+    Exit,
     JournaledActor,
     Lane,
     Recorded,
@@ -18,6 +20,7 @@ from supervision import (
     System,
     Vitals,
 )
+from supervision.requests import ChildUp, StartFailed
 from tests.supervision.troupe import RUNTIMES, House, Letter, Marked, Noted, Poke, Puppet
 
 on_all = pytest.mark.parametrize("runtime", RUNTIMES)
@@ -237,6 +240,22 @@ def test_a_poison_event_met_at_the_first_start_keeps_nobody_else_from_starting()
     assert house.ends == []
     assert house.exit_of("a").startswith("poisoned(sequence 1, Noted")
     assert len(house.terminations()) == 1
+
+
+@on_all
+def test_a_poison_event_met_by_a_new_child_is_told_on_record_and_the_child_is_forgotten(runtime: str) -> None:
+    with Archive(runtime) as house:
+        house.start(house.puppet("first"), intensity=0)
+        house.note("poison")
+        answer = house.system.supervisor("root").start_child(house.rememberer("a"))
+
+        reason = Exit("poisoned", "sequence 1, Noted: ValueError: it cannot be folded")
+        assert answer == StartFailed("a", reason)
+        assert [(report.context, report.reason) for report in house.terminations()] == [("start_error", reason)]
+        assert [crash.reason for crash in house.reported(CrashReport)] == [str(reason)]
+        assert "a" not in house.system.names()
+        house.system.excused.add(("a", 1))
+        assert isinstance(house.system.supervisor("root").start_child(house.rememberer("a")), ChildUp)
 
 
 @on_all

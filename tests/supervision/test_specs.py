@@ -29,7 +29,7 @@ def child(name: str = "a", **fields: Any) -> ChildSpec:
         (supervisor("root", child(start_timeout_s=0)), "time to start must be above 0 seconds and finite, was 0"),
         (supervisor("root", child(start_timeout_s=INFINITE)), "time to start .* was inf"),
         (supervisor("root", child(), strategy="one_by_one"), "strategy must be .*, was 'one_by_one'"),  # type: ignore[arg-type]
-        (supervisor("root", child(), intensity=-1), "root: intensity must be at least 0, was -1"),
+        (supervisor("root", child(), intensity=-1), "root: intensity must be a whole number of at least 0, was -1"),
         (supervisor("root", child(), period_s=0), "root: period must be above 0 seconds and finite, was 0"),
         (supervisor("root", child(), period_s=INFINITE), "root: period must be .* was inf"),
         (supervisor("root", child(backoff=Backoff(base_s=2, cap_s=1))), "backoff must have 0 <= base <= cap"),

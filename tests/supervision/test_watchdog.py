@@ -164,3 +164,15 @@ def test_who_has_ended_or_was_replaced_is_not_given_up() -> None:
         assert not house.system.give_up_on("a", first, Exit("hung", "test"))
         assert house.system.tell("a", Poke(), Lane.CONTROL)
         assert house.system.abandoned == 0
+
+
+def test_a_name_that_the_tree_does_not_know_any_more_keeps_no_hang_from_being_found() -> None:
+    hang = Hang()
+    with House("threads") as house:
+        house.start(house.puppet("a", on_message=hang, hang_after_s=LIMIT_S))
+        house.switchboard.declare("taken away")
+        house.rest(0.1)
+
+        house.system.tell("a", Poke("hang"))
+        house.until(lambda: house.count("started", "a") == 2)
+        hang.gate.set()

@@ -1,0 +1,291 @@
+"""Binance spot: its requests, its answers, and what its error codes prove.
+
+Source: the venue's REST documentation (spot), and what ccxt 4.5.90 was seen to send and to receive.  Its error codes
+are at "Error codes for Binance"; a code is on a list here only where the documentation says that nothing was done.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from domain.market import Instant, Instrument
+from domain.money import Money
+from domain.order import Fill, Terms
+from domain.sources import Row
+from domain.venue import VenueProfile
+from gateways.live.dialect import Meaning, Shown, Unreadable, VenueError, VenueState
+from gateways.live.fields import amount, fields, number, rows, text
+from gateways.live.wire import Call, Lane, Received
+
+WINDOW_MS_MAX = 60_000
+"""The longest that the venue lets a signed request be good for (`recvWindow`)."""
+RECENT_MAX = 1_000
+WEIGHT_PER_MINUTE = 6_000.0
+BAN_S = 120.0
+"""Pause after a 418 or 429 that does not say how long; the shortest ban is two minutes."""
+
+_STATES: dict[str, VenueState] = {
+    "NEW": "accepted",
+    "PENDING_NEW": "accepted",
+    "PARTIALLY_FILLED": "accepted",
+    "PENDING_CANCEL": "accepted",
+    "FILLED": "filled",
+    "CANCELED": "canceled",
+    "EXPIRED": "expired",
+    "EXPIRED_IN_MATCH": "expired",
+    "REJECTED": "rejected",
+}
+_TYPES = {"market": "MARKET", "limit": "LIMIT", "stop": "STOP_LOSS"}
+_REFUSALS = frozenset(
+    {
+        -1002,  # not authorised
+        -1003,  # too many requests
+        -1013,  # a filter of the symbol
+        -1014,  # combination of order terms
+        -1015,  # too many orders
+        -1016,  # no longer served
+        -1020,  # not supported
+        -1022,  # signature
+        *range(-1136, -1099),  # what is wrong with a parameter: looked at before anything is done
+        -2008,  # key unknown
+        -2010,  # order refused by the matching engine, except as a duplicate
+        -2014,  # key malformed
+        -2015,  # key, address or permission
+        -2016,  # no trading window
+    }
+)
+_CLOCK = -1021
+_NOT_FOUND = frozenset({-2011, -2013})
+_DUPLICATE = "duplicate order"
+
+
+class Binance:
+    """The dialect of Binance spot."""
+
+    exchange_id = "binance"
+    weight_per_s = WEIGHT_PER_MINUTE / 60
+    burst = WEIGHT_PER_MINUTE / 10
+    order_weight = 1.0
+    profile = VenueProfile(
+        enforces_deadline=True,
+        in_flight_outlives_us=True,
+        visibility_lag_ms=10_000,
+        skew_ms=2_000,
+        negatives_needed=2,
+        answer_within_s=15.0,
+        look_again_s=2.0,
+        market_lock=Decimal("0.02"),
+        fee_lock=Decimal("0.001"),
+    )
+
+    def settings(self) -> Mapping[str, Any]:
+        """Keep ccxt to spot, and from asking about anything else."""
+        options = {
+            "defaultType": "spot",
+            "fetchMarkets": {"types": ["spot"]},
+            "fetchCurrencies": False,
+            "fetchMargins": False,
+            "timeDifference": 0,
+            "adjustForTimeDifference": False,
+        }
+        return {"options": options}
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    def time(self) -> Call:
+        """Ask for the venue's clock."""
+        return Call(lane=Lane.QUERY, method="GET", path="time", api="public", weight=1)
+
+    def place(self, terms: Terms, *, good_for_ms: int) -> Call:
+        """Place an order; `recvWindow` is the deadline that the venue enforces."""
+        params = {
+            "symbol": terms.symbol,
+            "side": terms.side.upper(),
+            "type": _TYPES[terms.type],
+            "quantity": f"{terms.quantity:f}",
+            "newClientOrderId": terms.client_id,
+            "newOrderRespType": "FULL",
+            "recvWindow": str(max(1, min(good_for_ms, WINDOW_MS_MAX))),
+        }
+        if terms.limit_price is not None:
+            params |= {"price": f"{terms.limit_price:f}", "timeInForce": "GTC"}
+        if terms.stop_price is not None:
+            params["stopPrice"] = f"{terms.stop_price:f}"
+        lane = Lane.STOP if terms.leg == "stop" else Lane.ORDER
+        return Call(lane=lane, method="POST", path="order", api="private", params=params, weight=self.order_weight)
+
+    def cancel(self, client_id: str, symbol: str) -> Call:
+        """Cancel an order by its client id."""
+        params = {"symbol": symbol, "origClientOrderId": client_id}
+        return Call(lane=Lane.CANCEL, method="DELETE", path="order", api="private", params=params, weight=1)
+
+    def find(self, client_id: str, symbol: str) -> Call:
+        """Ask for one order by its client id."""
+        params = {"symbol": symbol, "origClientOrderId": client_id}
+        return Call(lane=Lane.QUERY, method="GET", path="order", api="private", params=params, weight=4)
+
+    def list_recent(self, symbol: str) -> Call:
+        """Ask for the symbol's newest orders."""
+        params = {"symbol": symbol, "limit": str(RECENT_MAX)}
+        return Call(lane=Lane.QUERY, method="GET", path="allOrders", api="private", params=params, weight=20)
+
+    def trades_of(self, shown: Shown, symbol: str) -> Call:
+        """Ask for all trades of an order."""
+        params = {"symbol": symbol, "orderId": shown.venue_id, "limit": str(RECENT_MAX)}
+        return Call(lane=Lane.QUERY, method="GET", path="myTrades", api="private", params=params, weight=20)
+
+    def rules(self) -> Call:
+        """Ask for the rules of all symbols."""
+        return Call(lane=Lane.QUERY, method="GET", path="exchangeInfo", api="public", weight=20)
+
+    def balances(self) -> Call:
+        """Ask for what the account holds."""
+        return Call(lane=Lane.QUERY, method="GET", path="account", api="private", weight=20)
+
+    def bars(self, symbol: str, timeframe: str, *, since: Instant, limit: int) -> Call:
+        """Ask for bars that open at `since` or later, oldest first."""
+        params = {"symbol": symbol, "interval": timeframe, "startTime": str(since), "limit": str(limit)}
+        return Call(lane=Lane.DATA, method="GET", path="klines", api="public", params=params, weight=2)
+
+    def newest_bars(self, symbol: str, timeframe: str, *, limit: int) -> Call:
+        """Ask for the newest bars."""
+        params = {"symbol": symbol, "interval": timeframe, "limit": str(limit)}
+        return Call(lane=Lane.DATA, method="GET", path="klines", api="public", params=params, weight=2)
+
+    # -- answers -------------------------------------------------------------------------------------------------
+
+    def read_time(self, received: Received) -> int:
+        """Return the venue's time in milliseconds."""
+        return number(fields(received), "serverTime")
+
+    def read_rules(self, received: Received, symbols: Sequence[str]) -> Mapping[str, Instrument]:
+        """Return the rules of these symbols, as far as they may be traded."""
+        listed = fields(received).get("symbols")
+        if not isinstance(listed, list):
+            raise Unreadable(f"expected a list of symbols, found {type(listed).__name__}")
+        wanted = [row for row in listed if isinstance(row, dict) and row.get("symbol") in symbols]
+        return {text(row, "symbol"): _instrument(row) for row in wanted if row.get("status") == "TRADING"}
+
+    def read_balances(self, received: Received) -> Mapping[str, Decimal]:
+        """Return totals by asset."""
+        held = fields(received).get("balances")
+        if not isinstance(held, list) or not all(isinstance(row, dict) for row in held):
+            raise Unreadable(f"expected a list of balances, found {type(held).__name__}")
+        totals = {text(row, "asset"): amount(row, "free") + amount(row, "locked") for row in held}
+        return {asset: total for asset, total in sorted(totals.items()) if total}
+
+    def read_bars(self, received: Received, symbol: str, timeframe: str) -> Sequence[Row]:
+        """Return bars as rows: numbers stay the texts that they came as."""
+        found = received.body
+        if received.status != 200 or not isinstance(found, list):
+            raise Unreadable(f"expected a JSON list with status 200, found status {received.status}")
+        bars = []
+        for each in found:
+            if not isinstance(each, list) or len(each) < 6 or not isinstance(each[0], int):
+                raise Unreadable(f"expected a bar as a list of numbers, found {each!r:.80}")
+            bars.append(Row(symbol, timeframe, each[0], *map(str, each[1:6])))
+        return bars
+
+    def read_order(self, received: Received) -> Shown:
+        """Return the order that an answer shows."""
+        return _shown(fields(received))
+
+    def read_recent(self, received: Received) -> tuple[Sequence[Shown], bool]:
+        """Return the orders of a list, and whether it is as long as it may be."""
+        listed = rows(received)
+        return [_shown(row) for row in listed], len(listed) >= RECENT_MAX
+
+    def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[Fill, ...]:
+        """Return the trades of an order, oldest first."""
+        mine = [row for row in rows(received) if str(number(row, "orderId")) == shown.venue_id]
+        fills = [_trade(row, shown.client_id, symbol) for row in mine]
+        return tuple(sorted(fills, key=lambda fill: (fill.at, fill.trade_id)))
+
+    def error_in(self, received: Received) -> VenueError | None:
+        """Return the error that the venue has named: a code below zero, with a message."""
+        body = received.body
+        if not isinstance(body, dict) or not isinstance(body.get("code"), int) or not isinstance(body.get("msg"), str):
+            return None
+        code, message = body["code"], body["msg"]
+        return VenueError(str(code), message, _meaning(code, message, received.status)) if code < 0 else None
+
+    def pause_of(self, received: Received) -> float:
+        """Return how long a 429 or 418 asks to wait."""
+        if received.status not in (418, 429):
+            return 0.0
+        given = received.headers.get("retry-after", "")
+        return float(given) if given.isdecimal() else BAN_S
+
+    def used_weight(self, received: Received) -> tuple[float, float] | None:
+        """Return the weight of this minute as the venue has counted it."""
+        used = received.headers.get("x-mbx-used-weight-1m", "")
+        return (float(used), WEIGHT_PER_MINUTE) if used.isdecimal() else None
+
+
+def _meaning(code: int, message: str, status: int) -> Meaning:
+    if status >= 500:
+        return "nothing"
+    if code == -2010 and _DUPLICATE in message.lower():
+        return "exists"
+    if code == _CLOCK:
+        return "clock"
+    if code in _NOT_FOUND:
+        return "not_found"
+    return "rejected" if code in _REFUSALS else "nothing"
+
+
+def _instrument(row: Mapping[str, Any]) -> Instrument:
+    filters = {each.get("filterType"): each for each in row.get("filters", ()) if isinstance(each, dict)}
+    worth = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {"minNotional": "0"}
+    try:
+        return Instrument(
+            symbol=text(row, "symbol"),
+            base=text(row, "baseAsset"),
+            quote=text(row, "quoteAsset"),
+            tick=_short(amount(filters["PRICE_FILTER"], "tickSize")),
+            lot=_short(amount(filters["LOT_SIZE"], "stepSize")),
+            quantity_min=_short(amount(filters["LOT_SIZE"], "minQty")),
+            notional_min=_short(amount(worth, "minNotional")),
+        )
+    except KeyError as missing:
+        raise Unreadable(f"expected {row['symbol']} to have the filter {missing}, found none") from missing
+
+
+def _short(step: Decimal) -> Decimal:
+    """Return a number without the zeros at its end, and without an exponent."""
+    plain = step.normalize()
+    return plain if plain.as_tuple().exponent <= 0 else plain.quantize(Decimal(1))  # type: ignore[operator]
+
+
+def _shown(row: Mapping[str, Any]) -> Shown:
+    state = _STATES.get(text(row, "status"))
+    if state is None:
+        raise Unreadable(f"expected a status that is known, found {row['status']!r}")
+    # Of a cancel's answer, the first is the cancel's own id, and the second the order's.
+    client_id = row.get("origClientOrderId") or text(row, "clientOrderId")
+    at = row.get("transactTime", row.get("updateTime", 0))
+    shown = Shown(str(client_id), str(number(row, "orderId")), state, text(row, "executedQty"), at=int(at))
+    fills = row.get("fills")
+    if not isinstance(fills, list):
+        return shown
+    made = tuple(_trade({**fill, "time": at}, shown.client_id, text(row, "symbol"), row) for fill in fills)
+    return Shown(shown.client_id, shown.venue_id, state, shown.filled, made, int(at))
+
+
+def _trade(row: Mapping[str, Any], client_id: str, symbol: str, order: Mapping[str, Any] | None = None) -> Fill:
+    is_buyer = row.get("isBuyer") if order is None else text(order, "side") == "BUY"
+    if not isinstance(is_buyer, bool):
+        raise Unreadable(f"expected a trade to have a side, found {is_buyer!r}")
+    trade = number(row, "id" if order is None else "tradeId")
+    return Fill(
+        # Numbers of trades are unique within a symbol only.
+        trade_id=f"{symbol}-{trade}",
+        client_id=client_id,
+        symbol=symbol,
+        side="buy" if is_buyer else "sell",
+        quantity=amount(row, "qty"),
+        price=amount(row, "price"),
+        fee=Money(amount(row, "commission"), text(row, "commissionAsset")),
+        liquidity="maker" if row.get("isMaker") else "taker",
+        at=number(row, "time"),
+    )

@@ -1,0 +1,122 @@
+"""What differs from venue to venue: how requests are put, and how answers are read.
+
+A dialect reads; it does not judge.  `outcome` judges, by one rule for all: the default is that nothing is proven.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from domain.market import Instant, Instrument
+from domain.order import Fill, Terms
+from domain.sources import Row
+from domain.venue import VenueProfile
+from gateways.live.wire import Call, Received
+
+VenueState = Literal["accepted", "filled", "canceled", "expired", "rejected"]
+Meaning = Literal["rejected", "exists", "not_found", "clock", "nothing"]
+"""What a venue's error code proves.  `exists`: it has an order of this client id.  `clock`: refused for the time that
+the request bore, and so a rejection too.  `nothing`: the code is not on the list of those that prove something."""
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """An order as the venue showed it."""
+
+    client_id: str
+    venue_id: str
+    state: VenueState
+    filled: str
+    """In base currency, as the venue wrote it."""
+    fills: tuple[Fill, ...] | None = None
+    """All of its trades; None where they have to be asked for."""
+    at: int = 0
+
+
+class VenueError(msgspec.Struct, frozen=True):
+    """An error that the venue itself has named."""
+
+    code: str
+    message: str
+    meaning: Meaning
+
+
+class Unreadable(ValueError):
+    """An answer is not what the venue's documentation promises; it proves nothing."""
+
+
+class Dialect(Protocol):
+    """One venue's interface."""
+
+    exchange_id: str
+    """As ccxt calls it."""
+    profile: VenueProfile
+    weight_per_s: float
+    burst: float
+    """Weight that the venue allows at once."""
+    order_weight: float
+    """What it takes to place an order."""
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return what ccxt must be told so that it asks for nothing else."""
+
+    def time(self) -> Call:
+        """Ask for the venue's clock."""
+
+    def read_time(self, received: Received) -> int:
+        """Return the venue's time in milliseconds; raise Unreadable."""
+
+    def rules(self) -> Call:
+        """Ask for the rules of all symbols."""
+
+    def read_rules(self, received: Received, symbols: Sequence[str]) -> Mapping[str, Instrument]:
+        """Return the rules of these symbols, as far as the venue has them; raise Unreadable."""
+
+    def balances(self) -> Call:
+        """Ask for what the account holds."""
+
+    def read_balances(self, received: Received) -> Mapping[str, Decimal]:
+        """Return totals by asset, free and locked together, without those that are 0; raise Unreadable."""
+
+    def bars(self, symbol: str, timeframe: str, *, since: Instant, limit: int) -> Call:
+        """Ask for bars that open at `since` or later, oldest first."""
+
+    def newest_bars(self, symbol: str, timeframe: str, *, limit: int) -> Call:
+        """Ask for the newest bars."""
+
+    def read_bars(self, received: Received, symbol: str, timeframe: str) -> Sequence[Row]:
+        """Return bars as rows, the one that is not closed yet among them; raise Unreadable."""
+
+    def place(self, terms: Terms, *, good_for_ms: int) -> Call:
+        """Place an order that the venue refuses to take once `good_for_ms` have passed since it was signed."""
+
+    def cancel(self, client_id: str, symbol: str) -> Call:
+        """Cancel an order."""
+
+    def find(self, client_id: str, symbol: str) -> Call:
+        """Ask for one order by its client id."""
+
+    def list_recent(self, symbol: str) -> Call:
+        """Ask for the symbol's newest orders: the same question put another way."""
+
+    def trades_of(self, shown: Shown, symbol: str) -> Call:
+        """Ask for all trades of an order."""
+
+    def read_order(self, received: Received) -> Shown:
+        """Return the order that an answer shows; raise Unreadable."""
+
+    def read_recent(self, received: Received) -> tuple[Sequence[Shown], bool]:
+        """Return the orders of a list, and whether it may have left out older ones; raise Unreadable."""
+
+    def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[Fill, ...]:
+        """Return the trades of an order; raise Unreadable."""
+
+    def error_in(self, received: Received) -> VenueError | None:
+        """Return the error that the venue has named; None where there is none in the answer."""
+
+    def pause_of(self, received: Received) -> float:
+        """Return for how many seconds the venue wants to be left alone; 0 where it does not."""
+
+    def used_weight(self, received: Received) -> tuple[float, float] | None:
+        """Return how much of how much weight the venue has counted; None where it does not say."""

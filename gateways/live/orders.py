@@ -1,0 +1,65 @@
+"""Orders at a venue: placed, cancelled, asked for, each outcome judged.  All on the venue's own loop."""
+
+from domain.order import Terms
+from domain.venue import Answer, OrderNotFound, Unproven
+from gateways.live import outcome
+from gateways.live.dialect import Dialect, Shown
+from gateways.live.requests import Requests
+from gateways.live.wire import Call, Lane
+
+
+class Orders:
+    """Asks a venue about orders, and says what its answers prove."""
+
+    def __init__(self, dialect: Dialect, requests: Requests) -> None:
+        self._dialect = dialect
+        self._requests = requests
+        self._asked: dict[str, int] = {}
+        """How often the venue did not find an order: the next question is put another way."""
+
+    async def place(self, terms: Terms) -> Answer:
+        """Place an order, with a deadline that the venue enforces."""
+
+        def put(now: int) -> Call | None:
+            left_ms = terms.valid_until - now
+            return self._dialect.place(terms, good_for_ms=left_ms) if left_ms > 0 else None
+
+        lane = Lane.STOP if terms.leg == "stop" else Lane.ORDER
+        sent = await self._requests.send_by(put, lane, self._dialect.order_weight)
+        found = outcome.of_placing(self._dialect, terms.client_id, sent)
+        if found == "exists":
+            return await self.find(terms.client_id, terms.symbol)
+        return await self._complete(found, terms.symbol) if isinstance(found, Shown) else found
+
+    async def cancel(self, client_id: str, symbol: str) -> Answer:
+        """Cancel an order, and say what became of it."""
+        sent = await self._requests.send(self._dialect.cancel(client_id, symbol))
+        found = outcome.of_asking(self._dialect, client_id, sent)
+        # To cancel what is finished is refused as if it had never been: only a question tells the two apart.
+        return (
+            await self.find(client_id, symbol) if isinstance(found, OrderNotFound) else await self._told(found, symbol)
+        )
+
+    async def find(self, client_id: str, symbol: str) -> Answer:
+        """Ask for an order, each time it was not found in another way: two answers to one question are one answer."""
+        times = self._asked.get(client_id, 0)
+        if times % 2 == 0:
+            sent = await self._requests.send(self._dialect.find(client_id, symbol))
+            found = outcome.of_asking(self._dialect, client_id, sent)
+        else:
+            sent = await self._requests.send(self._dialect.list_recent(symbol))
+            found = outcome.of_listing(self._dialect, client_id, sent)
+        if isinstance(found, OrderNotFound):
+            self._asked[client_id] = times + 1
+        return await self._told(found, symbol)
+
+    async def _told(self, found: Shown | OrderNotFound | Unproven, symbol: str) -> Answer:
+        return await self._complete(found, symbol) if isinstance(found, Shown) else found
+
+    async def _complete(self, shown: Shown, symbol: str) -> Answer:
+        """Return an order with all of its trades."""
+        self._asked.pop(shown.client_id, None)
+        if not outcome.needs_trades(shown):
+            return outcome.seen_with(shown)
+        sent = await self._requests.send(self._dialect.trades_of(shown, symbol))
+        return outcome.with_trades(shown, self._dialect, symbol, sent)

@@ -1,0 +1,107 @@
+"""What an outcome proves.  The default is nothing; only what is on a list proves more.
+
+Sources: the table of outcomes in `docs/live.md`, and what ccxt was seen to do with each kind of broken answer.
+"""
+
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven
+from gateways.live.dialect import Dialect, Shown, Unreadable
+from gateways.live.wire import Lost, Outcome, Received
+
+DETAIL_CHARS_MAX = 300
+Exists = Literal["exists"]
+
+
+def of_placing(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | Refused | Unproven | Exists:
+    """Say what the outcome of placing an order proves.  `exists`: the venue has one of this client id already."""
+    if isinstance(outcome, Lost):
+        return unproven(client_id, outcome)
+    error = dialect.error_in(outcome)
+    if error is None:
+        return _own_order(dialect, client_id, outcome)
+    if error.meaning == "exists":
+        return "exists"
+    if error.meaning in ("rejected", "clock"):
+        return Refused(client_id, error.code, error.message[:DETAIL_CHARS_MAX])
+    return unproven(client_id, outcome, f"code {error.code}: {error.message}")
+
+
+def of_asking(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | OrderNotFound | Unproven:
+    """Say what the outcome of asking for an order, or of cancelling it, proves."""
+    if isinstance(outcome, Lost):
+        return unproven(client_id, outcome)
+    error = dialect.error_in(outcome)
+    if error is None:
+        return _own_order(dialect, client_id, outcome)
+    if error.meaning == "not_found":
+        return OrderNotFound(client_id)
+    return unproven(client_id, outcome, f"code {error.code}: {error.message}")
+
+
+def of_listing(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | OrderNotFound | Unproven:
+    """Say what a list of the newest orders proves about one of them.  A list that was cut short denies nothing."""
+    if isinstance(outcome, Lost):
+        return unproven(client_id, outcome)
+    if (error := dialect.error_in(outcome)) is not None:
+        return unproven(client_id, outcome, f"code {error.code}: {error.message}")
+    try:
+        orders, is_cut = dialect.read_recent(outcome)
+    except Unreadable as problem:
+        return unproven(client_id, outcome, str(problem))
+    for shown in orders:
+        if shown.client_id == client_id:
+            return shown
+    if is_cut:
+        return Unproven(client_id, f"not among the newest {len(orders)} orders, and there may be more")
+    return OrderNotFound(client_id)
+
+
+def with_trades(shown: Shown, dialect: Dialect, symbol: str, outcome: Outcome) -> Answer:
+    """Say what an order with the trades that were asked for proves."""
+    if isinstance(outcome, Lost):
+        return unproven(shown.client_id, outcome)
+    if (error := dialect.error_in(outcome)) is not None:
+        return unproven(shown.client_id, outcome, f"code {error.code}: {error.message}")
+    try:
+        fills = dialect.read_trades(outcome, shown, symbol)
+    except Unreadable as problem:
+        return unproven(shown.client_id, outcome, str(problem))
+    return seen_with(Shown(shown.client_id, shown.venue_id, shown.state, shown.filled, fills, shown.at))
+
+
+def seen_with(shown: Shown) -> Answer:
+    """Return an order with its trades as evidence, if these add up to what the venue says was filled."""
+    fills = shown.fills or ()
+    traded = sum((fill.quantity for fill in fills), Decimal(0))
+    if traded != Decimal(shown.filled):
+        return Unproven(shown.client_id, f"trades come to {traded}, of which the venue says {shown.filled}")
+    return OrderSeen(shown.client_id, shown.venue_id, shown.state, fills)
+
+
+def needs_trades(shown: Shown) -> bool:
+    """Say whether an order's trades have to be asked for."""
+    return shown.fills is None and Decimal(shown.filled) > 0
+
+
+def unproven(client_id: str, outcome: Outcome, detail: str = "") -> Unproven:
+    """Return that an outcome proves nothing, and why."""
+    if isinstance(outcome, Lost):
+        sent = "it may have been sent" if outcome.was_sent else "it was not sent"
+        return Unproven(client_id, f"{outcome.detail}; {sent}"[:DETAIL_CHARS_MAX])
+    return Unproven(client_id, f"status {outcome.status}, {detail or 'nothing that can be read'}"[:DETAIL_CHARS_MAX])
+
+
+def _own_order(dialect: Dialect, client_id: str, received: Received) -> Shown | Unproven:
+    """Return the order an answer shows, if it is the one that was asked about: some venues show another's."""
+    try:
+        shown = dialect.read_order(received)
+        filled = Decimal(shown.filled)
+    except (Unreadable, InvalidOperation) as problem:
+        return unproven(client_id, received, str(problem))
+    if shown.client_id != client_id:
+        return unproven(client_id, received, f"an order with the client id {shown.client_id!r}")
+    if not shown.venue_id or not filled.is_finite() or filled < 0:
+        return unproven(client_id, received, "an order without an id, or filled by what is no amount")
+    return shown

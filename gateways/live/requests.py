@@ -1,0 +1,91 @@
+"""What is asked of a venue, one request after another: through the lanes, once each, its manners respected."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from gateways.live.client import Client
+from gateways.live.clock import VenueClock
+from gateways.live.dialect import Dialect, Unreadable
+from gateways.live.lanes import Lanes, TooManyWait
+from gateways.live.wire import Call, Lane, Lost, Outcome, Received
+
+CLOCK_EVERY_S = 60.0
+NAP_S = 1.0
+"""Pause between two questions for the venue's time, where it does not answer."""
+
+
+class Requests:
+    """Sends what a dialect puts, on one event loop."""
+
+    def __init__(self, dialect: Dialect, client: Client, *, tell: Callable[..., None]) -> None:
+        """`tell(event, **values)` hears what a person may want to know."""
+        self._dialect = dialect
+        self._client = client
+        self._tell = tell
+        self.lanes = Lanes(weight_per_s=dialect.weight_per_s, burst=dialect.burst)
+        self.clock = VenueClock()
+        client.tell_time_by(self.clock.ahead_of_wall_ms)
+        self._wants_time = asyncio.Event()
+
+    async def send(self, call: Call) -> Outcome:
+        """Send a request when it is its turn."""
+        return await self.send_by(lambda now: call, call.lane, call.weight)
+
+    async def send_by(self, put: Callable[[int], Call | None], lane: Lane, weight: float) -> Outcome:
+        """Send a request that depends on the venue's time when it goes out; `put` returns None where that is too late.
+
+        Whatever comes of it, it is sent once.
+        """
+        try:
+            await self.lanes.turn(lane, weight)
+        except TooManyWait as error:
+            return Lost(str(error), was_sent=False)
+        call = put(self.clock.now_ms())
+        if call is None:
+            return Lost("its time ran out before it could be sent", was_sent=False)
+        return self._respect(await self._client.send(call))
+
+    async def keep_time(self) -> None:
+        """Measure the venue's clock for ever: now and then, and whenever it refused a request for its time."""
+        while True:
+            pause_s = CLOCK_EVERY_S if await self.measure() else NAP_S
+            self._wants_time.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wants_time.wait(), pause_s)
+
+    def want_time(self) -> None:
+        """Have the venue's clock measured soon."""
+        self._wants_time.set()
+
+    async def measure(self) -> bool:
+        """Measure the venue's clock; say whether it told its time."""
+        try:
+            await self.lanes.turn(Lane.QUERY, 1.0)
+        except TooManyWait:
+            return False
+        asked_at_s = time.monotonic()
+        outcome = self._respect(await self._client.send(self._dialect.time()))
+        answered_at_s = time.monotonic()
+        if isinstance(outcome, Lost):
+            return False
+        try:
+            venue_ms = self._dialect.read_time(outcome)
+        except Unreadable:
+            return False
+        if self.clock.take(asked_at_s=asked_at_s, answered_at_s=answered_at_s, venue_ms=venue_ms):
+            self._tell("venue.clock_was_set", ahead_ms=self.clock.ahead_of_wall_ms())
+        return True
+
+    def _respect(self, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Received):
+            if (pause_s := self._dialect.pause_of(outcome)) > 0:
+                self.lanes.hold(pause_s)
+                self._tell("venue.asks_for_a_pause", status=outcome.status, seconds=pause_s)
+            if (counted := self._dialect.used_weight(outcome)) is not None:
+                self.lanes.learn(*counted)
+            error = self._dialect.error_in(outcome)
+            if error is not None and error.meaning == "clock":
+                self.want_time()
+        return outcome

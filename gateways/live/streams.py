@@ -1,0 +1,37 @@
+"""A venue's stream of what happens to our orders, through ccxt.pro, with its traps closed.
+
+Orders that it returns are live: they change afterwards.  Updates that come between two waits are kept in its cache and
+not told.  So each time something is told, the whole cache is looked through for what has changed.
+"""
+
+from collections.abc import AsyncIterator
+
+from gateways.live.client import Client
+
+
+class OrderStream:
+    """The orders of the account, as they change."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._seen: dict[str, tuple[object, ...]] = {}
+        """Of each order in the cache: what it was when it was told last."""
+
+    async def events(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield client id and symbol of each order that has changed; raise where the stream breaks."""
+        exchange = self._client.exchange
+        while True:
+            await exchange.watch_orders()
+            cached = {str(order["id"]): order for order in exchange.orders or ()}
+            for venue_id, order in cached.items():
+                now = (order["status"], order["filled"], order["lastUpdateTimestamp"])
+                if self._seen.get(venue_id) == now:
+                    continue
+                self._seen[venue_id] = now
+                if order["clientOrderId"] and order["symbol"]:
+                    yield str(order["clientOrderId"]), str(exchange.market_id(order["symbol"]))
+            self._seen = {venue_id: now for venue_id, now in self._seen.items() if venue_id in cached}
+
+    async def hang_up(self) -> None:
+        """Close the connection; the next `events` dials again."""
+        await self._client.exchange.close_ws_clients()

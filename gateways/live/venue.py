@@ -1,0 +1,90 @@
+"""A real venue behind the port: what is asked returns at once, and is answered with what was proven."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from domain.market import Bar, Instant
+from domain.order import Terms
+from domain.venue import Answer, OrderSeen, Reply, Unproven, VenueProfile
+from gateways.live.connection import Connection
+from gateways.live.orders import Orders
+from gateways.live.streams import OrderStream
+from gateways.live.watch import ASK_ALL_EVERY_S, Watch
+
+
+class LiveVenue:
+    """A `domain.venue.Venue` over a connection.  Answers and reports come from the connection's thread."""
+
+    def __init__(self, connection: Connection, *, ask_all_every_s: float = ASK_ALL_EVERY_S) -> None:
+        """Begin to watch; `ask_all_every_s` is how often all open orders are asked for, whatever the stream tells."""
+        self._connection = connection
+        self._report: Callable[[OrderSeen], None] = lambda seen: None
+        self._sent: set[str] = set()
+        """Client ids that were sent in this life: none of them is sent again, whatever is asked."""
+        self._orders = Orders(connection.dialect, connection.requests)
+        self._watch = Watch(
+            self._orders,
+            OrderStream(connection.client),
+            report=self._hear,
+            tell=connection.tell,
+            ask_all_every_s=ask_all_every_s,
+        )
+        for work in (self._watch.listen, self._watch.ask_hinted, self._watch.ask_all):
+            connection.begin(work)
+
+    @property
+    def profile(self) -> VenueProfile:
+        """Return what is known of the venue's manners."""
+        return self._connection.dialect.profile
+
+    def watch(self, report: Callable[[OrderSeen], None]) -> None:
+        """Give the callable that hears of changes nobody asked for."""
+        self._report = report
+
+    def submit(self, terms: Terms, reply: Reply) -> None:
+        """Place an order, once."""
+        is_new = terms.client_id not in self._sent
+        self._sent.add(terms.client_id)
+        if is_new:
+            self._answer(lambda: self._orders.place(terms), terms.client_id, terms.symbol, reply)
+        else:
+            self.look_up(terms.client_id, terms.symbol, reply)
+
+    def cancel(self, client_id: str, symbol: str, reply: Reply) -> None:
+        """Cancel an order; the answer says what became of it."""
+        self._answer(lambda: self._orders.cancel(client_id, symbol), client_id, symbol, reply)
+
+    def look_up(self, client_id: str, symbol: str, reply: Reply) -> None:
+        """Tell what is known of an order."""
+        self._answer(lambda: self._orders.find(client_id, symbol), client_id, symbol, reply)
+
+    def show(self, at: Instant, bars: Sequence[Bar]) -> None:
+        """Ignore it: this venue has a market of its own."""
+
+    def close(self) -> None:
+        """End the connection.  Who still waits for an answer gets that nothing is proven."""
+        self._connection.close()
+
+    # -- on the connection's thread ------------------------------------------------------------------------------
+
+    def _hear(self, seen: OrderSeen) -> None:
+        self._report(seen)
+
+    def _answer(
+        self, work: Callable[[], Coroutine[Any, Any, Answer]], client_id: str, symbol: str, reply: Reply
+    ) -> None:
+        """Do something on the connection's thread and reply with what it returns; whatever happens, reply once."""
+
+        async def answer() -> None:
+            found: Answer = Unproven(client_id, "it was cut short, and may have been sent")
+            try:
+                found = await work()
+                if isinstance(found, OrderSeen):
+                    self._watch.note(found, symbol)
+            except Exception as error:  # noqa: BLE001  whatever it was, it proves nothing
+                found = Unproven(client_id, f"{type(error).__name__} on the way, and it may have been sent")
+            finally:
+                reply(found)
+
+        if not self._connection.begin(answer):
+            reply(Unproven(client_id, "the connection is closed; it was not sent"))

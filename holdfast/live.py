@@ -1,0 +1,152 @@
+"""A node's side of a real venue: one connection, for orders, bars, rules and the account."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from domain.market import SECOND_MS, Instant
+from domain.venue import VenueProfile
+from gateways.exchange.pointing import ccxt_settings
+from gateways.live.binance import Binance
+from gateways.live.connection import Connection, VenueSilent
+from gateways.live.dialect import Dialect, Unreadable
+from gateways.live.market import LiveMarket
+from gateways.live.venue import LiveVenue
+from holdfast.config.instruments import instrument_for
+from holdfast.config.problems import ConfigurationError, Problem
+from holdfast.config.settings import InstrumentRules, Settings
+from holdfast.imports.opening import Opening, files_for
+from holdfast.parts import Parts, gather
+
+DIALECTS: dict[str, type[Dialect]] = {"binance": Binance}
+TIMEFRAME = "1m"
+Value = TypeVar("Value")
+
+
+class LiveSide:
+    """Open from the start of a process to its end."""
+
+    def __init__(self, settings: Settings, *, tell: Callable[..., None]) -> None:
+        """Connect, and learn the venue's time.
+
+        Raises:
+            VenueSilent: the venue does not answer.
+        """
+        given = settings.venue
+        key, secret = given.credentials.api_key, given.credentials.api_secret
+        assert key is not None and secret is not None, "a configuration without keys must have been refused"
+        ws_url = given.url.replace("http", "ws", 1)
+        pointed = ccxt_settings(given.url, ws_url, key.reveal(), secret.reveal())
+        self._settings = settings
+        self._connection = Connection(DIALECTS[given.kind](), pointed, tell=tell)
+        try:
+            self._connection.know_the_time()
+        except VenueSilent:
+            self._connection.close()
+            raise
+        self.venue = LiveVenue(self._connection)
+
+    @property
+    def now_ms(self) -> Callable[[], int]:
+        """Return what tells the venue's time."""
+        return self._connection.clock.now_ms
+
+    def parts(self, folder: Path, opened: tuple[str, Instant] | None) -> Parts:
+        """Return the parts of a node, its instruments with the venue's own rules.
+
+        `opened` is what the journal has of the market: its description, and the first instant that could be traded.
+
+        Raises:
+            ConfigurationError: a symbol is not traded there, or something the configuration names is not there.
+            VenueSilent: the venue does not answer.
+        """
+        settings = self._with_rules()
+        feed = settings.feed
+        market = self._market(feed.timeframe or TIMEFRAME, settings, self.now_ms())
+        if opened is not None and opened[0] == market.describe():
+            market = self._market(feed.timeframe or TIMEFRAME, settings, opened[1])
+        return gather(settings, folder=folder, source=market, profile=self._profile())
+
+    def opening(self, parts: Parts, home: Path) -> Opening:
+        """Return what the account of a new home is opened with: what the venue says it holds.
+
+        Raises:
+            ConfigurationError: the state of another program is to be taken over.
+            VenueSilent: the venue does not answer.
+        """
+        if files := files_for(parts.settings, home):
+            expected = "no state to take over: an account at a real venue is opened with what it holds there"
+            raise ConfigurationError([Problem("import.path", expected, str(files[0]), "the home")])
+        dialect, ask = self._connection.dialect, self._connection.ask
+        held = _read(lambda: dialect.read_balances(ask(dialect.balances())))
+        known = {asset for each in parts.shape.instruments.values() for asset in (each.base, each.quote)}
+        return Opening(cash={asset: amount for asset, amount in held.items() if asset in known} or _nothing(parts))
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    def _market(self, timeframe: str, settings: Settings, starts_at: Instant) -> LiveMarket:
+        feed = settings.feed
+        return LiveMarket(
+            self._connection,
+            symbols=feed.symbols,
+            timeframe=timeframe,
+            frames=feed.frames,
+            warmup_bars=feed.warmup_bars,
+            starts_at=starts_at,
+        )
+
+    def _profile(self) -> VenueProfile:
+        given = self._settings.venue
+        return msgspec.structs.replace(
+            self._connection.dialect.profile,
+            skew_ms=int(given.skew_s * SECOND_MS),
+            visibility_lag_ms=int(given.visibility_lag_s * SECOND_MS),
+        )
+
+    def _with_rules(self) -> Settings:
+        """Return the settings with the venue's rules of each symbol; what is configured goes first."""
+        dialect, ask, symbols = self._connection.dialect, self._connection.ask, self._settings.feed.symbols
+        rules = _read(lambda: dialect.read_rules(ask(dialect.rules()), symbols))
+        if missing := [symbol for symbol in symbols if symbol not in rules]:
+            expected = f"symbols that {self._settings.venue.kind} trades"
+            raise ConfigurationError([Problem("feed.symbols", expected, ", ".join(missing), "the venue")])
+        told = {
+            symbol: InstrumentRules(
+                base=rule.base,
+                quote=rule.quote,
+                tick=rule.tick,
+                lot=rule.lot,
+                quantity_min=rule.quantity_min,
+                notional_min=rule.notional_min,
+            )
+            for symbol, rule in rules.items()
+        }
+        given = self._settings.instruments
+        merged = {symbol: _refined(told[symbol], given.get(symbol)) for symbol in symbols}
+        for symbol, each in merged.items():
+            instrument_for(symbol, each)
+        return msgspec.structs.replace(self._settings, instruments={**given, **merged})
+
+
+def _read(ask: Callable[[], Value]) -> Value:
+    """Return what a venue answers; one that answers something else is as good as silent."""
+    try:
+        return ask()
+    except Unreadable as error:
+        raise VenueSilent(f"the venue's answer cannot be read: {error}") from error
+
+
+def _refined(told: InstrumentRules, given: InstrumentRules | None) -> InstrumentRules:
+    if given is None:
+        return told
+    own = {name: value for name in given.__struct_fields__ if (value := getattr(given, name)) is not None}
+    return msgspec.structs.replace(told, **own)
+
+
+def _nothing(parts: Parts) -> dict[str, Decimal]:
+    return {parts.shape.quote: Decimal(0)}

@@ -1,0 +1,5 @@
+"""What may be wrong with a wish to back up or to mend."""
+
+
+class MendingRefused(Exception):
+    """The command makes no sense here; nothing was changed."""

@@ -1,0 +1,387 @@
+"""The laws of a real venue's answers: sent once, and nothing taken for proven that the venue did not prove."""
+
+import queue
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from domain.order import Terms
+from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven
+from gateways.live.binance import Binance
+from gateways.live.connection import Connection
+from gateways.live.venue import LiveVenue
+from tests.gateways.live.liar import CLOSE, HANG, RESET, Behave, Liar, Request, answer, pointed_at
+
+PATH = "/api/v3/order"
+HTML = b"<html><title>Just a moment...</title></html>"
+ANSWER_WITHIN_S = 0.5
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def some_terms(client_id: str, **changes: Any) -> Terms:
+    terms = Terms(
+        client_id=client_id,
+        strategy="one",
+        symbol="BTCUSDT",
+        side="buy",
+        type="limit",
+        quantity=Decimal("0.50"),
+        leg="entry",
+        limit_price=Decimal("100.10"),
+        valid_until=now_ms() + 20_000,
+        base="BTC",
+    )
+    return msgspec.structs.replace(terms, **changes)
+
+
+def shown(client_id: str, status: str = "NEW", filled: str = "0.00000000", **more: Any) -> dict[str, Any]:
+    row = {"symbol": "BTCUSDT", "orderId": 7, "clientOrderId": client_id, "status": status, "side": "BUY"}
+    return {**row, "executedQty": filled, "transactTime": 1_700_000_000_000, **more}
+
+
+def a_trade(number: int, quantity: str) -> dict[str, Any]:
+    paid = {"commission": "0.05", "commissionAsset": "USDT", "isBuyer": True, "isMaker": False}
+    return {"id": number, "orderId": 7, "qty": quantity, "price": "100.10", "time": 1_700_000_000_001, **paid}
+
+
+def a_venue(liar: Liar, answer_within_s: float = ANSWER_WITHIN_S) -> LiveVenue:
+    return LiveVenue(Connection(Binance(), pointed_at(liar.url), answer_within_s=answer_within_s))
+
+
+class Desk:
+    """A venue, the server behind it, and a way to wait for answers."""
+
+    def __init__(self) -> None:
+        self.liar = Liar()
+        self.venue = a_venue(self.liar)
+        self._numbers = 0
+
+    def behaves(self, behave: Behave) -> None:
+        def with_time(request: Request) -> bytes:
+            if request.path.endswith("/exchangeInfo"):
+                return answer(b"", 503)
+            return answer({"serverTime": now_ms()}) if request.path.endswith("/time") else behave(request)
+
+        self.liar.requests.clear()
+        self.liar.behave = with_time
+
+    def asked(self) -> list[str]:
+        """Return what was asked about orders, by its path."""
+        paths = [request.path.removeprefix("/api/v3/") for request in self.liar.requests]
+        return [path for path in paths if path not in ("time", "exchangeInfo")]
+
+    def new_id(self) -> str:
+        self._numbers += 1
+        return f"h0100000{self._numbers:04}e00"
+
+    def ask(self, ask: Callable[[Callable[[Answer], None]], None]) -> Answer:
+        answers: queue.Queue[Answer] = queue.Queue()
+        ask(answers.put)
+        found = answers.get(timeout=20)
+        time.sleep(0.02)
+        assert answers.empty(), "an answer came twice"
+        return found
+
+    def submit(self, terms: Terms) -> Answer:
+        return self.ask(lambda reply: self.venue.submit(terms, reply))
+
+    def look_up(self, client_id: str) -> Answer:
+        return self.ask(lambda reply: self.venue.look_up(client_id, "BTCUSDT", reply))
+
+    def cancel(self, client_id: str) -> Answer:
+        return self.ask(lambda reply: self.venue.cancel(client_id, "BTCUSDT", reply))
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Desk]:
+    desk = Desk()
+    yield desk
+    desk.venue.close()
+    desk.liar.close()
+
+
+@pytest.fixture
+def desk(opened: Desk) -> Desk:
+    return opened
+
+
+# What is no proof, although the order was taken: how the answer is lost or spoiled, with the status it bears.
+SPOILED: dict[str, bytes] = {
+    "no answer in time": HANG,
+    "a reset": RESET,
+    "an end without an answer": CLOSE,
+    "a body that is cut": b'HTTP/1.1 200 OK\r\nContent-Length: 400\r\nConnection: close\r\n\r\n{"orderId":7',
+    "no HTTP at all": b"garbage\r\n\r\nConnection: close",
+    "a chunk that is none": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\nzz\r\n{}",
+    "gzip that is none": answer(b"no gzip", 200, "Content-Encoding: gzip"),
+    "200 and a page": answer(HTML, kind="text/html"),
+    "200 and nothing": answer(b""),
+    "200 and null": answer(None),
+    "200 and {}": answer({}),
+    "200 and a list": answer([]),
+    "200 and half an object": answer(b'{"orderId": 7, "clientOrderId"'),
+    "200 and bad UTF-8": answer(b"\xff\xfe\xfd"),
+    "200 and an order without an id": answer({"clientOrderId": "h", "status": "NEW", "executedQty": "0"}),
+    "200 and an id that is null": answer(shown("h") | {"orderId": None}),
+    "200 and another's order": answer(shown("somebody-elses")),
+    "200 and a status that nobody knows": answer(shown("h") | {"status": "TELEPORTED"}),
+    "200 and NaN filled": answer(shown("h", filled="NaN")),
+    "an unknown code of the venue": answer({"code": -1006, "msg": "An unexpected response was received."}, 400),
+    "its time-out": answer({"code": -1007, "msg": "Timeout waiting for response from backend server."}, 503),
+    "a refusal under a status of 500": answer({"code": -2010, "msg": "insufficient balance"}, 500),
+    "400 without a code": answer(b"Bad Request", 400),
+    "403 of a firewall": answer(HTML, 403, kind="text/html"),
+    "404": answer(HTML, 404, kind="text/html"),
+    "409": answer({}, 409),
+    "a redirect": answer(b"", 307, f"Location: {PATH}"),
+    "another redirect": answer(b"", 302, f"Location: {PATH}"),
+    **{f"{status}": answer(HTML, status, kind="text/html") for status in (500, 501, 502, 503, 504, 520, 524, 599)},
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_an_answer_that_proves_nothing_is_unproven_and_the_order_was_sent_once(desk: Desk, name: str) -> None:
+    terms = some_terms(desk.new_id())
+    desk.behaves(lambda request: SPOILED[name])
+
+    found = desk.submit(terms)
+
+    assert isinstance(found, Unproven), found
+    assert "a-secret" not in found.detail and "signature" not in found.detail
+    assert desk.liar.count("POST", PATH) == 1
+    assert desk.asked() == ["order"]
+
+
+REFUSALS: dict[str, bytes] = {
+    "insufficient balance": answer({"code": -2010, "msg": "Account has insufficient balance."}, 400),
+    "a filter": answer({"code": -1013, "msg": "Filter failure: LOT_SIZE"}, 400),
+    "its time": answer({"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}, 400),
+    "a bad signature": answer({"code": -1022, "msg": "Signature for this request is not valid."}, 400),
+    "a symbol that is none": answer({"code": -1121, "msg": "Invalid symbol."}, 400),
+    "a key that is none": answer({"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}, 401),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_code_that_is_on_the_list_is_a_refusal(desk: Desk, name: str) -> None:
+    terms = some_terms(desk.new_id())
+    desk.behaves(lambda request: REFUSALS[name])
+
+    found = desk.submit(terms)
+
+    assert isinstance(found, Refused), found
+    assert found.code in REFUSALS[name].decode()
+    assert desk.liar.count("POST", PATH) == 1
+
+
+def test_an_order_that_was_taken_is_seen_with_what_it_was_asked_with(desk: Desk) -> None:
+    terms = some_terms(desk.new_id())
+    desk.behaves(lambda request: answer(shown(request.params["newClientOrderId"])))
+
+    found = desk.submit(terms)
+
+    assert found == OrderSeen(terms.client_id, "7", "accepted")
+    sent = next(request.params for request in desk.liar.requests if request.method == "POST")
+    assert (sent["symbol"], sent["side"]) == ("BTCUSDT", "BUY")
+    assert (sent["type"], sent["quantity"], sent["price"], sent["timeInForce"]) == ("LIMIT", "0.50", "100.10", "GTC")
+    assert 15_000 < int(sent["recvWindow"]) <= 20_000
+    assert abs(int(sent["timestamp"]) + int(sent["recvWindow"]) - terms.valid_until) < 500
+
+
+def test_a_stop_and_a_market_order_name_no_price_that_would_change_their_meaning(desk: Desk) -> None:
+    stop = some_terms(desk.new_id(), type="stop", limit_price=None, stop_price=Decimal(90), side="sell", leg="stop")
+    market = some_terms(desk.new_id(), type="market", limit_price=None)
+    desk.behaves(lambda request: answer(shown(request.params["newClientOrderId"])))
+
+    desk.submit(stop)
+    desk.submit(market)
+
+    first, second = (request.params for request in desk.liar.requests if request.method == "POST")
+    assert (first["type"], first["stopPrice"], "price" in first) == ("STOP_LOSS", "90", False)
+    assert (second["type"], "price" in second, "quoteOrderQty" in second) == ("MARKET", False, False)
+
+
+def test_fills_that_come_with_the_answer_are_its_trades(desk: Desk) -> None:
+    terms = some_terms(desk.new_id())
+    part = {"price": "100.00", "qty": "0.25", "commission": "0.1", "commissionAsset": "BNB"}
+    fills = [{**part, "tradeId": 4}, {**part, "tradeId": 5}]
+    desk.behaves(lambda request: answer(shown(terms.client_id, "FILLED", "0.50000000", fills=fills)))
+
+    found = desk.submit(terms)
+
+    assert isinstance(found, OrderSeen)
+    assert found.state == "filled"
+    assert [(fill.trade_id, fill.quantity, fill.fee.asset) for fill in found.fills] == [
+        ("BTCUSDT-4", Decimal("0.25"), "BNB"),
+        ("BTCUSDT-5", Decimal("0.25"), "BNB"),
+    ]
+
+
+def test_trades_that_do_not_add_up_prove_nothing(desk: Desk) -> None:
+    terms = some_terms(desk.new_id())
+    part = {"price": "100.00", "qty": "0.25", "commission": "0.1", "commissionAsset": "BNB", "tradeId": 4}
+    desk.behaves(lambda request: answer(shown(terms.client_id, "FILLED", "0.50000000", fills=[part])))
+
+    assert isinstance(desk.submit(terms), Unproven)
+
+
+def test_a_duplicate_is_looked_up_and_is_the_proof_that_the_first_arrived(desk: Desk) -> None:
+    terms = some_terms(desk.new_id())
+
+    def behave(request: Request) -> bytes:
+        if request.method == "POST":
+            return answer({"code": -2010, "msg": "Duplicate order sent."}, 400)
+        return answer(shown(request.params["origClientOrderId"]))
+
+    desk.behaves(behave)
+
+    assert desk.submit(terms) == OrderSeen(terms.client_id, "7", "accepted")
+
+
+def test_a_client_id_is_never_sent_twice_in_one_life(desk: Desk) -> None:
+    terms = some_terms(desk.new_id())
+    desk.behaves(lambda request: RESET if request.method == "POST" else answer(shown(terms.client_id)))
+
+    first, second = desk.submit(terms), desk.submit(terms)
+
+    assert isinstance(first, Unproven)
+    assert isinstance(second, OrderSeen)
+    assert desk.liar.count("POST", PATH) == 1
+
+
+def test_an_order_whose_time_ran_out_is_not_sent(desk: Desk) -> None:
+    desk.behaves(lambda request: answer(shown("h")))
+
+    found = desk.submit(some_terms(desk.new_id(), valid_until=now_ms() - 1))
+
+    assert isinstance(found, Unproven)
+    assert "not sent" in found.detail
+    assert desk.liar.count("POST", PATH) == 0
+
+
+def test_what_nobody_listens_to_was_not_sent() -> None:
+    liar = Liar()
+    liar.close()
+    venue = a_venue(liar)
+    answers: queue.Queue[Answer] = queue.Queue()
+
+    venue.submit(some_terms("h1"), answers.put)
+    found = answers.get(timeout=20)
+    venue.close()
+
+    assert isinstance(found, Unproven)
+    assert found.detail.endswith("it was not sent"), found
+
+
+def test_an_order_that_is_looked_up_comes_with_all_of_its_trades(desk: Desk) -> None:
+    client_id = desk.new_id()
+
+    def behave(request: Request) -> bytes:
+        if request.path.endswith("myTrades"):
+            assert request.params["orderId"] == "7"
+            return answer([a_trade(2, "0.20"), a_trade(1, "0.30")])
+        return answer(shown(client_id, "CANCELED", "0.50000000"))
+
+    desk.behaves(behave)
+    found = desk.look_up(client_id)
+
+    assert isinstance(found, OrderSeen)
+    assert found.state == "canceled"
+    assert [fill.trade_id for fill in found.fills] == ["BTCUSDT-1", "BTCUSDT-2"]
+
+
+def test_an_order_that_is_not_found_is_asked_for_in_another_way_the_next_time(desk: Desk) -> None:
+    client_id = desk.new_id()
+    missing = answer({"code": -2013, "msg": "Order does not exist."}, 400)
+    desk.behaves(lambda request: missing if request.path == PATH else answer([shown("another")]))
+
+    first, second = desk.look_up(client_id), desk.look_up(client_id)
+
+    assert first == second == OrderNotFound(client_id)
+    assert desk.asked() == ["order", "allOrders"]
+
+
+def test_a_list_that_may_have_left_it_out_denies_nothing(desk: Desk) -> None:
+    client_id = desk.new_id()
+    missing = answer({"code": -2013, "msg": "Order does not exist."}, 400)
+    many = [shown(f"another{number}") for number in range(1_000)]
+    desk.behaves(lambda request: missing if request.path == PATH else answer(many))
+
+    desk.look_up(client_id)
+
+    assert isinstance(desk.look_up(client_id), Unproven)
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_a_question_that_failed_is_no_negative_answer(desk: Desk, name: str) -> None:
+    client_id = desk.new_id()
+    desk.behaves(lambda request: SPOILED[name])
+
+    assert isinstance(desk.look_up(client_id), Unproven)
+
+
+def test_a_cancel_that_came_after_the_fill_ends_with_the_fill(desk: Desk) -> None:
+    client_id = desk.new_id()
+
+    def behave(request: Request) -> bytes:
+        if request.method == "DELETE":
+            return answer({"code": -2011, "msg": "Unknown order sent."}, 400)
+        if request.path.endswith("myTrades"):
+            return answer([a_trade(9, "0.50")])
+        return answer(shown(client_id, "FILLED", "0.50000000"))
+
+    desk.behaves(behave)
+    found = desk.cancel(client_id)
+
+    assert isinstance(found, OrderSeen)
+    assert (found.state, [fill.trade_id for fill in found.fills]) == ("filled", ["BTCUSDT-9"])
+
+
+def test_a_cancelled_order_is_named_by_its_own_client_id_and_not_by_the_cancels(desk: Desk) -> None:
+    client_id = desk.new_id()
+    desk.behaves(lambda request: answer(shown("of-the-cancel", "CANCELED", origClientOrderId=client_id)))
+
+    assert desk.cancel(client_id) == OrderSeen(client_id, "7", "canceled")
+
+
+def test_a_clock_that_was_refused_is_measured_anew(desk: Desk) -> None:
+    asked = 0
+
+    def behave(request: Request) -> bytes:
+        return answer({"code": -1021, "msg": "Timestamp for this request was 1000ms ahead of the server's time."}, 400)
+
+    desk.behaves(behave)
+    desk.submit(some_terms(desk.new_id()))
+    for _ in range(100):
+        asked = desk.liar.count("GET", "/api/v3/time")
+        if asked:
+            break
+        time.sleep(0.02)
+
+    assert asked
+
+
+def test_a_venue_that_is_closed_answers_all_the_same() -> None:
+    liar = Liar()
+    liar.behave = lambda request: answer({"serverTime": now_ms()}) if request.path.endswith("/time") else HANG
+    venue = a_venue(liar, answer_within_s=30)
+    answers: queue.Queue[Answer] = queue.Queue()
+    venue.submit(some_terms("h1"), answers.put)
+    while not liar.count("POST", PATH):
+        time.sleep(0.01)
+
+    venue.close()
+    under_way = answers.get(timeout=10)
+    venue.submit(some_terms("h2"), answers.put)
+    afterwards = answers.get(timeout=10)
+    liar.close()
+
+    assert isinstance(under_way, Unproven) and "not sent" not in under_way.detail
+    assert isinstance(afterwards, Unproven) and "not sent" in afterwards.detail

@@ -1,0 +1,193 @@
+"""The laws of watching open orders: the stream is a hint, what it does not tell is found all the same."""
+
+import asyncio
+import queue
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from domain.venue import OrderSeen
+from gateways.live import watch as watching
+from gateways.live.binance import Binance
+from gateways.live.client import Client
+from gateways.live.orders import Orders
+from gateways.live.requests import Requests
+from gateways.live.thread import IoThread
+from gateways.live.watch import Watch
+from tests.gateways.live.liar import Liar, Request, answer, pointed_at
+
+SYMBOL = "BTCUSDT"
+
+
+class Script:
+    """A stream that tells what it is told to tell, and breaks when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.hung_up = 0
+        self._events: asyncio.Queue[str | None] = asyncio.Queue()
+
+    async def events(self) -> AsyncIterator[tuple[str, str]]:
+        self.begun += 1
+        while (client_id := await self._events.get()) is not None:
+            yield client_id, SYMBOL
+        raise ConnectionError("it broke on purpose")
+
+    async def hang_up(self) -> None:
+        self.hung_up += 1
+        self._events.put_nowait(None)
+
+    def put(self, event: str | None) -> None:
+        self._events.put_nowait(event)
+
+
+class Scene:
+    """Orders at a venue that shows them as the test says, watched."""
+
+    def __init__(self, ask_all_every_s: float) -> None:
+        self.liar = Liar()
+        self.shown: dict[str, tuple[str, str]] = {}
+        self.liar.behave = self._behave
+        self.reports: queue.Queue[OrderSeen] = queue.Queue()
+        self.told: list[str] = []
+        self.thread = IoThread("scene")
+        self.script, self.watch, self.client = self.thread.wait(self._begin(ask_all_every_s), 30)
+
+    def note(self, client_id: str) -> None:
+        self.shown[client_id] = ("NEW", "0")
+        seen = OrderSeen(client_id, "7", "accepted")
+        self.call(lambda: self.watch.note(seen, SYMBOL))
+
+    def call(self, work: Callable[[], Any]) -> Any:
+        async def there() -> Any:
+            return work()
+
+        return self.thread.wait(there(), 10)
+
+    def next_report(self) -> OrderSeen:
+        return self.reports.get(timeout=10)
+
+    def questions(self, client_id: str) -> int:
+        asked = [request.params.get("origClientOrderId") for request in self.liar.requests]
+        return asked.count(client_id)
+
+    def close(self) -> None:
+        self.thread.wait(self.client.close(), 10)
+        self.thread.close()
+        self.liar.close()
+
+    async def _begin(self, ask_all_every_s: float) -> tuple[Script, Watch, Client]:
+        client = Client("binance", {**Binance().settings(), **pointed_at(self.liar.url)}, answer_within_s=5)
+        await client.open()
+        script = Script()
+        orders = Orders(Binance(), Requests(Binance(), client, tell=self._tell))
+        watch = Watch(orders, script, report=self.reports.put, tell=self._tell, ask_all_every_s=ask_all_every_s)
+        for work in (watch.listen, watch.ask_hinted, watch.ask_all):
+            self.thread.begin(work)
+        return script, watch, client
+
+    def _tell(self, event: str, **values: Any) -> None:
+        self.told.append(event)
+
+    def _behave(self, request: Request) -> bytes:
+        client_id = request.params.get("origClientOrderId", "")
+        if client_id not in self.shown:
+            return answer({"code": -2013, "msg": "Order does not exist."}, 400)
+        status, filled = self.shown[client_id]
+        return answer({"orderId": 7, "clientOrderId": client_id, "status": status, "executedQty": filled})
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "LATE_S", 0.2)
+    monkeypatch.setattr(watching, "REDIAL_FIRST_S", 0.05)
+    monkeypatch.setattr(watching, "AFTER_REDIAL_S", (0.1,))
+
+
+@pytest.fixture
+def scene(quick: None) -> Iterator[Scene]:
+    made = Scene(ask_all_every_s=3600)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def restless(quick: None) -> Iterator[Scene]:
+    made = Scene(ask_all_every_s=0.3)
+    yield made
+    made.close()
+
+
+def until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_what_the_stream_tells_of_is_asked_for_and_reported_once(scene: Scene) -> None:
+    scene.note("h1")
+    scene.shown["h1"] = ("CANCELED", "0")
+
+    scene.call(lambda: [scene.script.put("h1") for _ in range(3)])
+
+    assert scene.next_report() == OrderSeen("h1", "7", "canceled")
+    time.sleep(0.3)
+    assert scene.reports.empty()
+
+
+def test_an_order_of_somebody_else_is_reported_too(scene: Scene) -> None:
+    scene.shown["web_1"] = ("NEW", "0")
+
+    scene.call(lambda: scene.script.put("web_1"))
+
+    assert scene.next_report() == OrderSeen("web_1", "7", "accepted")
+
+
+def test_what_happened_while_the_stream_was_down_is_found_when_it_is_back(scene: Scene) -> None:
+    scene.note("h1")
+    until(lambda: scene.questions("h1"))  # The first dial asks for all as well.
+    scene.call(lambda: scene.script.put(None))
+    scene.shown["h1"] = ("EXPIRED", "0")
+
+    assert scene.next_report().state == "expired"
+    assert scene.script.begun >= 2
+    assert "venue.stream_broke" in scene.told
+
+
+def test_what_a_deaf_stream_does_not_tell_is_found_and_the_stream_begun_anew(restless: Scene) -> None:
+    restless.note("h1")
+    until(lambda: restless.questions("h1") >= 2)
+
+    restless.shown["h1"] = ("CANCELED", "0")
+
+    assert restless.next_report().state == "canceled"
+    until(lambda: restless.script.begun >= 2)
+    assert "venue.stream_is_deaf" in restless.told
+
+
+def test_a_stream_that_tells_a_little_later_than_an_answer_is_not_deaf(restless: Scene) -> None:
+    restless.note("h1")
+    until(lambda: restless.questions("h1") >= 2)
+
+    restless.shown["h1"] = ("CANCELED", "0")
+    restless.next_report()
+    restless.call(lambda: restless.script.put("h1"))
+    time.sleep(0.5)
+
+    assert restless.script.hung_up == 0
+    assert "venue.stream_is_deaf" not in restless.told
+
+
+def test_an_order_that_is_finished_is_asked_for_no_more(restless: Scene) -> None:
+    restless.note("h1")
+    restless.shown["h1"] = ("CANCELED", "0")
+    restless.next_report()
+    asked = restless.questions("h1")
+
+    time.sleep(0.8)
+
+    assert restless.questions("h1") == asked
+    assert restless.call(lambda: restless.watch.open_orders) == 0
