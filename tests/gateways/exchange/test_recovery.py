@@ -19,6 +19,7 @@ from gateways.exchange.orders import Event, Kind, OrderRequest, Reported, TimeIn
 from gateways.exchange.settings import ExchangeSettings
 from gateways.exchange.ticks import Tick
 from gateways.paper import PaperSettings, PaperVenue
+from gateways.paper.audit import Audit
 from tests.gateways.exchange.support import MEMORY
 
 NAME = "BTCUSDT"
@@ -125,6 +126,7 @@ def trade_a_little(life: Life) -> None:
     tick = life.market.listings[NAME].instrument.tick
     low, high = life.price - 10_000 * tick, life.price + 10_000 * tick
     life.engine.place(ask("market", "buy", "0.5"))
+    life.engine.place(ask("market", "sell", str(life.market.listings[NAME].depth().bids[0].quantity + 1)))
     life.engine.place(ask("limit", "buy", "1", low, name="rests"))
     life.engine.place(ask("limit", "sell", "0.3", life.price - 100 * tick, force="IOC"))
     life.engine.place(ask("stop", "sell", "0.4", stop=low + 5_000 * tick))
@@ -176,7 +178,16 @@ def _demand_agreement(folder: Path) -> None:
             mine = [each for each in trades if each["order_id"] == order["order_id"]]
             assert Decimal(order["executed"]) == sum((Decimal(each["quantity"]) for each in mine), Decimal(0))
             assert (order["status"] == "filled") == (Decimal(order["executed"]) == Decimal(order["quantity"]))
+            assert Decimal(order["executed_worth"]) == sum(
+                (Decimal(each["quantity"]) * Decimal(each["price"]) for each in mine), Decimal(0)
+            )
             assert order["status"] != "pending"
+        audit = Audit(folder / "book.db")
+        states = audit.states()
+        audit.close()
+        for order_id, open_order in life.engine.account.orders.items():
+            assert not open_order.takes or not open_order.working_at
+            assert states.get(f"e{order_id}", "accepted") == "accepted"
         for order in list(life.engine.account.orders.values()):
             life.engine.cancel(NAME, order_id=order.order_id, client_id=None)
         assert all(not holding.locked for holding in life.engine.account.holdings().values())
@@ -193,6 +204,18 @@ def test_an_order_that_the_ledger_has_and_the_book_has_not_was_never_taken(tmp_p
 
     assert life.engine.account.find(NAME, order_id=None, client_id="one") is None
     assert [order["status"] for order in life.ledger.report()["orders"]] == ["lost"]
+    life.close()
+
+
+def test_an_order_that_waits_for_its_price_needs_the_ledger_only(tmp_path: Path) -> None:
+    life = Life(tmp_path / "venue", Mortal(1))
+    with pytest.raises(Died):
+        life.engine.place(ask("stop", "sell", "0.1", stop="30000", name="one"))
+    life.close()
+    life = Life(tmp_path / "venue")
+
+    assert [order.status for order in life.engine.account.open_orders()] == ["new"]
+    assert life.engine.account.holding("BTC").locked == Decimal("0.1")
     life.close()
 
 
