@@ -59,7 +59,12 @@ class Engine:
         except Refused as refused:
             with self._ledger.writing():
                 self._ledger.add_refusal(
-                    request, origin, reason=refused.reason, detail=refused.detail, at=self._next_instant()
+                    request.client_id,
+                    origin,
+                    reason=refused.reason,
+                    detail=refused.detail,
+                    at=self._next_instant(),
+                    request=request,
                 )
             raise
         self.account.tell()

@@ -105,11 +105,20 @@ class Ledger:
         """Count a lie."""
         self._run("INSERT INTO faults VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (kind,))
 
-    def add_refusal(self, request: OrderRequest, origin: Origin, *, reason: str, detail: str, at: Instant) -> None:
-        """Write down an order that was refused."""
+    def add_refusal(
+        self,
+        client_id: str,
+        origin: Origin,
+        *,
+        reason: str,
+        detail: str,
+        at: Instant,
+        request: OrderRequest | None = None,
+    ) -> None:
+        """Write down an order that was refused, with what it asked for where that could be read."""
         self._run(
             "INSERT INTO refusals (at, client_id, origin, reason, detail, body) VALUES (?, ?, ?, ?, ?, ?)",
-            (at, request.client_id, origin, reason, detail, _text(request)),
+            (at, client_id, origin, reason, detail, _text(request)),
         )
 
     # -- orders and trades -----------------------------------------------------------------------------------------
@@ -136,6 +145,14 @@ class Ledger:
             (book_id, trade.order_id, trade.symbol, trade.at, _text(trade)),
         )
         return msgspec.structs.replace(trade, trade_id=self._connection.last_insert_rowid())
+
+    def newest_at(self) -> Instant:
+        """Return when the last order came in, or the last trade was made, whichever was later."""
+        found = self._run(
+            "SELECT max(ifnull((SELECT created_at FROM orders ORDER BY order_id DESC LIMIT 1), 0),"
+            " ifnull((SELECT at FROM trades ORDER BY trade_id DESC LIMIT 1), 0))"
+        )
+        return int(found[0][0])
 
     def open_orders(self) -> list[Order]:
         """Return the orders that may still trade, oldest first."""

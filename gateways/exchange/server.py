@@ -42,6 +42,8 @@ TICKS_OF_BEAT = 500
 SHUTDOWN_S = 0.5
 """Requests that hang by then are cut off."""
 BACKLOG = 256
+IN_HAND_MAX = 1_024
+"""Requests and streams at a time."""
 BODY_MAX = 64 * 1_024
 ADDRESSES_MAX = 1_000
 
@@ -64,6 +66,7 @@ class Exchange:
         self._settings = settings
         self._stack = AsyncExitStack()
         self._port = 0
+        self._in_hand = 0
         self._keys = Keys("", "", "")
         self._weights: dict[str, Weights] = {}
         self.faults = Faults(time.monotonic, self._count_fault)
@@ -140,13 +143,12 @@ class Exchange:
             latency_ms=0,
             participation=settings.participation,
         )
-        instruments: dict[str, Any] = {}
+        self._clock = VenueClock()
+        self._market: Market = open_market(settings, self._ledger, self._clock)
+        instruments = {symbol: listing.instrument for symbol, listing in self._market.listings.items()}
         paper = PaperVenue.open(home.book, instruments=instruments, deposit=settings.balances, settings=paper_settings)
         stack.callback(paper.close)
-        self._clock = VenueClock(not_before=paper.head + 1)
-        self._market: Market = open_market(settings, self._ledger, self._clock)
-        for symbol, listing in self._market.listings.items():
-            instruments[symbol] = listing.instrument
+        self._clock.go_beyond(max(paper.head, self._ledger.newest_at()))
         self._engine = Engine(
             paper, self._ledger, self._market, next_instant=self._clock.next, participation=settings.participation
         )
@@ -233,8 +235,9 @@ class Exchange:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Serve nobody any more once something could not be written down: what is in memory may be ahead of it."""
-        if self.failed.done():
+        if self.failed.done() or self._in_hand >= IN_HAND_MAX:
             return web.Response(status=503)
+        self._in_hand += 1
         try:
             return await handler(request)
         except apsw.Error as error:
@@ -242,6 +245,8 @@ class Exchange:
                 self.failed.set_exception(ExchangeFailed(f"expected to write the ledger or the book, found {error}"))
                 self.failed.exception()
             return web.Response(status=500)
+        finally:
+            self._in_hand -= 1
 
     def _count_fault(self, kind: str) -> None:
         with self._ledger.writing():

@@ -41,7 +41,7 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     fee_maker_bps: Decimal = Decimal(10)
     fee_taker_bps: Decimal = Decimal(10)
     fee_asset: str = "received"
-    """As `PaperSettings.fee_asset`: `received`, `quote`, or the name of an asset."""
+    """`received`: out of what a trade brings; `quote`: on top in quote currency."""
     participation: Decimal = Decimal("0.5")
     """Share of what is traded beyond a resting order's price that the order gets."""
     scenario: Scenario = Scenario()
@@ -58,5 +58,7 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"host must be a loopback address unless the exchange may be exposed, was {self.host}")
         if not 0 < self.speed <= SPEED_MAX:
             raise ValueError(f"speed must be above 0 and at most {SPEED_MAX}, was {self.speed}")
+        if self.fee_asset not in ("received", "quote"):
+            raise ValueError(f"fee_asset must be received or quote, was {self.fee_asset}")
         if self.history_bars < 0:
             raise ValueError(f"history_bars must be at least 0, was {self.history_bars}")

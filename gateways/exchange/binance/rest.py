@@ -15,6 +15,7 @@ from gateways.exchange.binance.signing import demand_key, demand_signature, dema
 from gateways.exchange.binance.weights import Weights
 from gateways.exchange.binance.words import BinanceWords, refuse, respond
 from gateways.exchange.clock import VenueClock
+from gateways.exchange.errors import Refused
 from gateways.exchange.faults import Faults, Struck
 from gateways.exchange.gate import Gate
 from gateways.exchange.home import Keys
@@ -146,7 +147,15 @@ class RestDoor:
                 weights.charge_order(now)
             return respond(endpoint.answer(parameters), headers=weights.headers())
         except ApiError as error:
+            if endpoint.kind == "order.create" and not isinstance(error.__cause__, Refused):
+                self._note_refusal(parameters, error, now)
             return refuse(error, weights.headers())
+
+    def _note_refusal(self, parameters: Parameters, error: ApiError, now: Instant) -> None:
+        """Write down an order that did not come as far as the engine, which writes down what it refuses itself."""
+        client_id = parameters.text_or("newClientOrderId", "")[:64]
+        with self._ledger.writing():
+            self._ledger.add_refusal(client_id, "api", reason=str(error.code), detail=error.message, at=now)
 
 
 def _bound(serve: Any, endpoint: Endpoint) -> Callable[[web.Request], Any]:

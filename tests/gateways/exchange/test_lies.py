@@ -131,6 +131,7 @@ def test_a_stuck_request_is_refused_once_its_window_has_passed() -> None:
         assert await buy(bot) == "InvalidNonce"
         assert await status_of(bot, "one") == "OrderNotFound"
         assert not exchange.ledger()["orders"]
+        assert [(each["client_id"], each["reason"]) for each in exchange.ledger()["refused"]] == [("one", "-1021")]
 
     lived(law)
 

@@ -19,6 +19,7 @@ from gateways.exchange.orders import Event, Kind, OrderRequest, Reported, TimeIn
 from gateways.exchange.settings import ExchangeSettings
 from gateways.exchange.ticks import Tick
 from gateways.paper import PaperSettings, PaperVenue
+from gateways.paper.audit import Audit
 from tests.gateways.exchange.support import MEMORY
 
 NAME = "BTCUSDT"
@@ -71,15 +72,15 @@ class Life:
     def __init__(self, folder: Path, cue: Any = lambda *_: None) -> None:
         folder.mkdir(exist_ok=True)
         self.ledger = MortalLedger(folder / "ledger.db")
-        instruments: dict[str, Any] = {}
+        self.clock = VenueClock()
+        settings = ExchangeSettings(home=folder, history_bars=30, symbols=(NAME,))
+        self.market: Market = open_market(settings, self.ledger, self.clock)
+        instruments = {NAME: self.market.listings[NAME].instrument}
         deposit = {"USDT": Decimal(100_000), "BTC": Decimal(5)}
         self._paper = PaperVenue.open(
             folder / "book.db", instruments=instruments, deposit=deposit, settings=SETTINGS, cue=cue
         )
-        self.clock = VenueClock(not_before=self._paper.head + 1)
-        settings = ExchangeSettings(home=folder, history_bars=30, symbols=(NAME,))
-        self.market: Market = open_market(settings, self.ledger, self.clock)
-        instruments[NAME] = self.market.listings[NAME].instrument
+        self.clock.go_beyond(max(self._paper.head, self.ledger.newest_at()))
         self.ledger._cue = cue
         self.engine = Engine(
             self._paper, self.ledger, self.market, next_instant=self.clock.next, participation=Decimal("0.5")
@@ -125,6 +126,7 @@ def trade_a_little(life: Life) -> None:
     tick = life.market.listings[NAME].instrument.tick
     low, high = life.price - 10_000 * tick, life.price + 10_000 * tick
     life.engine.place(ask("market", "buy", "0.5"))
+    life.engine.place(ask("market", "sell", str(life.market.listings[NAME].depth().bids[0].quantity + 1)))
     life.engine.place(ask("limit", "buy", "1", low, name="rests"))
     life.engine.place(ask("limit", "sell", "0.3", life.price - 100 * tick, force="IOC"))
     life.engine.place(ask("stop", "sell", "0.4", stop=low + 5_000 * tick))
@@ -176,7 +178,16 @@ def _demand_agreement(folder: Path) -> None:
             mine = [each for each in trades if each["order_id"] == order["order_id"]]
             assert Decimal(order["executed"]) == sum((Decimal(each["quantity"]) for each in mine), Decimal(0))
             assert (order["status"] == "filled") == (Decimal(order["executed"]) == Decimal(order["quantity"]))
+            assert Decimal(order["executed_worth"]) == sum(
+                (Decimal(each["quantity"]) * Decimal(each["price"]) for each in mine), Decimal(0)
+            )
             assert order["status"] != "pending"
+        audit = Audit(folder / "book.db")
+        states = audit.states()
+        audit.close()
+        for order_id, open_order in life.engine.account.orders.items():
+            assert not open_order.takes or not open_order.working_at
+            assert states.get(f"e{order_id}", "accepted") == "accepted"
         for order in list(life.engine.account.orders.values()):
             life.engine.cancel(NAME, order_id=order.order_id, client_id=None)
         assert all(not holding.locked for holding in life.engine.account.holdings().values())
@@ -196,6 +207,18 @@ def test_an_order_that_the_ledger_has_and_the_book_has_not_was_never_taken(tmp_p
     life.close()
 
 
+def test_an_order_that_waits_for_its_price_needs_the_ledger_only(tmp_path: Path) -> None:
+    life = Life(tmp_path / "venue", Mortal(1))
+    with pytest.raises(Died):
+        life.engine.place(ask("stop", "sell", "0.1", stop="30000", name="one"))
+    life.close()
+    life = Life(tmp_path / "venue")
+
+    assert [order.status for order in life.engine.account.open_orders()] == ["new"]
+    assert life.engine.account.holding("BTC").locked == Decimal("0.1")
+    life.close()
+
+
 def test_an_order_that_the_book_has_is_open_after_a_death(tmp_path: Path) -> None:
     life = Life(tmp_path / "venue", Mortal(4))
     with pytest.raises(Died):
@@ -209,14 +232,16 @@ def test_an_order_that_the_book_has_is_open_after_a_death(tmp_path: Path) -> Non
     life.close()
 
 
-def test_time_goes_on_after_a_death_whatever_the_clock_says(tmp_path: Path) -> None:
+def test_time_goes_on_after_a_death_whatever_the_clock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     life = Life(tmp_path / "venue")
     life.engine.place(ask("market", "buy", "0.1"))
     newest = life.ledger.report()["trades"][-1]["at"]
     life.close()
+    monkeypatch.setattr("time.time", lambda: newest / 1_000 - 3_600)
     again = Life(tmp_path / "venue")
+    order, _ = again.engine.place(ask("market", "buy", "0.1"))
 
-    assert again.clock.next() >= newest
+    assert order.status == "filled" and order.created_at >= newest
     again.close()
 
 

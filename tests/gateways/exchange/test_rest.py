@@ -202,7 +202,7 @@ def test_a_stop_order_waits_until_the_market_is_there(
         assert all(Decimal(trade["price"]) < 990 for trade in trades)
         assert sum(Decimal(trade["amount"]) for trade in trades) == Decimal("0.5")
 
-    lived(law, data=data, speed=300, history_bars=10, balances={"BTC": Decimal(1)})
+    lived(law, data=data, speed=900, history_bars=10, balances={"BTC": Decimal(1)})
 
 
 def test_a_resting_order_trades_at_its_price_as_maker_once_the_market_goes_through_it(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_resting_order_trades_at_its_price_as_maker_once_the_market_goes_throu
         assert sum(Decimal(trade["amount"]) for trade in trades) == Decimal("0.5")
         assert len(trades) > 1
 
-    lived(law, data=data, speed=300, history_bars=10)
+    lived(law, data=data, speed=900, history_bars=10)
 
 
 def test_trades_can_be_read_on_from_a_number() -> None:

@@ -9,7 +9,7 @@ from urllib.error import HTTPError
 import pytest
 
 from gateways.exchange import Exchange
-from gateways.exchange.lies import KINDS, places_of
+from gateways.exchange.lies import KINDS, REQUESTS, places_of
 from gateways.exchange.pointing import ccxt_settings, demand_loopback
 from gateways.exchange.scenario import ScenarioBroken, lie_of, read_scenario, scenario_of
 from holdfast.cli.main import run_command_line
@@ -136,6 +136,16 @@ def test_every_kind_can_be_given_wherever_it_may_strike() -> None:
         for missing in kind.needs:
             with pytest.raises(ScenarioBroken, match=missing):
                 lie_of({key: value for key, value in table.items() if key != missing})
+
+
+def test_the_scenario_in_the_manual_is_a_good_one(tmp_path: Path) -> None:
+    manual = (Path(__file__).resolve().parents[3] / "docs" / "venue.md").read_text()
+    (shown,) = [block for block in manual.split("```")[1::2] if "[[fault]]" in block]
+    (path := tmp_path / "scenario.toml").write_text(shown)
+
+    assert len(read_scenario(path).faults) == 5
+    assert not [kind for kind in KINDS if f"`{kind}`" not in manual]
+    assert not [place for place in REQUESTS if f"`{place}`" not in manual]
 
 
 # -- the operator's door -------------------------------------------------------------------------------------------

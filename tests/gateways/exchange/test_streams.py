@@ -80,20 +80,30 @@ def test_depths_applied_one_after_another_are_the_book_that_rest_has() -> None:
             listener = Listener(socket)
             await listener.say("SUBSCRIBE", f"{NAME.lower()}@depth@100ms")
             events = await listener.hear(2)
-            book = await bot.public_get_depth({"symbol": NAME, "limit": 100})
-            number, bids = int(book["lastUpdateId"]), dict(book["bids"])
-            newest = book
-            while int(newest["lastUpdateId"]) < number + 5 or events[-1]["u"] != int(newest["lastUpdateId"]):
+            books = []
+            for _ in range(20):
+                await asyncio.sleep(0.013)
+                books.append(await bot.public_get_depth({"symbol": NAME, "limit": 100}))
+            events += await listener.hear(5)
+            exchange.faults.add(kind="halt", symbol=NAME, seconds=60)
+            await until(lambda: exchange.status()["symbols"][NAME] == "HALT")
+            newest = await bot.public_get_depth({"symbol": NAME, "limit": 100})
+            while events[-1]["u"] < int(newest["lastUpdateId"]):
                 events += await listener.hear(1)
-                newest = await bot.public_get_depth({"symbol": NAME, "limit": 100})
-            for event in events:
-                if event["u"] > number:
-                    bids.update(event["b"])
+        # One between two events, whose levels neither of these has.
+        told = {event["u"] for event in events}
+        book = next(each for each in books if int(each["lastUpdateId"]) not in told)
+        number, bids, asks = int(book["lastUpdateId"]), dict(book["bids"]), dict(book["asks"])
+        for event in events:
+            if event["u"] > number:
+                bids.update(event["b"])
+                asks.update(event["a"])
 
         assert all(after["U"] == before["u"] + 1 for before, after in pairwise(events))
         assert {price: size for price, size in bids.items() if Decimal(size)} == dict(newest["bids"])
+        assert {price: size for price, size in asks.items() if Decimal(size)} == dict(newest["asks"])
 
-    lived(law, speed=10)
+    lived(law, speed=2_000)
 
 
 def test_combined_streams_say_which_one_speaks() -> None:
