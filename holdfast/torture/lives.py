@@ -11,6 +11,7 @@ from pathlib import Path
 from persistence.watermark import read_mark
 
 LOOK_S = 0.002
+PROGRAM = (sys.executable, "-m", "holdfast")
 
 
 class NodeEnded(Exception):
@@ -20,12 +21,19 @@ class NodeEnded(Exception):
 class Life:
     """One process of a node in a home."""
 
-    def __init__(self, home: Path, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        arguments: Sequence[str],
+        *,
+        program: Sequence[str] = PROGRAM,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Start it."""
         self.home = home
         self.first_seq = durable_seq(home)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "holdfast", "run", "--home", str(home), *arguments],
+            [*program, "run", "--home", str(home), *arguments],
             env={**os.environ, **(environment or {})},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

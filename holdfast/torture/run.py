@@ -4,7 +4,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import msgspec
 from holdfast.replay import rebuild
 from holdfast.torture.exchange import ExchangeProcess
 from holdfast.torture.judge import judge
-from holdfast.torture.lives import Life, NodeEnded, durable_seq
+from holdfast.torture.lives import PROGRAM, Life, NodeEnded, durable_seq
 from holdfast.torture.report import Report, spread
 from persistence.reader import JournalReader
 
@@ -59,6 +59,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     overrides: Sequence[str] = ()
     scenario: Path = SCENARIO
     keep: Path | None = None
+    program: Sequence[str] = PROGRAM
+    """What is started as the node, before its own words."""
 
 
 class Torture:
@@ -158,12 +160,12 @@ class Torture:
         report.restarts += bool(report.kills)
         if kind == "cue":
             cue = f"{draw.choice(CUES)}:{draw.randint(1, 40)}"
-            life = Life(self._home, arguments, environment={"HOLDFAST_DIE_AT": cue})
+            life = self._begin(arguments, {"HOLDFAST_DIE_AT": cue})
             if self._dies_by_itself(life):
                 report.on_cue += 1
                 return time.time_ns() // 1_000_000
             return life.kill()
-        life = Life(self._home, arguments)
+        life = self._begin(arguments)
         if kind == "start":
             report.during_start += 1
             time.sleep(draw.random() * 2.0)
@@ -171,6 +173,9 @@ class Torture:
         life.wait_for_events(draw.randint(1, EVENTS_MAX), limit_s=LIFE_S_MAX)
         time.sleep(draw.random() * 1.5)
         return life.kill()
+
+    def _begin(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Life:
+        return Life(self._home, arguments, program=self._wanted.program, environment=environment)
 
     def _dies_by_itself(self, life: Life) -> bool:
         deadline = time.monotonic() + LIFE_S_MAX
@@ -182,7 +187,7 @@ class Torture:
 
     def _settle(self, arguments: list[str]) -> None:
         """Let the node live until every order it was ever unsure of is proven, and end it in order."""
-        life = Life(self._home, [*arguments, "--set", "risk.no_trade=true"])
+        life = self._begin([*arguments, "--set", "risk.no_trade=true"])
         self.report.restarts += 1
         deadline, quiet_since = time.monotonic() + SETTLE_WITHIN_S, 0.0
         while time.monotonic() < deadline and not life.is_over():
