@@ -4,6 +4,7 @@ Orders that it returns are live: they change afterwards.  Updates that come betw
 not told.  So each time something is told, the whole cache is looked through for what has changed.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from gateways.live.client import Client
@@ -21,7 +22,7 @@ class OrderStream:
         """Yield client id and symbol of each order that has changed; raise where the stream breaks."""
         exchange = self._client.exchange
         while True:
-            await exchange.watch_orders()
+            await self._watch_orders()
             cached = {str(order["id"]): order for order in exchange.orders or ()}
             for venue_id, order in cached.items():
                 now = (order["status"], order["filled"], order["lastUpdateTimestamp"])
@@ -31,6 +32,16 @@ class OrderStream:
                 if order["clientOrderId"] and order["symbol"]:
                     yield str(order["clientOrderId"]), str(exchange.market_id(order["symbol"]))
             self._seen = {venue_id: now for venue_id, now in self._seen.items() if venue_id in cached}
+
+    async def _watch_orders(self) -> None:
+        """Wait for an update.  Hanging up cancels what is waited for here, which must not end who waits."""
+        try:
+            await self._client.exchange.watch_orders()
+        except asyncio.CancelledError:
+            waiting = asyncio.current_task()
+            if waiting is None or waiting.cancelling():
+                raise
+            raise ConnectionError("the stream was hung up") from None
 
     async def hang_up(self) -> None:
         """Close the connection; the next `events` dials again."""

@@ -1,0 +1,64 @@
+"""The laws of the stream through ccxt.pro: its traps are closed."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from gateways.live.streams import OrderStream
+
+
+class Exchange:
+    """What ccxt.pro does where it is hung up: it cancels what is waited for."""
+
+    orders: tuple[Any, ...] = ()
+
+    def __init__(self) -> None:
+        self.waits = asyncio.Event()
+        self._told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def watch_orders(self) -> None:
+        self.waits.set()
+        await self._told
+
+    async def close_ws_clients(self) -> None:
+        self._told.cancel()
+
+
+class Client:
+    def __init__(self) -> None:
+        self.exchange = Exchange()
+
+
+async def events_of(stream: OrderStream) -> None:
+    async for _ in stream.events():
+        pass
+
+
+def test_a_stream_that_is_hung_up_breaks_and_does_not_end_who_listens() -> None:
+    async def scene() -> None:
+        client: Any = Client()
+        stream = OrderStream(client)
+        listening = asyncio.create_task(events_of(stream))
+        await client.exchange.waits.wait()
+
+        await stream.hang_up()
+        await asyncio.wait([listening])
+
+        assert not listening.cancelled()
+        assert isinstance(listening.exception(), ConnectionError)
+
+    asyncio.run(scene())
+
+
+def test_who_listens_can_be_ended_all_the_same() -> None:
+    async def scene() -> None:
+        client: Any = Client()
+        listening = asyncio.create_task(events_of(OrderStream(client)))
+        await client.exchange.waits.wait()
+
+        listening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await listening
+
+    asyncio.run(scene())
