@@ -129,7 +129,9 @@ class _Follower:
         self._arrived = arrived
         self._tell = tell
         self._silent_since: dict[str, Instant] = {}
-        """Since when the venue has not answered about a symbol."""
+        """Since when the venue has not answered about a symbol, while it was heard at all."""
+        self._heard_at: Instant = 0
+        """When it was asked last."""
         self.is_over = False
 
     async def follow(self) -> None:
@@ -174,12 +176,21 @@ class _Follower:
     def _horizon(self, found: Mapping[str, list[Row] | None], now: Instant) -> Instant:
         """Return up to where everybody has been heard, or has been waited for long enough."""
         newest = {symbol: rows[-1].opened_at + self._span if rows else self._cursor for symbol, rows in found.items()}
-        # Who did not answer is no reason to go on without its bars, unless that lasts.
+        # Who did not answer is no reason to go on without its bars, unless that lasts while others are heard.
+        if all(rows is None for rows in found.values()):
+            return self._hear_nobody(now)
+        self._heard_at = now
         missing = [symbol for symbol in found if self._is_missing(symbol, found[symbol] is None, now)]
         cut_short = [newest[symbol] for symbol, rows in found.items() if rows and len(rows) >= PAGE - 1]
         patience = now - LATE_MS - (now - LATE_MS) % self._span
         waited_for = self._cursor if missing else min(max(newest.values()), patience)
         return min([max(min(newest.values()), waited_for), *cut_short])
+
+    def _hear_nobody(self, now: Instant) -> Instant:
+        """Stay: where the venue itself is silent, no symbol's patience runs out."""
+        self._silent_since = {name: since + now - self._heard_at for name, since in self._silent_since.items()}
+        self._heard_at = now
+        return self._cursor
 
     def _is_missing(self, symbol: str, has_failed: bool, now: Instant) -> bool:
         """Say whether a symbol's answer is still to be waited for."""
