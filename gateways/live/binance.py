@@ -263,13 +263,13 @@ def _shown(row: Mapping[str, Any]) -> Shown:
         raise Unreadable(f"expected a status that is known, found {row['status']!r}")
     # Of a cancel's answer, the first is the cancel's own id, and the second the order's.
     client_id = row.get("origClientOrderId") or text(row, "clientOrderId")
-    at = row.get("transactTime", row.get("updateTime", 0))
-    shown = Shown(str(client_id), str(number(row, "orderId")), state, text(row, "executedQty"), at=int(at))
+    at = number({"time": row.get("transactTime", row.get("updateTime", 0))}, "time")
+    shown = Shown(str(client_id), str(number(row, "orderId")), state, text(row, "executedQty"), at=at)
     fills = row.get("fills")
-    if not isinstance(fills, list):
+    if not isinstance(fills, list) or not all(isinstance(fill, dict) for fill in fills):
         return shown
     made = tuple(_trade({**fill, "time": at}, shown.client_id, text(row, "symbol"), row) for fill in fills)
-    return Shown(shown.client_id, shown.venue_id, state, shown.filled, made, int(at))
+    return Shown(shown.client_id, shown.venue_id, state, shown.filled, made, at)
 
 
 def _trade(row: Mapping[str, Any], client_id: str, symbol: str, order: Mapping[str, Any] | None = None) -> Fill:

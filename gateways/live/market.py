@@ -139,10 +139,19 @@ class _Follower:
         while not self.is_over:
             due = self._cursor - self._cursor % self._span + self._span
             await self._sleep_until(due + SETTLE_MS)
-            if len(self._arrived) < AHEAD_MAX and await self._fetch():
-                self._tell()
-            else:
+            if not await self._has_gone_on():
                 await asyncio.sleep(RETRY_S)
+
+    async def _has_gone_on(self) -> bool:
+        """Fetch what may be there and tell that it is; whatever goes wrong, it is fetched again."""
+        try:
+            if len(self._arrived) >= AHEAD_MAX or not await self._fetch():
+                return False
+            self._tell()
+        except Exception as error:  # noqa: BLE001  a market that ends without a word would be the end of trading
+            self._connection.tell("venue.error", why=f"{type(error).__name__} while bars were asked for")
+            return False
+        return True
 
     async def _sleep_until(self, venue_ms: Instant) -> None:
         while not self.is_over and (left_ms := venue_ms - self._connection.clock.now_ms()) > 0:

@@ -52,7 +52,7 @@ def of_listing(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | Or
         return unproven(client_id, outcome, str(problem))
     for shown in orders:
         if shown.client_id == client_id:
-            return shown
+            return _sound(shown, outcome)
     if is_cut:
         return Unproven(client_id, f"not among the newest {len(orders)} orders, and there may be more")
     return OrderNotFound(client_id)
@@ -97,11 +97,18 @@ def _own_order(dialect: Dialect, client_id: str, received: Received) -> Shown | 
     """Return the order an answer shows, if it is the one that was asked about: some venues show another's."""
     try:
         shown = dialect.read_order(received)
-        filled = Decimal(shown.filled)
-    except (Unreadable, InvalidOperation) as problem:
+    except Unreadable as problem:
         return unproven(client_id, received, str(problem))
     if shown.client_id != client_id:
         return unproven(client_id, received, f"an order with the client id {shown.client_id!r}")
+    return _sound(shown, received)
+
+
+def _sound(shown: Shown, received: Received) -> Shown | Unproven:
+    try:
+        filled = Decimal(shown.filled)
+    except InvalidOperation as problem:
+        return unproven(shown.client_id, received, str(problem))
     if not shown.venue_id or not filled.is_finite() or filled < 0:
-        return unproven(client_id, received, "an order without an id, or filled by what is no amount")
+        return unproven(shown.client_id, received, "an order without an id, or filled by what is no amount")
     return shown

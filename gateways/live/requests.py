@@ -50,7 +50,12 @@ class Requests:
     async def keep_time(self) -> None:
         """Measure the venue's clock for ever: now and then, and whenever it refused a request for its time."""
         while True:
-            pause_s = CLOCK_EVERY_S if await self.measure() else NAP_S
+            try:
+                is_measured = await self.measure()
+            except Exception as error:  # noqa: BLE001  whatever it was, it is measured again
+                self._tell("venue.error", why=f"{type(error).__name__} while its time was asked for")
+                is_measured = False
+            pause_s = CLOCK_EVERY_S if is_measured else NAP_S
             self._wants_time.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wants_time.wait(), pause_s)

@@ -130,11 +130,15 @@ class Watch:
         self._has_hints.set()
 
     async def _ask(self, client_id: str, symbol: str) -> bool:
-        """Ask for an order; report it if it has changed, and say so."""
-        found = await self._orders.find(client_id, symbol)
-        if not isinstance(found, OrderSeen) or not self.note(found, symbol):
+        """Ask for an order; report it if it has changed, and say so.  Whatever goes wrong, others are asked for yet."""
+        try:
+            found = await self._orders.find(client_id, symbol)
+            if not isinstance(found, OrderSeen) or not self.note(found, symbol):
+                return False
+            self._report(found)
+        except Exception as error:  # noqa: BLE001  whatever it was, it is asked for again
+            self._tell("venue.error", why=f"{type(error).__name__} while an order was asked for", order=client_id)
             return False
-        self._report(found)
         return True
 
     def _ask_all_after_redial(self) -> None:

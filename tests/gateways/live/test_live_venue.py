@@ -319,6 +319,18 @@ def test_a_list_that_may_have_left_it_out_denies_nothing(desk: Desk) -> None:
     assert isinstance(desk.look_up(client_id), Unproven)
 
 
+def test_a_list_that_shows_an_order_filled_by_no_amount_proves_nothing(desk: Desk) -> None:
+    client_id = desk.new_id()
+    missing = answer({"code": -2013, "msg": "Order does not exist."}, 400)
+    desk.behaves(lambda request: missing if request.path == PATH else answer([shown(client_id, filled="many")]))
+
+    desk.look_up(client_id)
+    found = desk.look_up(client_id)
+
+    assert isinstance(found, Unproven)
+    assert found.detail.startswith("status 200")
+
+
 @pytest.mark.parametrize("name", SPOILED)
 def test_a_question_that_failed_is_no_negative_answer(desk: Desk, name: str) -> None:
     client_id = desk.new_id()
@@ -385,3 +397,19 @@ def test_a_venue_that_is_closed_answers_all_the_same() -> None:
 
     assert isinstance(under_way, Unproven) and "not sent" not in under_way.detail
     assert isinstance(afterwards, Unproven) and "not sent" in afterwards.detail
+
+
+def test_a_time_that_is_none_does_not_end_the_measuring() -> None:
+    liar = Liar()
+    times = iter([10**400])
+    liar.behave = lambda request: answer({"serverTime": next(times, now_ms())})
+    connection = Connection(Binance(), pointed_at(liar.url))
+    deadline = time.monotonic() + 10
+
+    while not connection.clock.is_known and time.monotonic() < deadline:
+        time.sleep(0.02)
+    is_known = connection.clock.is_known
+    connection.close()
+    liar.close()
+
+    assert is_known

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 from domain.market import MINUTE_MS, SECOND_MS
 from domain.sources import NOT_YET
@@ -21,11 +21,14 @@ class Venue:
     def __init__(self) -> None:
         self.now = NOON
         self.silent: set[str] = set()
+        self.breaks = False
 
     def now_ms(self) -> int:
         return self.now
 
     async def send(self, call: Call) -> Outcome:
+        if self.breaks:
+            raise RuntimeError("nobody foresaw it")
         symbol, since = call.params["symbol"], int(call.params["startTime"])
         if symbol in self.silent:
             return Lost("no answer", was_sent=True)
@@ -39,11 +42,15 @@ class Connection:
     def __init__(self) -> None:
         self.dialect = Binance()
         self.clock = self.requests = Venue()
+        self.said: list[str] = []
         self.begun: Callable[[], Coroutine[Any, Any, None]] = self._nothing
 
     def begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
         self.begun = work
         return True
+
+    def tell(self, event: str, **values: Any) -> None:
+        self.said.append(event)
 
     async def _nothing(self) -> None:
         raise AssertionError("nobody follows")
@@ -53,7 +60,7 @@ class Scene:
     """A market that is followed as fast as the test's venue goes on."""
 
     def __init__(self) -> None:
-        self.connection: Any = Connection()
+        self.connection = cast(Any, Connection())
         self.venue: Venue = self.connection.clock
         self.market = LiveMarket(
             self.connection, symbols=(FIRST, SECOND), timeframe="1m", frames=(), warmup_bars=0, starts_at=NOON
@@ -67,7 +74,7 @@ class Scene:
         self.venue.silent = silent
         for _ in range(0, seconds, 10):
             self.venue.now += 10 * SECOND_MS
-            asyncio.run(self.follower._fetch())
+            asyncio.run(self.follower._has_gone_on())
 
     def told(self) -> dict[str, list[int]]:
         """Return the minutes of the bars that were told, by symbol."""
@@ -113,3 +120,15 @@ def test_a_silence_of_all_neither_begins_nor_ends_the_silence_of_one() -> None:
 
     scene.goes_on(markets.SILENT_MS // SECOND_MS, silent={SECOND})
     assert scene.told()[FIRST]
+
+
+def test_what_nobody_foresaw_does_not_end_the_market() -> None:
+    scene = Scene()
+
+    scene.venue.breaks = True
+    scene.goes_on(120, silent=set())
+    scene.venue.breaks = False
+    scene.goes_on(10, silent=set())
+
+    assert scene.told()[FIRST] == [1, 2]
+    assert "venue.error" in scene.connection.said

@@ -191,3 +191,19 @@ def test_an_order_that_is_finished_is_asked_for_no_more(restless: Scene) -> None
 
     assert restless.questions("h1") == asked
     assert restless.call(lambda: restless.watch.open_orders) == 0
+
+
+def test_what_nobody_foresaw_about_one_order_does_not_keep_others_from_being_asked_for(restless: Scene) -> None:
+    heard = restless.reports.put
+
+    def break_down(seen: OrderSeen) -> None:
+        restless.watch._report = heard
+        raise RuntimeError("nobody foresaw it")
+
+    restless.watch._report = break_down
+    restless.note("h1")
+    restless.note("h2")
+    restless.shown |= {"h1": ("CANCELED", "0"), "h2": ("CANCELED", "0")}
+
+    assert restless.next_report().state == "canceled"
+    assert "venue.error" in restless.told
