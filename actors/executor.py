@@ -152,6 +152,10 @@ class Executor(RememberingActor):
         elif isinstance(answer, OrderSeen):
             self._see(request, order, answer)
         elif request.kind == "submit" and isinstance(answer, Refused) and order.state in UNPROVEN:
+            if answer.is_reached:
+                # It cannot rest any more: what it was to protect is left now, and not when its price is back.
+                why = f"stop {order.terms.stop_price} was reached before it could rest"
+                self.record(ExitOrdered(order.terms.strategy, order.terms.symbol, why, None))
             self.record(OrderRejected(answer.client_id, answer.code, answer.message, evidence="answer"))
         else:
             # Also a refusal of what was seen in the meantime: one of the two is wrong, and only asking tells which.

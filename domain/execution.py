@@ -169,9 +169,11 @@ class Execution(msgspec.Struct):
         """Take an order as rejected; what it was for is not tried again in the same minute."""
         order = self.orders.get(client_id)
         self.end(client_id, "rejected", seq)
-        if order is not None and order.terms.leg != "entry":
-            terms = order.terms
-            self.plan_of(terms.strategy, terms.symbol).not_before = at + RETRY_AFTER_MS
+        if order is None or order.terms.leg == "entry":
+            return
+        plan = self.plan_of(order.terms.strategy, order.terms.symbol)
+        if order.terms.leg == "exit" or not plan.exit_why:  # Who leaves needs no stop, and need not wait for one.
+            plan.not_before = at + RETRY_AFTER_MS
 
     def order_exit(
         self, strategy: str, symbol: str, why: str, quantity: Decimal | None, *, seq: int, seen: int

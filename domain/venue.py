@@ -37,6 +37,8 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     client_id: str
     code: str
     message: str
+    is_reached: bool = False
+    """It was a stop, and is refused because its price is reached already."""
 
 
 class Unproven(msgspec.Struct, frozen=True, tag="unproven"):

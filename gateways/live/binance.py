@@ -57,6 +57,7 @@ _REFUSALS = frozenset(
 _CLOCK = -1021
 _NOT_FOUND = frozenset({-2011, -2013})
 _DUPLICATE = "duplicate order"
+_REACHED = "would trigger immediately"
 
 
 class Binance:
@@ -227,6 +228,8 @@ def _meaning(code: int, message: str, status: int) -> Meaning:
         return "nothing"
     if code == -2010 and _DUPLICATE in message.lower():
         return "exists"
+    if code == -2010 and _REACHED in message.lower():
+        return "reached"
     if code == _CLOCK:
         return "clock"
     if code in _NOT_FOUND:

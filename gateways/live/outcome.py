@@ -23,8 +23,9 @@ def of_placing(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | Re
         return _own_order(dialect, client_id, outcome)
     if error.meaning == "exists":
         return "exists"
-    if error.meaning in ("rejected", "clock"):
-        return Refused(client_id, error.code, error.message[:DETAIL_CHARS_MAX])
+    if error.meaning in ("rejected", "clock", "reached"):
+        message = error.message[:DETAIL_CHARS_MAX]
+        return Refused(client_id, error.code, message, is_reached=error.meaning == "reached")
     return unproven(client_id, outcome, f"code {error.code}: {error.message}")
 
 

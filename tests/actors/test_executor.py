@@ -645,6 +645,35 @@ def test_what_was_bought_is_protected_by_a_stop_of_the_same_size() -> None:
     assert (stop.side, stop.type, stop.leg, stop.stop_price, stop.quantity) == ("sell", "stop", "stop", 90, 1)
 
 
+def test_a_stop_whose_price_is_reached_before_it_rests_is_left_at_the_market_at_once() -> None:
+    alone = an_executor()
+    entry = sent(alone, stop_price=D(90))
+    answer(alone, entry, seen(entry.terms.client_id, "filled", a_fill(entry.terms.client_id)))
+    stop = alone.told_of(SubmitOrder)[-1]
+    assert isinstance(stop, SubmitOrder)
+
+    answer(alone, stop, Refused(stop.terms.client_id, "-2010", "Stop price would trigger.", is_reached=True))
+
+    left = alone.told_of(SubmitOrder)[-1]
+    assert isinstance(left, SubmitOrder)
+    assert (left.terms.leg, left.terms.type, left.terms.quantity) == ("exit", "market", stop.terms.quantity)
+    assert order_of(alone, stop.terms.client_id).state == "rejected"
+
+
+def test_a_stop_that_is_refused_for_another_reason_is_tried_again_later_and_nothing_is_left() -> None:
+    alone = an_executor()
+    entry = sent(alone, stop_price=D(90))
+    answer(alone, entry, seen(entry.terms.client_id, "filled", a_fill(entry.terms.client_id)))
+    stop = alone.told_of(SubmitOrder)[-1]
+    assert isinstance(stop, SubmitOrder)
+
+    answer(alone, stop, Refused(stop.terms.client_id, "-1015", "Too many orders."))
+
+    assert alone.told_of(SubmitOrder)[-1] == stop
+    (plan,) = known(alone).plans.values()
+    assert (plan.exit_why, plan.not_before) == ("", T0 + MINUTE_MS)
+
+
 def test_a_trade_that_comes_after_its_entry_was_cancelled_is_protected_too() -> None:
     alone = an_executor()
     submit = sent(alone, stop_price=D(90))

@@ -181,6 +181,17 @@ def test_a_code_that_is_on_the_list_is_a_refusal(desk: Desk, name: str) -> None:
     assert desk.liar.count("POST", PATH) == 1
 
 
+def test_a_stop_that_is_refused_because_its_price_is_reached_says_so(desk: Desk) -> None:
+    reached = answer({"code": -2010, "msg": "Stop price would trigger immediately."}, 400)
+    desk.behaves(lambda request: reached)
+    terms = some_terms(desk.new_id(), type="stop", limit_price=None, stop_price=Decimal(90), side="sell", leg="stop")
+
+    found = desk.submit(terms)
+
+    assert isinstance(found, Refused)
+    assert found.is_reached
+
+
 def test_an_order_that_was_taken_is_seen_with_what_it_was_asked_with(desk: Desk) -> None:
     terms = some_terms(desk.new_id())
     desk.behaves(lambda request: answer(shown(request.params["newClientOrderId"])))
