@@ -236,17 +236,17 @@ class Feed(RememberingActor):
 
     def _next_offer(self) -> Offered | OfferSkipped | None:
         state = self._known.state
+        is_late = self.market_ms() - state.at > LATE_MS
         for audience in self._audiences:
             if not audience.decides_at(state.told_frames):
                 continue
             strategy = audience.strategy
             offer = state.offers.get(strategy)
-            if offer is None and self.market_ms() - state.at > LATE_MS:
-                return OfferSkipped(strategy, state.at, 0, reason="the bars came too late to be acted on")
-            if offer is None:
-                return Offered(strategy=strategy, at=state.at, attempt=0)
-            if offer.status == "void":
-                return Offered(strategy=strategy, at=state.at, attempt=offer.attempt + 1)
+            if offer is None or offer.status == "void":
+                attempt = 0 if offer is None else offer.attempt + 1
+                if is_late:
+                    return OfferSkipped(strategy, state.at, attempt, reason="the bars are too old to be acted on")
+                return Offered(strategy=strategy, at=state.at, attempt=attempt)
             if offer.status == "made":
                 return OfferSkipped(strategy, state.at, offer.attempt, reason="the strategy is down for good")
         return None

@@ -178,6 +178,22 @@ def test_an_order_of_an_earlier_bar_that_never_came_to_be_asks_nobody(tmp_path: 
     assert closed(alone) == [1, 2]
 
 
+def test_an_order_that_never_came_to_be_asks_nobody_where_its_bar_is_too_old_by_now(tmp_path: Path) -> None:
+    alone = a_feed(market(tmp_path), audiences=BOTH[:1])
+    alone.hold_settling()
+    alone.live()
+    until_offered(alone)
+    alone.happen(answered(strategy="one", at=T0 + MINUTE_MS))
+
+    alone.happen(absent(at=T0 + MINUTE_MS), at=T0 + 2 * MINUTE_MS + 1)
+    alone.let_settle()
+
+    assert [(offer.at - T0, offer.attempt) for offer in alone.said_of(Offered)] == [(MINUTE_MS, 0)]
+    assert [(skipped.at - T0, skipped.attempt) for skipped in alone.said_of(OfferSkipped)] == [(MINUTE_MS, 1)]
+    alone.let_settle()
+    assert closed(alone) == [1, 2]
+
+
 # -- pauses, patience and the end ------------------------------------------------------------------------------------
 
 
