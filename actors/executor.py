@@ -239,7 +239,7 @@ class Executor(RememberingActor):
             client_id = order.terms.client_id
             if client_id not in asked:
                 number = self._number("lookup", client_id)
-                self.tell(VENUE, LookUpOrder(number, client_id, order.terms.symbol))
+                self.tell(VENUE, LookUpOrder(number, client_id, order.terms.symbol, order.terms.sent_from))
 
     def _cancel_strays(self) -> None:
         if not self._strays:

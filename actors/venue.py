@@ -75,8 +75,8 @@ class VenueDesk(RememberingActor):
                 self._venue.submit(terms, self._reply_to(request_id))
             case CancelOrder(request_id=request_id, client_id=client_id, symbol=symbol):
                 self._venue.cancel(client_id, symbol, self._reply_to(request_id))
-            case LookUpOrder(request_id=request_id, client_id=client_id, symbol=symbol):
-                self._venue.look_up(client_id, symbol, self._reply_to(request_id))
+            case LookUpOrder(request_id=request_id, client_id=client_id, symbol=symbol, since=since):
+                self._venue.look_up(client_id, symbol, self._reply_to(request_id), since=since)
             case VenueAnswered() | VenueReported():
                 self.tell(EXECUTOR, message)
             case _:

@@ -140,7 +140,7 @@ class NotingVenue:
         """Say that there is none."""
         reply(OrderNotFound(client_id))
 
-    def look_up(self, client_id: str, symbol: str, reply: Reply) -> None:
+    def look_up(self, client_id: str, symbol: str, reply: Reply, *, since: Instant = 0) -> None:
         """Say that there is none."""
         reply(OrderNotFound(client_id))
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from domain.market import Instant
+from domain.market import MINUTE_MS, Instant
 from domain.money import ZERO, Money
 
 Side = Literal["buy", "sell"]
@@ -31,6 +31,10 @@ RANK: dict[str, int] = {
 }
 
 
+DEADLINE_MAX_MS = MINUTE_MS
+"""The longest that an order may be good for before the venue has taken it."""
+
+
 class Terms(msgspec.Struct, frozen=True):
     """What an order asks of the venue.  `quantity` in base currency, prices in quote currency."""
 
@@ -47,6 +51,11 @@ class Terms(msgspec.Struct, frozen=True):
     """The venue refuses to take the order after this instant of market time."""
     base: str = ""
     """The asset that is bought or sold, for fees that are taken in it."""
+
+    @property
+    def sent_from(self) -> Instant:
+        """Return an instant before which it was certainly not sent; 0 where none is known."""
+        return max(0, self.valid_until - DEADLINE_MAX_MS)
 
 
 class Fill(msgspec.Struct, frozen=True):

@@ -64,8 +64,8 @@ class Venue(Protocol):
     def cancel(self, client_id: str, symbol: str, reply: Reply) -> None:
         """Cancel an order; the answer says what became of it, fills that came first included."""
 
-    def look_up(self, client_id: str, symbol: str, reply: Reply) -> None:
-        """Tell what is known of an order."""
+    def look_up(self, client_id: str, symbol: str, reply: Reply, *, since: Instant = 0) -> None:
+        """Tell what is known of an order, which was not sent before `since`."""
 
     def show(self, at: Instant, bars: Sequence[Bar]) -> None:
         """Hand a simulated venue the bars that closed at `at`; a real one has a market of its own and ignores it."""

@@ -109,7 +109,7 @@ class FaultyVenue:
         """Cancel an order, if that arrives."""
         self._ask(lambda back: self._venue.cancel(client_id, symbol, back), client_id, reply)
 
-    def look_up(self, client_id: str, symbol: str, reply: Reply) -> None:
+    def look_up(self, client_id: str, symbol: str, reply: Reply, *, since: Instant = 0) -> None:
         """Tell what is known of an order, if that arrives; it may not be shown yet."""
 
         def look(back: Reply) -> None:
@@ -117,7 +117,7 @@ class FaultyVenue:
                 is_hidden = isinstance(answer, OrderSeen) and self._line.hides(client_id)
                 back(OrderNotFound(client_id) if is_hidden else answer)
 
-            self._venue.look_up(client_id, symbol, shown)
+            self._venue.look_up(client_id, symbol, shown, since=since)
 
         self._ask(look, client_id, reply)
 

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Literal
 
+from domain.market import Instant
 from domain.order import Fill, Terms
 from domain.venue import Answer, OrderSeen
 from messages.base import Event, Message
@@ -124,6 +125,8 @@ class LookUpOrder(Message, frozen=True):
     request_id: int
     client_id: str
     symbol: str
+    since: Instant = 0
+    """Before this instant it was not sent."""
 
 
 class VenueAnswered(Message, frozen=True):

@@ -130,6 +130,11 @@ class Binance:
         params = {"symbol": symbol, "limit": str(RECENT_MAX)}
         return Call(lane=Lane.QUERY, method="GET", path="allOrders", api="private", params=params, weight=20)
 
+    def list_since(self, symbol: str, since: Instant) -> Call:
+        """Ask for the symbol's orders from an instant on."""
+        params = {"symbol": symbol, "startTime": str(since), "limit": str(RECENT_MAX)}
+        return Call(lane=Lane.QUERY, method="GET", path="allOrders", api="private", params=params, weight=20)
+
     def trades_of(self, shown: Shown, symbol: str) -> Call:
         """Ask for all trades of an order."""
         params = {"symbol": symbol, "orderId": shown.venue_id, "limit": str(RECENT_MAX)}

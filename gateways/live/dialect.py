@@ -101,6 +101,9 @@ class Dialect(Protocol):
     def list_recent(self, symbol: str) -> Call:
         """Ask for the symbol's newest orders: the same question put another way."""
 
+    def list_since(self, symbol: str, since: Instant) -> Call:
+        """Ask for the symbol's orders that were placed at `since` or later, oldest first."""
+
     def trades_of(self, shown: Shown, symbol: str) -> Call:
         """Ask for all trades of an order."""
 

@@ -1,11 +1,15 @@
 """Orders at a venue: placed, cancelled, asked for, each outcome judged.  All on the venue's own loop."""
 
+from domain.market import HOUR_MS, Instant
 from domain.order import Terms
 from domain.venue import Answer, OrderNotFound, Unproven
 from gateways.live import outcome
 from gateways.live.dialect import Dialect, Shown
 from gateways.live.requests import Requests
 from gateways.live.wire import Call, Lane
+
+LOOK_BACK_MS = HOUR_MS
+"""How much earlier than it can have been sent an order is looked for: the venue's clock may have been set."""
 
 
 class Orders:
@@ -28,7 +32,7 @@ class Orders:
         sent = await self._requests.send_by(put, lane, self._dialect.order_weight)
         found = outcome.of_placing(self._dialect, terms.client_id, sent)
         if found == "exists":
-            return await self.find(terms.client_id, terms.symbol)
+            return await self.find(terms.client_id, terms.symbol, since=terms.sent_from)
         return await self._complete(found, terms.symbol) if isinstance(found, Shown) else found
 
     async def cancel(self, client_id: str, symbol: str) -> Answer:
@@ -40,18 +44,31 @@ class Orders:
             await self.find(client_id, symbol) if isinstance(found, OrderNotFound) else await self._told(found, symbol)
         )
 
-    async def find(self, client_id: str, symbol: str) -> Answer:
-        """Ask for an order, each time it was not found in another way: two answers to one question are one answer."""
+    async def find(self, client_id: str, symbol: str, *, since: Instant = 0) -> Answer:
+        """Ask for an order, each time it was not found in another way: two answers to one question are one answer.
+
+        It was not sent before `since`.
+        """
         times = self._asked.get(client_id, 0)
         if times % 2 == 0:
             sent = await self._requests.send(self._dialect.find(client_id, symbol))
             found = outcome.of_asking(self._dialect, client_id, sent)
         else:
-            sent = await self._requests.send(self._dialect.list_recent(symbol))
-            found = outcome.of_listing(self._dialect, client_id, sent)
+            found = await self._find_in_list(client_id, symbol, since)
         if isinstance(found, OrderNotFound):
             self._asked[client_id] = times + 1
         return await self._told(found, symbol)
+
+    async def _find_in_list(self, client_id: str, symbol: str, since: Instant) -> Shown | OrderNotFound | Unproven:
+        """Look an order up among the newest; where there are too many of them, among those of its time."""
+        calls = [self._dialect.list_recent(symbol)]
+        if since > LOOK_BACK_MS:
+            calls.append(self._dialect.list_since(symbol, since - LOOK_BACK_MS))
+        for call in calls:
+            found = outcome.of_listing(self._dialect, client_id, await self._requests.send(call))
+            if found != "cut":
+                return found
+        return Unproven(client_id, "not among the orders that were listed, and there may be more")
 
     async def _told(self, found: Shown | OrderNotFound | Unproven, symbol: str) -> Answer:
         return await self._complete(found, symbol) if isinstance(found, Shown) else found

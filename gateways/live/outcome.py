@@ -12,6 +12,7 @@ from gateways.live.wire import Lost, Outcome, Received
 
 DETAIL_CHARS_MAX = 300
 Exists = Literal["exists"]
+Cut = Literal["cut"]
 
 
 def of_placing(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | Refused | Unproven | Exists:
@@ -41,8 +42,8 @@ def of_asking(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | Ord
     return unproven(client_id, outcome, f"code {error.code}: {error.message}")
 
 
-def of_listing(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | OrderNotFound | Unproven:
-    """Say what a list of the newest orders proves about one of them.  A list that was cut short denies nothing."""
+def of_listing(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | OrderNotFound | Unproven | Cut:
+    """Say what a list of orders proves about one of them.  `cut`: it may be among those that were left out."""
     if isinstance(outcome, Lost):
         return unproven(client_id, outcome)
     if (error := dialect.error_in(outcome)) is not None:
@@ -55,7 +56,7 @@ def of_listing(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | Or
         if shown.client_id == client_id:
             return _sound(shown, outcome)
     if is_cut:
-        return Unproven(client_id, f"not among the newest {len(orders)} orders, and there may be more")
+        return "cut"
     return OrderNotFound(client_id)
 
 

@@ -48,15 +48,15 @@ class LiveVenue:
         if is_new:
             self._answer(lambda: self._orders.place(terms), terms.client_id, terms.symbol, reply)
         else:
-            self.look_up(terms.client_id, terms.symbol, reply)
+            self.look_up(terms.client_id, terms.symbol, reply, since=terms.sent_from)
 
     def cancel(self, client_id: str, symbol: str, reply: Reply) -> None:
         """Cancel an order; the answer says what became of it."""
         self._answer(lambda: self._orders.cancel(client_id, symbol), client_id, symbol, reply)
 
-    def look_up(self, client_id: str, symbol: str, reply: Reply) -> None:
+    def look_up(self, client_id: str, symbol: str, reply: Reply, *, since: Instant = 0) -> None:
         """Tell what is known of an order."""
-        self._answer(lambda: self._orders.find(client_id, symbol), client_id, symbol, reply)
+        self._answer(lambda: self._orders.find(client_id, symbol, since=since), client_id, symbol, reply)
 
     def show(self, at: Instant, bars: Sequence[Bar]) -> None:
         """Ignore it: this venue has a market of its own."""

@@ -166,7 +166,7 @@ class PaperVenue:
             self._cancel(client_id)
             reply(self._seen(client_id))
 
-    def look_up(self, client_id: str, symbol: str, reply: Reply) -> None:
+    def look_up(self, client_id: str, symbol: str, reply: Reply, *, since: Instant = 0) -> None:
         """Tell what is visible of an order now; the client id alone names it.
 
         An order of a later market time than now is told as accepted, never as not found.

@@ -134,9 +134,9 @@ class Witness:
         """Pass a cancel on."""
         self._venue.cancel(client_id, symbol, reply)
 
-    def look_up(self, client_id: str, symbol: str, reply: Reply) -> None:
+    def look_up(self, client_id: str, symbol: str, reply: Reply, *, since: Instant = 0) -> None:
         """Pass a question on."""
-        self._venue.look_up(client_id, symbol, reply)
+        self._venue.look_up(client_id, symbol, reply, since=since)
 
     def show(self, at: Instant, bars: Sequence[Bar]) -> None:
         """Pass the market on."""

@@ -10,7 +10,7 @@ from actors.executor import NO_STRAYS, Executor
 from actors.executor_memory import ExecutorMemory
 from domain.execution import Execution
 from domain.market import MINUTE_MS
-from domain.order import Order
+from domain.order import DEADLINE_MAX_MS, Order
 from domain.proposal import Exit
 from domain.venue import Answer, OrderNotFound, Refused, Unproven, VenueProfile
 from gateways.paper import PaperSettings, profile_of
@@ -413,6 +413,14 @@ def test_silence_to_any_request_proves_nothing_and_has_an_open_order_looked_up(k
     assert letters(alone) == ("U" if state == "intended" else "")
     assert [asked.client_id for asked in alone.told_of(LookUpOrder)] == ([client_id] if state in OPEN else [])
     assert alone.told_of(SubmitOrder, CancelOrder) == []
+
+
+def test_who_is_asked_about_an_order_is_told_since_when_it_can_have_been_sent() -> None:
+    alone = an_executor(intended())
+    (asked,) = alone.told_of(LookUpOrder)
+    assert isinstance(asked, LookUpOrder)
+
+    assert asked.since == some_terms().valid_until - DEADLINE_MAX_MS
 
 
 def test_silence_after_silence_asks_again_and_again_and_records_the_doubt_once() -> None:

@@ -62,7 +62,7 @@ class Deferred:
     def cancel(self, client_id: str, symbol: str, reply: Reply) -> None:
         self._take(f"cancel {client_id} {symbol}", reply)
 
-    def look_up(self, client_id: str, symbol: str, reply: Reply) -> None:
+    def look_up(self, client_id: str, symbol: str, reply: Reply, *, since: Instant = 0) -> None:
         self._take(f"look up {client_id} {symbol}", reply)
 
     def show(self, at: Instant, bars: Sequence[Bar]) -> None:

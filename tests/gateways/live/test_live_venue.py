@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from domain.market import MINUTE_MS
 from domain.order import Terms
 from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven
 from gateways.live.binance import Binance
@@ -92,8 +93,8 @@ class Desk:
     def submit(self, terms: Terms) -> Answer:
         return self.ask(lambda reply: self.venue.submit(terms, reply))
 
-    def look_up(self, client_id: str) -> Answer:
-        return self.ask(lambda reply: self.venue.look_up(client_id, "BTCUSDT", reply))
+    def look_up(self, client_id: str, since: int = 0) -> Answer:
+        return self.ask(lambda reply: self.venue.look_up(client_id, "BTCUSDT", reply, since=since))
 
     def cancel(self, client_id: str) -> Answer:
         return self.ask(lambda reply: self.venue.cancel(client_id, "BTCUSDT", reply))
@@ -328,6 +329,21 @@ def test_a_list_that_may_have_left_it_out_denies_nothing(desk: Desk) -> None:
     desk.look_up(client_id)
 
     assert isinstance(desk.look_up(client_id), Unproven)
+
+
+def test_where_the_newest_are_too_many_an_order_is_looked_for_among_those_of_its_time(desk: Desk) -> None:
+    client_id, sent_at = desk.new_id(), now_ms()
+    missing = answer({"code": -2013, "msg": "Order does not exist."}, 400)
+    many = [shown(f"another{number}") for number in range(1_000)]
+
+    def behave(request: Request) -> bytes:
+        return missing if request.path == PATH else answer(many[:3] if "startTime" in request.params else many)
+
+    desk.behaves(behave)
+    desk.look_up(client_id, sent_at)
+
+    assert desk.look_up(client_id, sent_at) == OrderNotFound(client_id)
+    assert int(desk.liar.requests[-1].params["startTime"]) < sent_at - MINUTE_MS
 
 
 def test_a_list_that_shows_an_order_filled_by_no_amount_proves_nothing(desk: Desk) -> None:
