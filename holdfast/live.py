@@ -13,7 +13,7 @@ from gateways.exchange.pointing import ccxt_settings
 from gateways.live.binance import Binance
 from gateways.live.connection import Connection, VenueSilent
 from gateways.live.dialect import Dialect, Unreadable
-from gateways.live.market import LiveMarket
+from gateways.live.market import SETTLE_MS, LiveMarket
 from gateways.live.venue import LiveVenue
 from holdfast.config.instruments import instrument_for
 from holdfast.config.problems import ConfigurationError, Problem
@@ -65,7 +65,8 @@ class LiveSide:
         """
         settings = self._with_rules()
         feed = settings.feed
-        market = self._market(feed.timeframe or TIMEFRAME, settings, self.now_ms())
+        closed_by = self._connection.clock.surely_ms() - SETTLE_MS
+        market = self._market(feed.timeframe or TIMEFRAME, settings, closed_by)
         if opened is not None and opened[0] == market.describe():
             market = self._market(feed.timeframe or TIMEFRAME, settings, opened[1])
         return gather(settings, folder=folder, source=market, profile=self._profile())

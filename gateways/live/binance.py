@@ -106,6 +106,8 @@ class Binance:
             "quantity": f"{terms.quantity:f}",
             "newClientOrderId": terms.client_id,
             "newOrderRespType": "FULL",
+            # Its window begins where it was reckoned from, however long it takes until it is signed and sent.
+            "timestamp": str(terms.valid_until - good_for_ms),
             "recvWindow": str(max(1, min(good_for_ms, WINDOW_MS_MAX))),
         }
         if terms.limit_price is not None:

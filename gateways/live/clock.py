@@ -3,6 +3,7 @@
 Between two measurements it follows the machine's monotonic clock, so that a wall clock that is stepped changes nothing.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -45,6 +46,11 @@ class VenueClock:
     def now_ms(self) -> int:
         """Return the venue's time in milliseconds since the epoch."""
         return round(self._ahead_ms + self._monotonic_s() * 1000)
+
+    def surely_ms(self) -> int:
+        """Return a time that the venue's clock has come to for sure: half the way of the quickest answer less."""
+        round_trip_ms = min((each.round_trip_ms for each in self._samples), default=0.0)
+        return self.now_ms() - math.ceil(round_trip_ms / 2)
 
     def ahead_of_wall_ms(self) -> int:
         """Return how far the venue's clock is ahead of the machine's wall clock at this moment."""

@@ -154,13 +154,13 @@ class _Follower:
         return True
 
     async def _sleep_until(self, venue_ms: Instant) -> None:
-        while not self.is_over and (left_ms := venue_ms - self._connection.clock.now_ms()) > 0:
+        while not self.is_over and (left_ms := venue_ms - self._connection.clock.surely_ms()) > 0:
             # In parts, for the venue's clock may be set meanwhile.
             await asyncio.sleep(min(left_ms / 1000, 1.0))
 
     async def _fetch(self) -> bool:
         """Fetch a page of each symbol, and hand on what all of them have; say whether there was anything."""
-        now = self._connection.clock.now_ms()
+        now = self._connection.clock.surely_ms()
         pages = await asyncio.gather(*(self._page_of(symbol, now) for symbol in self._symbols))
         found = dict(zip(self._symbols, pages, strict=True))
         horizon = self._horizon(found, now)

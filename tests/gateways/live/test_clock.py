@@ -79,3 +79,14 @@ def test_a_machine_whose_clock_is_set_knows_the_venues_time_all_the_same() -> No
 
     assert clock.now_ms() == NOW_MS + 2_000
     assert clock.ahead_of_wall_ms() == 2_000 - 3_600_000
+
+
+def test_a_time_that_is_sure_is_never_ahead_of_the_venues_whichever_way_was_slow() -> None:
+    machine = Machine()
+    clock = machine.clock()
+
+    # All of the delay is on the way there: the middle of the way is ahead of the venue by half of it.
+    clock.take(asked_at_s=98.0, answered_at_s=100.0, venue_ms=NOW_MS)
+
+    assert clock.now_ms() == NOW_MS + 1_000
+    assert clock.surely_ms() == NOW_MS

@@ -203,8 +203,16 @@ def test_an_order_that_was_taken_is_seen_with_what_it_was_asked_with(desk: Desk)
     sent = next(request.params for request in desk.liar.requests if request.method == "POST")
     assert (sent["symbol"], sent["side"]) == ("BTCUSDT", "BUY")
     assert (sent["type"], sent["quantity"], sent["price"], sent["timeInForce"]) == ("LIMIT", "0.50", "100.10", "GTC")
-    assert 15_000 < int(sent["recvWindow"]) <= 20_000
-    assert abs(int(sent["timestamp"]) + int(sent["recvWindow"]) - terms.valid_until) < 500
+    assert 15_000 < int(sent["recvWindow"]) <= 25_000
+    assert int(sent["timestamp"]) + int(sent["recvWindow"]) == terms.valid_until
+
+
+def test_an_orders_window_ends_with_its_time_however_long_it_takes_to_sign_it(desk: Desk) -> None:
+    terms = some_terms(desk.new_id())
+
+    put = Binance().place(terms, good_for_ms=5_000)
+
+    assert int(put.params["timestamp"]) + int(put.params["recvWindow"]) == terms.valid_until
 
 
 def test_a_stop_and_a_market_order_name_no_price_that_would_change_their_meaning(desk: Desk) -> None:

@@ -23,7 +23,7 @@ class Venue:
         self.silent: set[str] = set()
         self.breaks = False
 
-    def now_ms(self) -> int:
+    def surely_ms(self) -> int:
         return self.now
 
     async def send(self, call: Call) -> Outcome:
