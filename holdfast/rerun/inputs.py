@@ -78,6 +78,7 @@ def read_inputs(home: Path, *, until: int | None = None) -> Inputs:
         if not lives:
             problem = Problem("", "a journal in which a market was opened", "none yet", str(home), "run the node first")
             raise ConfigurationError([problem])
+        _demand_paper(reader, until)
         is_backtest = next(iter(reader.read(until=until, kinds=["BarsPassed"])), None) is not None
         newest = next(iter(reader.read(after=until - 1, until=until)), None)
         cues = _cues(reader, until, lives[1:])
@@ -90,6 +91,15 @@ def read_inputs(home: Path, *, until: int | None = None) -> Inputs:
             opening=_opening(reader, until),
             ends_at=newest.at if newest is not None else 0,
         )
+
+
+def _demand_paper(reader: JournalReader, until: int) -> None:
+    """Refuse the journal of a real venue: what that filled, and when, the paper venue does not fill again."""
+    venues = {era.configuration.get("venue", {}).get("kind", "paper") for era in eras(reader, until)}
+    if real := sorted(venues - {"paper"}):
+        expected = "a journal whose orders went to the paper venue"
+        hint = "what a real venue has filled cannot be lived again yet"
+        raise ConfigurationError([Problem("venue.kind", expected, ", ".join(real), "the journal", hint)])
 
 
 def split(inputs: Inputs, seq: int) -> tuple[Inputs, Inputs]:

@@ -263,8 +263,9 @@ def test_the_journal_of_a_real_venue_is_refused(lived: Path, home: Path, capsys:
 
     forge(lived, home, kind="NodeStarted", after=-1, alter=trade_there)
 
-    assert run_command_line(["audit", "--home", str(home)]) == 78
-    assert "expected a journal whose orders went to the paper venue" in capsys.readouterr().err
+    for command in (["audit"], ["replay", "--rerun"], ["replay", "--what-if", "risk.risk_per_trade=0.002"]):
+        assert run_command_line([*command, "--home", str(home)]) == 78
+        assert "expected a journal whose orders went to the paper venue" in capsys.readouterr().err
 
 
 def test_bars_that_are_elsewhere_now_are_asked_for_and_taken(
