@@ -114,7 +114,7 @@ class LiveSide:
         dialect, ask, symbols = self._connection.dialect, self._connection.ask, self._settings.feed.symbols
         rules = _read(lambda: dialect.read_rules(ask(dialect.rules()), symbols))
         if missing := [symbol for symbol in symbols if symbol not in rules]:
-            expected = f"symbols that {self._settings.venue.kind} trades"
+            expected = f"symbols that {self._settings.venue.kind} has"
             raise ConfigurationError([Problem("feed.symbols", expected, ", ".join(missing), "the venue")])
         told = {
             symbol: InstrumentRules(

@@ -167,12 +167,12 @@ class Binance:
         return number(fields(received), "serverTime")
 
     def read_rules(self, received: Received, symbols: Sequence[str]) -> Mapping[str, Instrument]:
-        """Return the rules of these symbols, as far as they may be traded."""
+        """Return the rules of these symbols, of those too that rest: what is held of them must be looked after."""
         listed = fields(received).get("symbols")
         if not isinstance(listed, list):
             raise Unreadable(f"expected a list of symbols, found {type(listed).__name__}")
         wanted = [row for row in listed if isinstance(row, dict) and row.get("symbol") in symbols]
-        return {text(row, "symbol"): _instrument(row) for row in wanted if row.get("status") == "TRADING"}
+        return {text(row, "symbol"): _instrument(row) for row in wanted}
 
     def read_balances(self, received: Received) -> Mapping[str, Decimal]:
         """Return totals by asset."""

@@ -54,6 +54,11 @@ class Connection:
         """Return the venue's clock."""
         return self.requests.clock
 
+    @property
+    def is_open(self) -> bool:
+        """Say whether anything can be asked yet."""
+        return self.thread.is_alive
+
     def begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
         """Have something done on the connection's thread; say False where it is closed."""
         return self.thread.begin(work)

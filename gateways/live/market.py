@@ -5,15 +5,16 @@ that was handed on, in order.  Only bars that are closed by the venue's own cloc
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from domain.bars import judge_row
 from domain.market import SECOND_MS, TIMEFRAMES_MS, Bar, Instant
 from domain.sources import NOT_YET, Row, Step
-from gateways.live.connection import Connection
+from gateways.live.connection import Connection, VenueSilent
 from gateways.live.dialect import Unreadable
-from gateways.live.wire import Lost
+from gateways.live.wire import Call, Lost
 
 PAGE = 1_000
 SETTLE_MS = 250
@@ -77,9 +78,10 @@ class LiveMarket:
     def history(self, symbol: str, timeframe: str) -> Sequence[Bar]:
         """Return a symbol's newest closed bars of a time frame up to `starts_at`, oldest first.
 
+        Waits until the venue has answered.
+
         Raises:
-            VenueSilent: the venue did not answer.
-            Unreadable: it answered with something else.
+            VenueSilent: the connection was closed before that.
         """
         if not self._warmup_bars:
             return ()
@@ -87,11 +89,22 @@ class LiveMarket:
         dialect, since = self._connection.dialect, self._starts_at - self._starts_at % TIMEFRAMES_MS[timeframe]
         call = dialect.bars(symbol, timeframe, since=since - count * span, limit=count)
         bars: list[Bar] = []
-        for row in dialect.read_bars(self._connection.ask(call), symbol, timeframe):
+        for row in self._ask_until_answered(call, symbol, timeframe):
             bar = judge_row(row, bars[-1] if bars else None)
             if isinstance(bar, Bar) and bar.closed_at <= self._starts_at:
                 bars.append(bar)
         return bars
+
+    def _ask_until_answered(self, call: Call, symbol: str, timeframe: str) -> Sequence[Row]:
+        """Ask again and again: a venue that is silent for a while must not end the market."""
+        while True:
+            try:
+                return self._connection.dialect.read_bars(self._connection.ask(call), symbol, timeframe)
+            except (VenueSilent, Unreadable) as error:
+                if not self._connection.is_open:
+                    raise VenueSilent(f"the connection was closed before {symbol} was told: {error}") from error
+                self._connection.tell("venue.silent", why=str(error), symbol=symbol, timeframe=timeframe)
+            time.sleep(RETRY_S)
 
     def steps(self, after: Instant) -> Iterator[Step]:
         """Yield the steps that close after an instant, without an end; `NOT_YET` where the next is not there yet."""

@@ -37,8 +37,14 @@ class IoThread:
 
         Raises:
             TimeoutError: it takes longer.
+            RuntimeError: the thread has ended.
         """
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
+        try:
+            begun = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:
+            work.close()
+            raise
+        return begun.result(timeout_s)
 
     def close(self) -> None:
         """Cancel what is under way and end the thread."""

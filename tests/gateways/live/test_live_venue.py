@@ -13,8 +13,10 @@ from domain.market import MINUTE_MS
 from domain.order import Terms
 from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven
 from gateways.live.binance import Binance
-from gateways.live.connection import Connection
+from gateways.live.connection import Connection, VenueSilent
+from gateways.live.market import LiveMarket
 from gateways.live.venue import LiveVenue
+from gateways.live.wire import Received
 from tests.gateways.live.liar import CLOSE, HANG, RESET, Behave, Liar, Request, answer, pointed_at
 
 PATH = "/api/v3/order"
@@ -448,3 +450,35 @@ def test_a_time_that_is_none_does_not_end_the_measuring() -> None:
     liar.close()
 
     assert is_known
+
+
+def test_a_symbol_that_rests_has_rules_all_the_same() -> None:
+    steps = [
+        {"filterType": "PRICE_FILTER", "tickSize": "0.01000000"},
+        {"filterType": "LOT_SIZE", "stepSize": "0.00001000", "minQty": "0.00001000"},
+    ]
+    row = {"symbol": "BTCUSDT", "baseAsset": "BTC", "quoteAsset": "USDT", "status": "BREAK", "filters": steps}
+
+    rules = Binance().read_rules(Received(200, {}, {"symbols": [row]}), ("BTCUSDT",))
+
+    assert rules["BTCUSDT"].tick == Decimal("0.01")
+
+
+def test_history_is_asked_for_until_the_venue_answers() -> None:
+    liar = Liar()
+    silences = iter([HANG, answer(HTML, 503), answer([{}])])
+    rows = [[start, "1", "1", "1", "1", "1"] for start in (0, MINUTE_MS)]
+    liar.behave = lambda request: (
+        next(silences, answer(rows)) if request.path.endswith("/klines") else answer({"serverTime": now_ms()})
+    )
+    connection = Connection(Binance(), pointed_at(liar.url), answer_within_s=ANSWER_WITHIN_S)
+    given: dict[str, Any] = {"symbols": ("BTCUSDT",), "timeframe": "1m", "frames": ("1m",), "warmup_bars": 2}
+    market = LiveMarket(connection, **given, starts_at=2 * MINUTE_MS)
+
+    bars = market.history("BTCUSDT", "1m")
+    connection.close()
+    with pytest.raises(VenueSilent):
+        market.history("BTCUSDT", "1m")
+    liar.close()
+
+    assert [bar.closed_at for bar in bars] == [MINUTE_MS, 2 * MINUTE_MS]
