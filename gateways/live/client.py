@@ -45,6 +45,7 @@ class Client:
         self._ahead_ms: Callable[[], int] = lambda: 0
         self._exchange: Any = None
         self._session: aiohttp.ClientSession | None = None
+        self.is_closed = False
 
     @property
     def exchange(self) -> Any:
@@ -88,6 +89,7 @@ class Client:
 
     async def close(self) -> None:
         """End streams and connections."""
+        self.is_closed = True
         if self._exchange is not None:
             self._exchange.timeout_on_exit = 0
             await self._exchange.close()

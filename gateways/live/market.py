@@ -85,14 +85,16 @@ class LiveMarket:
         """
         if not self._warmup_bars:
             return ()
-        span, count = TIMEFRAMES_MS[timeframe], min(self._warmup_bars, PAGE)
-        dialect, since = self._connection.dialect, self._starts_at - self._starts_at % TIMEFRAMES_MS[timeframe]
-        call = dialect.bars(symbol, timeframe, since=since - count * span, limit=count)
+        span, dialect = TIMEFRAMES_MS[timeframe], self._connection.dialect
+        first = self._starts_at - self._starts_at % span - self._warmup_bars * span
         bars: list[Bar] = []
-        for row in self._ask_until_answered(call, symbol, timeframe):
-            bar = judge_row(row, bars[-1] if bars else None)
-            if isinstance(bar, Bar) and bar.closed_at <= self._starts_at:
-                bars.append(bar)
+        for since in range(first, self._starts_at, PAGE * span):
+            limit = min(PAGE, (self._starts_at - since) // span)
+            call = dialect.bars(symbol, timeframe, since=since, limit=limit)
+            for row in self._ask_until_answered(call, symbol, timeframe) if limit else ():
+                bar = judge_row(row, bars[-1] if bars else None)
+                if isinstance(bar, Bar) and bar.closed_at <= self._starts_at:
+                    bars.append(bar)
         return bars
 
     def _ask_until_answered(self, call: Call, symbol: str, timeframe: str) -> Sequence[Row]:

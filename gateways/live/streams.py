@@ -39,7 +39,7 @@ class OrderStream:
             await self._client.exchange.watch_orders()
         except asyncio.CancelledError:
             waiting = asyncio.current_task()
-            if waiting is None or waiting.cancelling():
+            if waiting is None or waiting.cancelling() or self._client.is_closed:
                 raise
             raise ConnectionError("the stream was hung up") from None
 

@@ -482,3 +482,24 @@ def test_history_is_asked_for_until_the_venue_answers() -> None:
     liar.close()
 
     assert [bar.closed_at for bar in bars] == [MINUTE_MS, 2 * MINUTE_MS]
+
+
+def test_a_long_history_is_asked_for_page_by_page() -> None:
+    liar = Liar()
+
+    def behave(request: Request) -> bytes:
+        if not request.path.endswith("/klines"):
+            return answer({"serverTime": now_ms()})
+        since, limit = int(request.params["startTime"]), int(request.params["limit"])
+        return answer([[since + index * MINUTE_MS, "1", "1", "1", "1", "1"] for index in range(limit)])
+
+    liar.behave = behave
+    connection = Connection(Binance(), pointed_at(liar.url))
+    given: dict[str, Any] = {"symbols": ("BTCUSDT",), "timeframe": "1m", "frames": ("1m",), "warmup_bars": 2_300}
+    market = LiveMarket(connection, **given, starts_at=3_000 * MINUTE_MS)
+
+    bars = market.history("BTCUSDT", "1m")
+    connection.close()
+    liar.close()
+
+    assert [bar.closed_at // MINUTE_MS for bar in bars] == list(range(701, 3_001))

@@ -26,6 +26,8 @@ class Exchange:
 
 
 class Client:
+    is_closed = False
+
     def __init__(self) -> None:
         self.exchange = Exchange()
 
