@@ -137,9 +137,11 @@ class Binance:
         params = {"symbol": symbol, "startTime": str(since), "limit": str(RECENT_MAX)}
         return Call(lane=Lane.QUERY, method="GET", path="allOrders", api="private", params=params, weight=20)
 
-    def trades_of(self, shown: Shown, symbol: str) -> Call:
-        """Ask for all trades of an order."""
+    def trades_of(self, shown: Shown, symbol: str, after: Fill | None = None) -> Call:
+        """Ask for an order's trades, or for those after one of them."""
         params = {"symbol": symbol, "orderId": shown.venue_id, "limit": str(RECENT_MAX)}
+        if after is not None:
+            params["fromId"] = str(_number_of(after) + 1)
         return Call(lane=Lane.QUERY, method="GET", path="myTrades", api="private", params=params, weight=20)
 
     def rules(self) -> Call:
@@ -203,11 +205,12 @@ class Binance:
         listed = rows(received)
         return [_shown(row) for row in listed], len(listed) >= RECENT_MAX
 
-    def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[Fill, ...]:
-        """Return the trades of an order, oldest first."""
-        mine = [row for row in rows(received) if str(number(row, "orderId")) == shown.venue_id]
+    def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[tuple[Fill, ...], bool]:
+        """Return trades of an order, oldest first, and whether there may be more."""
+        listed = rows(received)
+        mine = [row for row in listed if str(number(row, "orderId")) == shown.venue_id]
         fills = [_trade(row, shown.client_id, symbol) for row in mine]
-        return tuple(sorted(fills, key=lambda fill: (fill.at, fill.trade_id)))
+        return tuple(sorted(fills, key=_number_of)), bool(fills) and len(listed) >= RECENT_MAX
 
     def error_in(self, received: Received) -> VenueError | None:
         """Return the error that the venue has named: a code below zero, with a message."""
@@ -282,18 +285,24 @@ def _shown(row: Mapping[str, Any]) -> Shown:
     return Shown(shown.client_id, shown.venue_id, state, shown.filled, made, at)
 
 
+def _number_of(fill: Fill) -> int:
+    return int(fill.trade_id.rpartition("-")[2])
+
+
 def _trade(row: Mapping[str, Any], client_id: str, symbol: str, order: Mapping[str, Any] | None = None) -> Fill:
     is_buyer = row.get("isBuyer") if order is None else text(order, "side") == "BUY"
     if not isinstance(is_buyer, bool):
         raise Unreadable(f"expected a trade to have a side, found {is_buyer!r}")
     trade = number(row, "id" if order is None else "tradeId")
+    if (quantity := amount(row, "qty")) <= 0:
+        raise Unreadable(f"expected a trade of more than nothing, found {quantity}")
     return Fill(
         # Numbers of trades are unique within a symbol only.
         trade_id=f"{symbol}-{trade}",
         client_id=client_id,
         symbol=symbol,
         side="buy" if is_buyer else "sell",
-        quantity=amount(row, "qty"),
+        quantity=quantity,
         price=amount(row, "price"),
         fee=Money(amount(row, "commission"), text(row, "commissionAsset")),
         liquidity="maker" if row.get("isMaker") else "taker",

@@ -104,8 +104,8 @@ class Dialect(Protocol):
     def list_since(self, symbol: str, since: Instant) -> Call:
         """Ask for the symbol's orders that were placed at `since` or later, oldest first."""
 
-    def trades_of(self, shown: Shown, symbol: str) -> Call:
-        """Ask for all trades of an order."""
+    def trades_of(self, shown: Shown, symbol: str, after: Fill | None = None) -> Call:
+        """Ask for an order's trades, or for those after one of them."""
 
     def read_order(self, received: Received) -> Shown:
         """Return the order that an answer shows; raise Unreadable."""
@@ -113,8 +113,8 @@ class Dialect(Protocol):
     def read_recent(self, received: Received) -> tuple[Sequence[Shown], bool]:
         """Return the orders of a list, and whether it may have left out older ones; raise Unreadable."""
 
-    def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[Fill, ...]:
-        """Return the trades of an order; raise Unreadable."""
+    def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[tuple[Fill, ...], bool]:
+        """Return trades of an order, oldest first, and whether there may be more; raise Unreadable."""
 
     def error_in(self, received: Received) -> VenueError | None:
         """Return the error that the venue has named; None where there is none in the answer."""

@@ -78,5 +78,9 @@ class Orders:
         self._asked.pop(shown.client_id, None)
         if not outcome.needs_trades(shown):
             return outcome.seen_with(shown)
-        sent = await self._requests.send(self._dialect.trades_of(shown, symbol))
-        return outcome.with_trades(shown, self._dialect, symbol, sent)
+        found: Answer | Shown = shown
+        while isinstance(found, Shown):
+            last = found.fills[-1] if found.fills else None
+            sent = await self._requests.send(self._dialect.trades_of(found, symbol, last))
+            found = outcome.with_trades(found, self._dialect, symbol, sent)
+        return found

@@ -6,6 +6,8 @@ Sources: the table of outcomes in `docs/live.md`, and what ccxt was seen to do w
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
+import msgspec
+
 from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven
 from gateways.live.dialect import Dialect, Shown, Unreadable
 from gateways.live.wire import Lost, Outcome, Received
@@ -60,17 +62,22 @@ def of_listing(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | Or
     return OrderNotFound(client_id)
 
 
-def with_trades(shown: Shown, dialect: Dialect, symbol: str, outcome: Outcome) -> Answer:
-    """Say what an order with the trades that were asked for proves."""
+def with_trades(shown: Shown, dialect: Dialect, symbol: str, outcome: Outcome) -> Answer | Shown:
+    """Say what an order with the trades that were asked for proves; return it as far as it is told if there are more.
+
+    Those that it is shown with were told before.
+    """
     if isinstance(outcome, Lost):
         return unproven(shown.client_id, outcome)
     if (error := dialect.error_in(outcome)) is not None:
         return unproven(shown.client_id, outcome, f"code {error.code}: {error.message}")
     try:
-        fills = dialect.read_trades(outcome, shown, symbol)
+        fills, are_cut = dialect.read_trades(outcome, shown, symbol)
     except Unreadable as problem:
         return unproven(shown.client_id, outcome, str(problem))
-    return seen_with(Shown(shown.client_id, shown.venue_id, shown.state, shown.filled, fills, shown.at))
+    told = msgspec.structs.replace(shown, fills=(*(shown.fills or ()), *fills))
+    is_short = sum((fill.quantity for fill in told.fills or ()), Decimal(0)) < Decimal(shown.filled)
+    return told if are_cut and is_short else seen_with(told)
 
 
 def seen_with(shown: Shown) -> Answer:

@@ -85,7 +85,12 @@ def one_negative_answer_proves_absence() -> None:
 def the_venue_is_told_no_deadline() -> None:
     """An order may arrive whenever it likes."""
     place = Binance.place
-    Binance.place = lambda self, terms, *, good_for_ms: place(self, terms, good_for_ms=60_000)  # type: ignore[method-assign]
+
+    def mutated(self: Binance, terms: Any, *, good_for_ms: int) -> Any:
+        call = place(self, terms, good_for_ms=good_for_ms)
+        return msgspec.structs.replace(call, params={**call.params, "recvWindow": "60000"})
+
+    Binance.place = mutated  # type: ignore[method-assign]
 
 
 def the_first_of_several_trades_is_passed_over() -> None:
@@ -93,8 +98,8 @@ def the_first_of_several_trades_is_passed_over() -> None:
     read_trades = Binance.read_trades
 
     def mutated(self: Binance, received: Any, shown: Any, symbol: str) -> Any:
-        fills = read_trades(self, received, shown, symbol)
-        return fills[1:] if len(fills) > 1 else fills
+        fills, are_cut = read_trades(self, received, shown, symbol)
+        return fills[1:] if len(fills) > 1 else fills, are_cut
 
     Binance.read_trades = mutated  # type: ignore[method-assign]
     outcome.seen_with = lambda shown: OrderSeen(shown.client_id, shown.venue_id, shown.state, shown.fills or ())

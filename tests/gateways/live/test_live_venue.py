@@ -319,6 +319,42 @@ def test_an_order_that_is_looked_up_comes_with_all_of_its_trades(desk: Desk) -> 
     assert [fill.trade_id for fill in found.fills] == ["BTCUSDT-1", "BTCUSDT-2"]
 
 
+def test_an_order_of_very_many_trades_comes_with_all_of_them(desk: Desk) -> None:
+    client_id = desk.new_id()
+    trades = [a_trade(number, "0.01") for number in range(5, 2_505)]
+
+    def behave(request: Request) -> bytes:
+        if not request.path.endswith("myTrades"):
+            return answer(shown(client_id, "FILLED", "25.00000000"))
+        first = int(request.params.get("fromId", 0))
+        return answer([trade for trade in trades if trade["id"] >= first][: int(request.params["limit"])])
+
+    desk.behaves(behave)
+    found = desk.look_up(client_id)
+
+    assert isinstance(found, OrderSeen), found
+    assert [fill.trade_id for fill in found.fills] == [f"BTCUSDT-{number}" for number in range(5, 2_505)]
+
+
+def test_a_venue_that_tells_the_same_trades_again_and_again_is_asked_no_more_once_they_are_too_many(desk: Desk) -> None:
+    client_id = desk.new_id()
+    trades = [a_trade(number, "0.01") for number in range(1_000)]
+    order = answer(shown(client_id, "FILLED", "15.00000000"))
+    desk.behaves(lambda request: answer(trades) if request.path.endswith("myTrades") else order)
+
+    assert isinstance(desk.look_up(client_id), Unproven)
+    assert desk.asked() == ["order", "myTrades", "myTrades"]
+
+
+def test_a_trade_of_nothing_or_less_proves_nothing(desk: Desk) -> None:
+    client_id = desk.new_id()
+    trades = [a_trade(1, "-0.25"), a_trade(2, "0.75")]
+    order = answer(shown(client_id, "FILLED", "0.50000000"))
+    desk.behaves(lambda request: answer(trades) if request.path.endswith("myTrades") else order)
+
+    assert isinstance(desk.look_up(client_id), Unproven)
+
+
 def test_an_order_that_is_not_found_is_asked_for_in_another_way_the_next_time(desk: Desk) -> None:
     client_id = desk.new_id()
     missing = answer({"code": -2013, "msg": "Order does not exist."}, 400)
