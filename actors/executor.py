@@ -123,10 +123,8 @@ class Executor(RememberingActor):
 
     def take_run(self, run: Sequence[Closing]) -> None:
         """Take closings in."""
-        closes = self._known.state.closes
         for _at, bars in run:
-            for bar in bars:
-                closes[bar.symbol] = bar.close
+            self._known.take_bars(bars)
 
     def react(self) -> None:
         """Take answers in, one at a time; make certain of what is open; only then begin something new."""

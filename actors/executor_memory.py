@@ -32,9 +32,9 @@ def why_of(command: OperatorCommanded) -> str:
 class ExecutorMemory(StructMemory[Execution]):
     """Folds all that decides what becomes of orders."""
 
-    version = 4
+    version = 5
     """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized; since 4,
-    an exit that was called off on its way is unwanted."""
+    an exit that was called off on its way is unwanted; since 5, a take-profit is judged by closes after its fill."""
 
     def __init__(self) -> None:
         super().__init__(Execution())
@@ -68,9 +68,10 @@ class ExecutorMemory(StructMemory[Execution]):
 
     def take_bars(self, bars: tuple[Bar, ...]) -> None:
         """Take bars in that closed together."""
-        closes = self.state.closes
+        closes, closed_at = self.state.closes, self.state.closed_at
         for bar in bars:
             closes[bar.symbol] = bar.close
+            closed_at[bar.symbol] = bar.closed_at
 
     def _fold_rest(self, record: Recorded) -> None:
         known = self.state

@@ -38,6 +38,8 @@ class Plan(msgspec.Struct):
     """Sequence of the record that last changed this plan and no other: part of the ids of the orders it leads to."""
     attempts: int = 0
     """Orders that this basis led to."""
+    aims_from: Instant = 0
+    """Its take-profit is judged by what closed at this instant or later: before that, nothing was bought for it."""
     not_before: Instant = 0
     """The next stop or exit waits until this instant, after one was refused."""
     wish: Exit | None = None
@@ -90,6 +92,8 @@ class Execution(msgspec.Struct):
     stops: dict[str, Halt] = msgspec.field(default_factory=dict)
     """The newest order of an operator that ended all entries of a symbol; under the empty name, of all symbols."""
     closes: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    closed_at: dict[str, Instant] = msgspec.field(default_factory=dict)
+    """When the bars of these closes closed."""
     takes_entries: bool = True
 
     # -- folding -------------------------------------------------------------------------------------------------
@@ -146,7 +150,7 @@ class Execution(msgspec.Struct):
         if order is None or not order.take(fill):
             return
         plan = self.plan_of(order.terms.strategy, fill.symbol)
-        self._bracket(plan, fill.client_id)
+        self._bracket(plan, fill)
         plan.held += _received(fill, order.terms.base)
         if order.terms.leg == "exit" and plan.exit_left is not None:
             plan.exit_left -= fill.quantity
@@ -237,10 +241,11 @@ class Execution(msgspec.Struct):
         halts = [halt for name in ("", symbol) if (halt := self.stops.get(name)) is not None and halt.seq > seen]
         return max(halts, key=lambda halt: halt.seq, default=None)
 
-    def _bracket(self, plan: Plan, client_id: str) -> None:
+    def _bracket(self, plan: Plan, fill: Fill) -> None:
         """Take over stop and take-profit with an entry's first fill; while something is held, None replaces neither."""
-        if (bracket := self.brackets.pop(client_id, None)) is None:
+        if (bracket := self.brackets.pop(fill.client_id, None)) is None:
             return
+        plan.aims_from = fill.at
         stop_price, take_profit = bracket
         is_empty = plan.held <= 0
         plan.stop_price = stop_price if stop_price is not None or is_empty else plan.stop_price

@@ -161,7 +161,8 @@ def _steps_of_plan(known: Execution, plan: Plan, orders: list[Order], here: Situ
         return [_take_up(plan, plan.wish, is_empty=not orders and sellable == 0, now=here.now)]
     if plan.exit_why:
         return _steps_to_leave(plan, orders, sellable, close or ZERO, here)
-    if plan.take_profit is not None and close is not None and close >= plan.take_profit and sellable > 0:
+    is_aimed = known.closed_at.get(plan.symbol, plan.aims_from) >= plan.aims_from
+    if plan.take_profit is not None and close is not None and close >= plan.take_profit and sellable > 0 and is_aimed:
         return [Leave(plan.strategy, plan.symbol, f"{TAKE_PROFIT} {plan.take_profit} reached at {close}")]
     return [] if close is None else _steps_to_protect(plan, orders, sellable, here)
 

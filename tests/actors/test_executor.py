@@ -653,6 +653,23 @@ def test_what_was_bought_is_protected_by_a_stop_of_the_same_size() -> None:
     assert (stop.side, stop.type, stop.leg, stop.stop_price, stop.quantity) == ("sell", "stop", "stop", 90, 1)
 
 
+def test_a_take_profit_is_judged_by_what_closed_after_its_entry_was_filled() -> None:
+    alone = an_executor()
+    entry = sent(alone, limit_price=D(80), take_profit=D(90))
+    fill = msgspec.structs.replace(a_fill(entry.terms.client_id), at=T0 + 1_000)
+    answer(alone, entry, seen(entry.terms.client_id, "filled", fill))
+    told = [alone.told_of(SubmitOrder)]
+
+    alone.happen(bars_closed(T0 + MINUTE_MS, 89), at=T0 + MINUTE_MS)
+    told.append(alone.told_of(SubmitOrder))
+    alone.happen(bars_closed(T0 + 2 * MINUTE_MS, 90), at=T0 + 2 * MINUTE_MS)
+
+    assert told == [[entry], [entry]]
+    left = alone.told_of(SubmitOrder)[-1]
+    assert isinstance(left, SubmitOrder)
+    assert left.terms.leg == "exit"
+
+
 def test_a_stop_whose_price_is_reached_before_it_rests_is_left_at_the_market_at_once() -> None:
     alone = an_executor()
     entry = sent(alone, stop_price=D(90))
