@@ -21,6 +21,8 @@ WINDOW_MS_MAX = 60_000
 """The longest that the venue lets a signed request be good for (`recvWindow`)."""
 RECENT_MAX = 1_000
 WEIGHT_PER_MINUTE = 6_000.0
+TIME_MIN_MS = 10**12
+"""In 2001: a time before that, or of another length, is none in milliseconds."""
 BAN_S = 120.0
 """Pause after a 418 or 429 that does not say how long; the shortest ban is two minutes."""
 
@@ -166,7 +168,10 @@ class Binance:
 
     def read_time(self, received: Received) -> int:
         """Return the venue's time in milliseconds."""
-        return number(fields(received), "serverTime")
+        time_ms = number(fields(received), "serverTime")
+        if not TIME_MIN_MS <= time_ms < 10 * TIME_MIN_MS:
+            raise Unreadable(f"expected milliseconds since the epoch, found {str(time_ms)[:20]}")
+        return time_ms
 
     def read_rules(self, received: Received, symbols: Sequence[str]) -> Mapping[str, Instrument]:
         """Return the rules of these symbols, of those too that rest: what is held of them must be looked after."""

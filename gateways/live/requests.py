@@ -55,7 +55,7 @@ class Requests:
             except Exception as error:  # noqa: BLE001  whatever it was, it is measured again
                 self._tell("venue.error", why=f"{type(error).__name__} while its time was asked for")
                 is_measured = False
-            pause_s = CLOCK_EVERY_S if is_measured else NAP_S
+            pause_s = CLOCK_EVERY_S if is_measured and not self.clock.is_in_doubt else NAP_S
             self._wants_time.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wants_time.wait(), pause_s)

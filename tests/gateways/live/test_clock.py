@@ -42,13 +42,30 @@ def test_an_old_quick_answer_is_forgotten() -> None:
     assert abs(clock.ahead_of_wall_ms() - 700) <= 10
 
 
-def test_a_venue_whose_clock_was_set_counts_at_once() -> None:
+def test_a_venues_clock_was_set_where_two_answers_in_a_row_say_so() -> None:
     clock = Machine().clock()
     for _ in range(SAMPLES):
         assert not take(clock, offset=0, round_trip=10)
 
+    assert not take(clock, offset=-3_600_000, round_trip=40)
+    assert clock.is_in_doubt
     assert take(clock, offset=-3_600_000, round_trip=40)
     assert abs(clock.ahead_of_wall_ms() + 3_600_000) <= 20
+    assert not clock.is_in_doubt
+
+
+def test_one_answer_that_is_false_sets_nothing() -> None:
+    clock = Machine().clock()
+    take(clock, offset=0, round_trip=10)
+
+    for false in (86_400_000, -86_400_000):
+        assert not take(clock, offset=false, round_trip=10)
+        assert abs(clock.ahead_of_wall_ms()) <= 5
+    assert not take(clock, offset=0, round_trip=10)
+
+    assert not clock.is_in_doubt
+    assert not take(clock, offset=86_400_000, round_trip=10)
+    assert abs(clock.ahead_of_wall_ms()) <= 5
 
 
 def test_an_answer_that_was_slow_is_not_taken_for_a_clock_that_was_set() -> None:

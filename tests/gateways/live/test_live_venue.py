@@ -472,20 +472,34 @@ def test_a_venue_that_is_closed_answers_all_the_same() -> None:
     assert isinstance(afterwards, Unproven) and "not sent" in afterwards.detail
 
 
-def test_a_time_that_is_none_does_not_end_the_measuring() -> None:
+class Unforeseen(Binance):
+    """Breaks down at the first time it reads."""
+
+    times = 0
+
+    def read_time(self, received: Received) -> int:
+        self.times += 1
+        if self.times == 1:
+            raise RuntimeError("nobody foresaw it")
+        return super().read_time(received)
+
+
+@pytest.mark.parametrize("dialect", [Binance(), Unforeseen()])
+def test_a_time_that_is_none_does_not_end_the_measuring(dialect: Binance) -> None:
     liar = Liar()
-    times = iter([10**400])
+    times = iter([10**400, 0])
     liar.behave = lambda request: answer({"serverTime": next(times, now_ms())})
-    connection = Connection(Binance(), pointed_at(liar.url))
+    connection = Connection(dialect, pointed_at(liar.url))
     deadline = time.monotonic() + 10
 
     while not connection.clock.is_known and time.monotonic() < deadline:
         time.sleep(0.02)
-    is_known = connection.clock.is_known
+    is_known, told = connection.clock.is_known, connection.clock.now_ms()
     connection.close()
     liar.close()
 
     assert is_known
+    assert abs(told - now_ms()) < 20_000
 
 
 def test_a_symbol_that_rests_has_rules_all_the_same() -> None:
