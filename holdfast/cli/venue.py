@@ -43,6 +43,7 @@ def venue(
     seed: int = 7,
     balance: Words = (),
     scenario: Annotated[Path | None, Parameter(show_default=False)] = None,
+    quiet: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     as_json: AsJson = False,
 ) -> int:
     """Run an exchange on loopback, with Binance spot's API, until it is told to stop.
@@ -70,6 +71,8 @@ def venue(
         What a new account has, such as USDT=10000 BTC=0.5.
     scenario
         A file of faults; see `holdfast venue scenario check`.
+    quiet
+        Say the first line and the last only.
     """
     from holdfast.venue import run_venue, settings_of
 
@@ -85,7 +88,7 @@ def venue(
         balances=_split(balance),
         scenario=scenario,
     )
-    return run_venue(settings, as_json=as_json)
+    return run_venue(settings, as_json=as_json, is_quiet=quiet)
 
 
 @app.command

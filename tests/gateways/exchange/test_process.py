@@ -139,6 +139,20 @@ def test_an_exchange_that_is_killed_keeps_its_book_its_ledger_and_its_market(tmp
     assert len(beside["trades"]) == 1
 
 
+def test_an_exchange_that_nobody_listens_to_goes_on(tmp_path: Path) -> None:
+    home = tmp_path / "venue"
+    with running(home, "--speed", "60") as (process, ready):
+        assert process.stdout is not None
+        process.stdout.close()
+        bot = bot_of(home, ready)
+        bot.load_markets()
+        for _ in range(3):
+            assert bot.create_order(SYMBOL, "market", "buy", "0.001")["status"] == "closed"
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(WAIT_S) == ExitCode.OK
+
+
 def test_no_kill_loses_or_doubles_an_order_that_was_asked_for(tmp_path: Path) -> None:
     """Orders are sent while the exchange is killed; each is in the ledger once if it is anywhere, and money agrees."""
     home = tmp_path / "venue"
