@@ -42,15 +42,16 @@ def settings_of(
     seed: int,
     balances: Sequence[str],
     scenario: Path | None,
+    **more: Any,
 ) -> ExchangeSettings:
-    """Return settings from the words of a command line.
+    """Return settings from the words of a command line; what is in `more` is taken as it is.
 
     Raises:
         VenueMisconfigured: a word says nothing, or what cannot be.
         ScenarioBroken: the file of faults has mistakes.
         OSError: it cannot be read.
     """
-    more: dict[str, Any] = {"balances": dict(map(_balance, balances))} if balances else {}
+    more |= {"balances": dict(map(_balance, balances))} if balances else {}
     try:
         return ExchangeSettings(
             home=home,
