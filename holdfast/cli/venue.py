@@ -1,6 +1,7 @@
 """`holdfast venue`: an exchange on loopback that can lie."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,12 @@ def venue(
     speed: Annotated[float, Parameter(validator=Number(gt=0, lte=10_000))] = 1.0,
     seed: int = 7,
     balance: Words = (),
+    history: Annotated[int, Parameter(validator=Number(gte=0, lte=100_000))] = 3_000,
+    fee_bps: Annotated[float, Parameter(validator=Number(gte=0, lt=10_000))] = 10.0,
+    weight_max: Annotated[int, Parameter(validator=Number(gte=1))] = 6_000,
+    orders_max: Annotated[int, Parameter(validator=Number(gte=1))] = 100,
     scenario: Annotated[Path | None, Parameter(show_default=False)] = None,
+    quiet: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     as_json: AsJson = False,
 ) -> int:
     """Run an exchange on loopback, with Binance spot's API, until it is told to stop.
@@ -68,8 +74,18 @@ def venue(
         Of the generated market and of the public book.
     balance
         What a new account has, such as USDT=10000 BTC=0.5.
+    history
+        How many bars of the data have passed when the home is new, and are served as klines.
+    fee_bps
+        Fee on every trade, in basis points, out of what the trade brings.
+    weight_max
+        Request weight of one minute; more is answered with 429, and then with 418.
+    orders_max
+        Orders of ten seconds.
     scenario
         A file of faults; see `holdfast venue scenario check`.
+    quiet
+        Say the first line and the last only.
     """
     from holdfast.venue import run_venue, settings_of
 
@@ -84,8 +100,13 @@ def venue(
         seed=seed,
         balances=_split(balance),
         scenario=scenario,
+        history_bars=history,
+        fee_maker_bps=Decimal(str(fee_bps)),
+        fee_taker_bps=Decimal(str(fee_bps)),
+        weight_max=weight_max,
+        orders_max=orders_max,
     )
-    return run_venue(settings, as_json=as_json)
+    return run_venue(settings, as_json=as_json, is_quiet=quiet)
 
 
 @app.command
