@@ -38,7 +38,7 @@ FOCUS: dict[str, str] = {
     f'{{ kind = "reset", strike = "after", {CREATE} }}',
     "the_venue_is_told_no_deadline": f'{{ kind = "stuck", strike = "before", seconds = [6.0, 12.0], {CREATE} }}',
     "a_duplicate_is_taken_for_a_rejection": f'{{ kind = "duplicate", {CREATE} }}',
-    "a_cancel_without_an_answer_is_done": '{ kind = "reset", strike = "before", where = "order.cancel", probability = 0.5 }',
+    "a_cancel_without_an_answer_is_done": '{ kind = "reset", strike = "before", where = "order.cancel", every = 2 }',
 }
 """What the exchange lies about more often, for the bugs that only rare lies would show."""
 
