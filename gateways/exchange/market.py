@@ -19,6 +19,8 @@ PRINTS_MAX = 1_000
 SECONDS_MAX, MINUTES_MAX = 3_600, 20_000
 UNITS_OF_BAR = 10
 """A level of the book holds about a tenth of what is traded in a minute."""
+MEMORY = Decimal("0.1")
+"""How far one minute moves what levels hold: a quiet one does not empty the book."""
 KEPT: dict[int, int] = {SECOND_MS: SECONDS_MAX, MINUTE_MS: MINUTES_MAX}
 
 Status = str
@@ -71,7 +73,7 @@ class Listing:
                 continue
             if klines and span == MINUTE_MS:
                 self.closed.append(klines[-1])
-                self._unit = max(klines[-1].volume / UNITS_OF_BAR, self.instrument.lot)
+                self._unit += (klines[-1].volume / UNITS_OF_BAR - self._unit) * MEMORY
             begins = klines[-1].closed_at if klines else opened_at
             price = self.last if self.last and klines else price or self.last
             # An hour without a beat is an outage; it is not filled.
