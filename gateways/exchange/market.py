@@ -19,6 +19,8 @@ PRINTS_MAX = 1_000
 SECONDS_MAX, MINUTES_MAX = 3_600, 20_000
 UNITS_OF_BAR = 10
 """A level of the book holds about a tenth of what is traded in a minute."""
+HOUR = 60
+"""Klines that say what is usual when the exchange starts."""
 MEMORY = Decimal("0.1")
 """How far one minute moves what levels hold: a quiet one does not empty the book."""
 KEPT: dict[int, int] = {SECOND_MS: SECONDS_MAX, MINUTE_MS: MINUTES_MAX}
@@ -50,7 +52,9 @@ class Listing:
         self._seed = seed
         self._past = list(klines)
         self._newest: dict[int, deque[Kline]] = {span: deque(maxlen=most) for span, most in KEPT.items()}
-        self._unit = klines[-1].volume / UNITS_OF_BAR if klines else ZERO
+        newest = klines[-HOUR:]
+        minutes = sum(kline.span for kline in newest) // MINUTE_MS
+        self._unit = sum((kline.volume for kline in newest), ZERO) / max(1, minutes) / UNITS_OF_BAR
         self._depth: Depth | None = None
 
     def take(self, tick: Tick) -> None:

@@ -22,7 +22,7 @@ from gateways.paper import PaperSettings, PaperVenue
 from gateways.paper.audit import Audit
 from tests.gateways.exchange.support import MEMORY
 
-NAME = "BTCUSDT"
+NAME, COINS = "BTCUSDT", 50
 SETTINGS = PaperSettings(fee_asset="received", slippage_bps=Decimal(0), latency_ms=0, participation=Decimal("0.5"))
 
 
@@ -76,7 +76,7 @@ class Life:
         settings = ExchangeSettings(home=folder, history_bars=30, symbols=(NAME,))
         self.market: Market = open_market(settings, self.ledger, self.clock)
         instruments = {NAME: self.market.listings[NAME].instrument}
-        deposit = {"USDT": Decimal(100_000), "BTC": Decimal(5)}
+        deposit = {"USDT": Decimal(1_000_000), "BTC": Decimal(COINS)}
         self._paper = PaperVenue.open(
             folder / "book.db", instruments=instruments, deposit=deposit, settings=SETTINGS, cue=cue
         )
@@ -173,7 +173,7 @@ def _demand_agreement(folder: Path) -> None:
         sold = sum((Decimal(each["quantity"]) for each in trades if each["side"] == "sell"), Decimal(0))
         fees = sum((Decimal(each["fee"]) for each in trades if each["fee_asset"] == "BTC"), Decimal(0))
 
-        assert held["BTC"] == 5 + bought - sold - fees
+        assert held["BTC"] == COINS + bought - sold - fees
         for order in orders:
             mine = [each for each in trades if each["order_id"] == order["order_id"]]
             assert Decimal(order["executed"]) == sum((Decimal(each["quantity"]) for each in mine), Decimal(0))
