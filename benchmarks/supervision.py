@@ -61,8 +61,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     figures = [
         *beside_pykka(system, theirs, messages=given.messages, asks=given.asks, rounds=given.rounds),
         beside_a_hog(system, asks=given.asks),
-        *many_children(system, given.children, rounds=given.rounds),
-        recovery(events=given.events, rounds=given.rounds, folder=given.dir),
+        *many_children(given.children, rounds=given.rounds),
+        recovery(events=given.events, rounds=2 * given.rounds + 1, folder=given.dir),
     ]
     theirs.stop()
     say(figures, as_json=given.json)
@@ -147,48 +147,81 @@ def beside_a_hog(system: System, *, asks: int) -> dict[str, Any]:
     return below(figure("ask_p99_beside_a_hog", ours=spread(times)[1] / 1000, unit="ms"), 10)
 
 
-def many_children(system: System, count: int, *, rounds: int) -> list[dict[str, Any]]:
+def many_children(count: int, *, rounds: int) -> list[dict[str, Any]]:
     """Compare what a child costs among many with what one costs among a tenth as many, by turns."""
     return [
-        one_of_many("child_of_a_template", lambda number: start_and_stop_of_template(system, number), count, rounds),
-        one_of_many("child_by_its_spec", lambda number: start_and_stop_by_spec(system, number), count, rounds),
+        one_of_many("child_of_a_template", start_and_stop_of_template, count, rounds),
+        one_of_many("child_by_its_spec", start_and_stop_by_spec, count, rounds),
     ]
 
 
-def one_of_many(name: str, start_and_stop: Callable[[int], float], count: int, rounds: int) -> dict[str, Any]:
-    """Compare the microseconds a child takes among many and among a tenth as many."""
+def one_of_many(name: str, start_and_stop: Callable[[System, int], float], count: int, rounds: int) -> dict[str, Any]:
+    """Compare the microseconds of CPU that a child takes among many and among a tenth as many."""
     few_count = max(count // 10, 10)
     few: list[float] = []
     many: list[float] = []
-    start_and_stop(few_count)
+    bare: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
-        few.append(median(start_and_stop(few_count) for _ in range(3)))
-        many.append(start_and_stop(count))
-    floor_is = f"of {few_count} and not {count}"
-    return compared(name, ours=median(many), floor=median(few), unit="us", floor_is=floor_is, ratio_max=1.3)
+        few.append(median(in_a_new_system(start_and_stop, few_count) for _ in range(3)))
+        many.append(in_a_new_system(start_and_stop, count))
+        bare[0].append(median(bare_threads(few_count) for _ in range(3)))
+        bare[1].append(bare_threads(count))
+    return compared(
+        name,
+        ours=median(many),
+        floor=median(few),
+        unit="us of CPU",
+        floor_is=f"of {few_count} and not {count}",
+        ratio_max=1.3,
+        parts={"a bare thread, of the same numbers": f"{median(bare[1]):.0f} and {median(bare[0]):.0f} us of CPU"},
+    )
+
+
+def bare_threads(count: int) -> float:
+    """Return the microseconds of CPU that it takes to start and end a thread that waits, of so many at once."""
+    began = time.process_time()
+    gate = threading.Event()
+    threads = [threading.Thread(target=gate.wait, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    gate.set()
+    for thread in threads:
+        thread.join()
+    return (time.process_time() - began) / count * 1e6
+
+
+def in_a_new_system(start_and_stop: Callable[[System, int], float], count: int) -> float:
+    """Measure where no timers of earlier children run out."""
+    system = standing_system()
+    try:
+        return start_and_stop(system, count)
+    finally:
+        system.stop()
+        assert isinstance(system.runtime, Threads)
+        system.runtime.close()
 
 
 def start_and_stop_of_template(system: System, count: int) -> float:
-    """Return the microseconds that starting and stopping a child takes, of so many that live at once."""
+    """Return the microseconds of CPU that starting and stopping a child takes, of so many that live at once."""
     ref = system.supervisor("many")
-    began = time.perf_counter()
+    began = time.process_time()
     names = [ref.start_one_more(timeout_s=WAIT_S).name for _ in range(count)]  # type: ignore[union-attr]
     for name in names:
         ref.terminate_child(name, timeout_s=WAIT_S)
-    return (time.perf_counter() - began) / count * 1e6
+    return (time.process_time() - began) / count * 1e6
 
 
 def start_and_stop_by_spec(system: System, count: int) -> float:
     """Return the same of children that are each specified, deleted too."""
     ref = system.supervisor("crowd")
-    began = time.perf_counter()
+    began = time.process_time()
     names = [f"crowd.{number}" for number in range(count)]
     for name in names:
         ref.start_child(ChildSpec(name=name, start=Ours), timeout_s=WAIT_S)
     for name in names:
         ref.terminate_child(name, timeout_s=WAIT_S)
         ref.delete_child(name, timeout_s=WAIT_S)
-    return (time.perf_counter() - began) / count * 1e6
+    return (time.process_time() - began) / count * 1e6
 
 
 if __name__ == "__main__":

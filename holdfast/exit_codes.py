@@ -39,6 +39,7 @@ _BY_NAME: dict[str, ExitCode] = {
     "holdfast.admin.socket_file.SocketRefused": ExitCode.IO_ERROR,
     "gateways.exchange.errors.HomeTaken": ExitCode.LOCKED,
     "gateways.exchange.scenario.ScenarioBroken": ExitCode.CONFIGURATION,
+    "holdfast.torture.lives.NodeEnded": ExitCode.FAILED,
     "holdfast.venue.VenueMisconfigured": ExitCode.CONFIGURATION,
     "persistence.errors.JournalMissing": ExitCode.IO_ERROR,
     "persistence.errors.JournalLocked": ExitCode.LOCKED,

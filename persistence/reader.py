@@ -80,7 +80,26 @@ class JournalReader:
             JournalDamaged: a record is missing or was changed.
         """
         end = END if until is None else until
-        return self._read_chained(after, end) if kinds is None else self._read_kinds(after, end, kinds)
+        return self._read_chained(after, end) if kinds is None else starmap(Record, self.read_rows(after, end, kinds))
+
+    def read_rows(self, after: int, until: int, kinds: Collection[str]) -> Iterator[Row]:
+        """Read the columns of the records of some kinds, in sequence; they are not checked.
+
+        Raises:
+            JournalDamaged: a row cannot be read.
+        """
+        places = ", ".join("?" for _ in kinds)
+        query = (
+            f"SELECT {COLUMNS} FROM events WHERE seq > ? AND seq <= ? AND kind IN ({places}) ORDER BY seq LIMIT {CHUNK}"
+        )
+        seq = after
+        while True:
+            with reading(f"{self._home.database} after sequence {seq}"):
+                rows: list[Row] = self._connection.execute(query, (seq, until, *kinds)).fetchall()
+            if not rows:
+                return
+            yield from rows
+            seq = rows[-1][0]
 
     def read_newest(self, kinds: Collection[str], limit: int = END, *, until: int = END) -> Iterator[Record]:
         """Read the newest records of some kinds up to a sequence, the newest first, at most so many; unchecked.
@@ -124,17 +143,3 @@ class JournalReader:
         seen = START if self._mark is None else self._mark
         if seq < min(end, seen.seq):
             raise JournalDamaged(f"expected a record of sequence {seq + 1}, found none", sequence=seq + 1)
-
-    def _read_kinds(self, after: int, end: int, kinds: Collection[str]) -> Iterator[Record]:
-        places = ", ".join("?" for _ in kinds)
-        query = (
-            f"SELECT {COLUMNS} FROM events WHERE seq > ? AND seq <= ? AND kind IN ({places}) ORDER BY seq LIMIT {CHUNK}"
-        )
-        seq = after
-        while True:
-            with reading(f"{self._home.database} after sequence {seq}"):
-                rows: list[Row] = self._connection.execute(query, (seq, end, *kinds)).fetchall()
-            if not rows:
-                return
-            yield from starmap(Record, rows)
-            seq = rows[-1][0]

@@ -4,7 +4,7 @@ import apsw
 
 from persistence.chain import GENESIS, Row, check_rows
 from persistence.connection import reading
-from persistence.errors import JournalDamaged, JournalError, JournalUnwritable
+from persistence.errors import JournalDamaged
 from persistence.records import COLUMNS
 from persistence.watermark import START, Mark
 
@@ -31,8 +31,14 @@ def rows_after(connection: apsw.Connection, seq: int, *, until: int = END) -> li
     return rows
 
 
-def readable_after(connection: apsw.Connection, seq: int, *, until: int = END) -> tuple[list[Row], JournalError | None]:
-    """Return the rows that come next, at most a chunk of them, as far as they can be read; and why no further."""
+def readable_after(
+    connection: apsw.Connection, seq: int, *, until: int = END
+) -> tuple[list[Row], JournalDamaged | None]:
+    """Return the rows that come next, at most a chunk of them, as far as they can be read; and why no further.
+
+    Raises:
+        JournalUnwritable: the disk itself does not give them.
+    """
     rows: list[Row] = []
     try:
         with reading("the journal"):
@@ -42,8 +48,6 @@ def readable_after(connection: apsw.Connection, seq: int, *, until: int = END) -
         damage = JournalDamaged(f"the record of sequence {broken} cannot be read: {error}", sequence=broken)
         damage.__cause__ = error
         return rows, damage
-    except JournalUnwritable as error:  # The disk itself does not give it.
-        return rows, error
     return rows, None
 
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 LOOK_S = 0.1
 LOOKS_MAX = 50
 """After so many looks a thread is left alone."""
-BUSY_SHARE = 0.5
-"""A thread that used so much of a core since the last look does not wait for anything."""
+BUSY_SHARE = 0.05
+"""A thread that used so much of a core since the last look computes; one that waits uses none, and many that compute
+share what there is."""
 
 _TURNS = tuple(seam.__code__ for seam in (Actor._handle_receive, Actor._actor_loop_setup, Actor._actor_loop_teardown))
 _OURS = "supervision"

@@ -83,8 +83,9 @@ class JournaledActor(Actor):
         if past.state is not None:
             self._memory.load(past.state)
             self.seq = past.seq
+        excused = {seq for name, seq in self._system.excused if name == self.name}
         for record in past.records:
-            if (self.name, record.seq) not in self._system.excused:
+            if record.seq not in excused:
                 self._fold_again(record)
         self.seq = self._joined
         self.started()

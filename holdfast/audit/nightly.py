@@ -45,7 +45,12 @@ class Nightly:
         """Return when the next day is to be audited, in market time; None where none is."""
         settings = self._settings()
         speed = settings.feed.speed
-        if not settings.audit.at or speed == "max" or DAY_MS / SECOND_MS / float(speed) < DAY_S_MIN:
+        if (
+            settings.venue.kind != "paper"
+            or not settings.audit.at
+            or speed == "max"
+            or DAY_MS / SECOND_MS / float(speed) < DAY_S_MIN
+        ):
             return None
         return Calendar(settings.audit.at).after(at)
 

@@ -10,7 +10,7 @@ from holdfast.audit.days import Day
 from holdfast.audit.market import open_day, settings_of_day
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.parts import gather
-from holdfast.rebuild import Rebuilt, excuses, shape_at
+from holdfast.rebuild import Rebuilt, eras, excuses, shape_at
 from holdfast.rerun.inputs import Life, read_inputs, split
 from holdfast.rerun.running import SEED, TURNS_MAX, Rerun
 from holdfast.rerun.sources import JournalMarket, JournalScores, finest, scores_of
@@ -45,6 +45,7 @@ class DayAgain:
         """
         self._home = home
         self._day = day
+        _demand_paper(home, day)
         self._inputs = read_inputs(home, until=day.until)
         if self._inputs.is_backtest:
             expected = "a journal that a node has written"
@@ -97,6 +98,16 @@ class DayAgain:
                 )
             node.commit()
         return standing
+
+
+def _demand_paper(home: Path, day: Day) -> None:
+    """Refuse the journal of a real venue: what that filled, and when, the paper venue does not fill again."""
+    with JournalReader(home) as reader:
+        venues = {era.configuration.get("venue", {}).get("kind", "paper") for era in eras(reader, day.until)}
+    if real := sorted(venues - {"paper"}):
+        expected = "a journal whose orders went to the paper venue"
+        hint = "what a real venue has filled cannot be lived again yet"
+        raise ConfigurationError([Problem("venue.kind", expected, ", ".join(real), "the journal", hint)])
 
 
 def _standing(home: Path) -> str:

@@ -18,6 +18,7 @@ COMMANDS = {
     "audit": "Hold a day's decisions against a re-run and a backtest, with scores and causes.",
     "simulate": "Let whole nodes live through faults drawn from seeds, and check what must hold.",
     "venue": "Run an exchange on loopback that can lie, for tests of any bot.",
+    "torture": "Kill a real node again and again while it trades at an exchange that lies.",
     "journal": "Look at the journal of this home, back it up, mend it.",
     "config": "Check the configuration, or show what it comes to.",
     "import": "Show what a first start would take over from another program.",

@@ -33,7 +33,7 @@ from persistence.installing import (
 from persistence.journal import Journal
 from persistence.remains import Remains
 from persistence.successor import write_successor
-from persistence.verify import Finding, Verification, verify
+from persistence.verify import Verification, verify
 
 _Done = TypeVar("_Done")
 BEYOND = "beyond.jsonl"
@@ -54,7 +54,8 @@ def salvage(home: Path, *, only_plan: bool, progress: Progress, cue: Cue) -> dic
         JournalMissing: there is none.
         JournalLocked: a node runs there.
         JournalDamaged: nothing of it can be salvaged; it is as it was.
-        JournalError: something cannot be written; the home is as it was, or the next call finishes.
+        JournalUnwritable: the disk does not give something back, or does not take it; the home is as it was, or the
+            next call finishes.
     """
     place = Home(home)
     if not place.folder.is_dir():
@@ -89,7 +90,7 @@ def _look(wish: _Wish, *, only_plan: bool) -> dict[str, Any] | Verification:
     if finished is not None:
         return _told(home, finished) | {"outcome": "finished"}
     wish.progress.show("checking the journal", 0, 0)
-    found = _verify(home)
+    found = verify(home.folder)
     return _sound(found) if found.is_sound else found
 
 
@@ -99,27 +100,36 @@ def _sound(found: Verification) -> dict[str, Any]:
 
 def _salvage(wish: _Wish, *, only_plan: bool) -> dict[str, Any]:
     home = wish.home
-    found = _verify(home)
+    found = verify(home.folder)
     if found.is_sound:
         return _sound(found)
+    files = _hashes(home)
     examined = examine(home, found, progress=wish.progress)
     if only_plan:
         return {"outcome": "damaged", **examined.view(), "would": examined.would()}
-    plan = _prepare(wish, examined)
+    plan = _prepare(wish, examined, files)
     commit(home, plan, cue=wish.cue)
     done = finish(home, cue=wish.cue)
     assert done is not None
     return _told(home, done)
 
 
-def _verify(home: Home) -> Verification:
-    try:
-        return verify(home.folder)
-    except JournalUnwritable as error:
-        if not home.database.exists():
-            raise
-        # A disk that gives only part of a file back: what it gives is still worth having.
-        return Verification(0, 0, b"", (Finding("file", str(error)),))
+def _hashes(home: Home) -> dict[str, str]:
+    """Return the hashes of a journal's files, all of which are read for it.
+
+    SQLite calls a page damaged that the disk does not give back; a file that cannot be read is not salvaged in place.
+    """
+    found = {}
+    for name in present(home, JOURNAL_FILES):
+        if not name.endswith("-shm"):
+            try:
+                found[name] = hash_of(home.folder / name)
+            except OSError as error:
+                raise JournalUnwritable(
+                    f"expected {home.folder / name} to be read whole, found that {error}; nothing was changed: copy "
+                    "the home to another disk, and salvage the copy"
+                ) from error
+    return found
 
 
 def _is_about_caches(found: Verification) -> bool:
@@ -148,13 +158,12 @@ def _mend_caches(wish: _Wish, found: Verification, *, only_plan: bool) -> dict[s
     return None
 
 
-def _prepare(wish: _Wish, examined: Examination) -> Plan:
+def _prepare(wish: _Wish, examined: Examination, files: dict[str, str]) -> Plan:
     home, mender = wish.home, wish.mender
     staging = begin_staging(home)
     generation = next_generation(home, examined.generations)
     quarantine = quarantine_name(home, mender.stamp)
     readable = write_beyond(examined.source, staging / BEYOND, kept=examined.kept, progress=wish.progress)
-    files = {name: hash_of(home.folder / name) for name in present(home, JOURNAL_FILES) if not name.endswith("-shm")}
     event = Salvaged(
         generation=generation,
         kept=examined.kept.seq,

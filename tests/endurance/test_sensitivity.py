@@ -8,11 +8,7 @@ from tests.endurance.sensitivity import hunt
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-RARE = {
-    "a_finished_orders_late_fills_are_passed_over",
-    "reservations_are_not_restored",
-    "a_starting_actor_joins_one_record_late",
-}
+RARE = {"a_finished_orders_late_fills_are_passed_over"}
 """They take more seeds than there is time for on every change; `python -m tests.endurance.sensitivity` finds them."""
 QUICK = [mutant for mutant in MUTANTS if mutant.__name__ not in RARE]
 

@@ -257,6 +257,16 @@ def test_a_backtests_journal_is_refused(home: Path, tmp_path: Path, capsys: pyte
     assert "one of a backtest" in capsys.readouterr().err
 
 
+def test_the_journal_of_a_real_venue_is_refused(lived: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def trade_there(event: dict[str, Any]) -> None:
+        event["configuration"]["venue"]["kind"] = "binance"
+
+    forge(lived, home, kind="NodeStarted", after=-1, alter=trade_there)
+
+    assert run_command_line(["audit", "--home", str(home)]) == 78
+    assert "expected a journal whose orders went to the paper venue" in capsys.readouterr().err
+
+
 def test_bars_that_are_elsewhere_now_are_asked_for_and_taken(
     bars: Path, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

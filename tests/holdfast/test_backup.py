@@ -372,6 +372,16 @@ def test_a_damaged_backup_is_not_restored(place: Path, name: str) -> None:
     assert bytes_of(place / "home") == before
 
 
+def test_what_a_backup_says_of_itself_is_believed_only_as_it_was_written(place: Path) -> None:
+    backup = backup_in(place)
+    words = (backup / "backup.json").read_text()
+    assert '"generation": 1,' in words
+    (backup / "backup.json").write_text(words.replace('"generation": 1,', '"generation": 0,'))
+
+    with pytest.raises(JournalDamaged, match="checksum"):
+        put_back(backup, place / "home", replace=True)
+
+
 def test_a_backup_that_is_restored_twice_begins_two_generations(place: Path, tmp_path: Path) -> None:
     homes = [tmp_path / "one", tmp_path / "two", tmp_path / "one"]
 

@@ -61,6 +61,9 @@ def test_a_backup_is_due_once_at_its_hour_and_not_while_one_is_made(tmp_path: Pa
     assert kept.begin(made.append) == ""
 
     assert not kept.is_due()
+    wall[0] += DAY_MS
+    assert not kept.is_due()
+    wall[0] -= DAY_MS
     until(lambda: made)
     assert not made[0].problem
     assert verify(Path(made[0].folder)).is_sound

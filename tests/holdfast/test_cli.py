@@ -638,7 +638,9 @@ def test_every_command_takes_home_and_json(capsys: pytest.CaptureFixture[str]) -
             run_command_line([*path, "--help"])
             shown = capsys.readouterr().out
             # These have no node's home: they make their own.
-            assert ("--home" in shown) is (path[0] not in {"backtest", "simulate"} and "scenario" not in path), path
+            assert ("--home" in shown) is (
+                path[0] not in {"backtest", "simulate", "torture"} and "scenario" not in path
+            ), path
             assert "--json" in shown, path
 
 

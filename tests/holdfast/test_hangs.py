@@ -14,6 +14,59 @@ pytestmark = pytest.mark.slow
 SOON = ("--set", "supervision.hang_after_s=1.0", "--set", "feed.speed=600", "--set", "supervision.backoff.base_s=0.01")
 
 
+ENDLESS = """
+import pathlib
+import threading
+
+FOUND = pathlib.Path(__file__).with_suffix(".thread")
+
+
+class Endless:
+    timeframes = ("15m",)
+
+    def __init__(self, symbols, parameters):
+        pass
+
+    def on_bar(self, bar):
+        pass
+
+    def on_score(self, score):
+        pass
+
+    def propose(self, view):
+        if not FOUND.exists():
+            FOUND.write_text(str(threading.get_native_id()))
+            while True:
+                pass
+        return []
+
+    def save(self):
+        return {}
+
+    def restore(self, state):
+        pass
+"""
+
+
+def test_a_strategy_that_computes_for_ever_is_replaced_and_its_thread_ends(tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    config = tmp_path / "config.toml"
+    config.write_text('[strategies.endless]\nclass = "endless.py:Endless"\n')
+    with running(tmp_path / "home", "--config", config, *SOON) as node:
+        found = tmp_path / "endless.thread"
+        node.wait_until(lambda: found.exists() and found.read_text(), "an endless loop")
+        thread = Path(f"/proc/{node.process.pid}/task/{found.read_text()}")
+        node.wait_until(lambda: any(each["reason"].startswith("hung") for each in node.call("crashes", n=9)), "a hang")
+        node.wait_until(lambda: not thread.exists(), "the end of its thread")
+
+        node.wait_until(lambda: not node.status()["down"], "everything up")
+        seq = node.status()["seq"]
+        node.wait_until(lambda: node.status()["seq"] > seq + 20, "a market that goes on")
+        assert node.order("stop")["ok"]
+        assert node.end() == ExitCode.OK
+    assert not [check for check in verify_everything(tmp_path / "home") if check.problems]
+
+
 @pytest.mark.parametrize("name", ["executor", "strategy.confidence", "health", "operator"])
 def test_a_part_that_hangs_is_replaced_and_its_stack_is_told(tmp_path: Path, name: str) -> None:
     with running(tmp_path / "home", *SOON) as node:

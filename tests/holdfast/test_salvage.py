@@ -4,6 +4,8 @@ import json
 import os
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -394,6 +396,25 @@ def test_a_journal_that_breaks_before_its_account_was_opened_is_not_salvaged(hom
 
     with pytest.raises(JournalDamaged, match="before the account was opened"):
         mend(home)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="errors of the disk are injected by strace")
+def test_a_file_that_the_disk_does_not_give_back_is_not_salvaged_in_place(home: Path) -> None:
+    (home / "journal.watermark").unlink()
+    before = bytes_of(home)
+    traced = ["strace", "-f", "-o", "/dev/null", "-P", str(home / "journal.db"), "-e", "trace=read"]
+    command = [sys.executable, "-m", "holdfast", "journal", "salvage", "--home", str(home)]
+
+    done = subprocess.run(
+        [*traced, "-e", "inject=read:error=EIO:when=1", *command], capture_output=True, text=True, check=False
+    )
+    if "PTRACE" in done.stderr or "ptrace" in done.stderr:
+        pytest.skip("strace may not trace here")
+
+    assert done.returncode == ExitCode.IO_ERROR
+    assert "copy the home to another disk" in done.stderr
+    assert bytes_of(home) == before
+    assert not (home / "quarantine").exists()
 
 
 def test_a_journal_that_a_node_writes_is_not_salvaged(home: Path, tmp_path: Path) -> None:

@@ -67,6 +67,18 @@ def test_an_actor_that_computes_for_ever_lets_go_of_its_thread_soon_after_it_was
         assert [each._left for each in house.threads._dispatchers.values()] in ([], [{}])
 
 
+def test_of_many_that_compute_for_ever_each_lets_go() -> None:
+    hangs = {name: Hang(spin) for name in "abcd"}
+    with House("threads") as house:
+        house.start(
+            *(house.puppet(name, on_message=hang, hang_after_s=LIMIT_S) for name, hang in hangs.items()), intensity=9
+        )
+        for name in hangs:
+            house.system.tell(name, Poke("hang"))
+        house.until(lambda: all(house.count("started", name) == 2 for name in hangs))
+        house.until(lambda: not any(hang.threads[0].is_alive() for hang in hangs.values()))
+
+
 @on_threads
 def test_a_start_that_computes_for_ever_lets_go_too(runtime: str) -> None:
     threads: list[threading.Thread] = []

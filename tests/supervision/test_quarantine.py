@@ -181,3 +181,20 @@ def test_a_message_that_cannot_be_shown_can_be_quarantined() -> None:
 
     (case,) = house.switchboard.quarantine.cases()
     assert case.message == "<Unprintable that cannot be shown>"
+
+
+def test_a_clean_up_that_fails_is_blamed_on_no_message() -> None:
+    def fail(_puppet: Puppet) -> None:
+        raise ValueError("it cannot be cleaned up")
+
+    house = House()
+    house.start(house.puppet("a", on_stop=fail), intensity=99)
+    for _ in range(3):
+        house.system.tell("a", Poke("harmless"))
+        house.rest()
+        house.exit("a")
+        house.rest()
+
+    assert house.count("started", "a") == 4
+    assert house.switchboard.quarantine.cases() == []
+    assert house.switchboard.quarantine._cases == {}

@@ -200,3 +200,30 @@ def test_no_watch_is_lost_and_none_told_twice_while_actors_come_and_go() -> None
 
         for by in ("w", "v"):
             assert sorted(down.ref for down in downs(house, by)) == sorted(refs(house, by))
+
+
+@pytest.mark.parametrize("over", ["watched", "watcher", "unwatched", "gone"])
+def test_nothing_is_kept_of_a_watch_that_is_over(over: str) -> None:
+    house = House()
+    house.start(watcher(house), house.puppet("a"), house.puppet("b"))
+    order(house, "watch", "a")
+    order(house, "watch", "b")
+    watches = house.switchboard.watches
+    assert set(watches._watches) == {"a", "b"}
+    match over:
+        case "watched":
+            house.crash("a")
+            house.crash("b")
+        case "watcher":
+            house.crash("w")
+        case "unwatched":
+            for ref in refs(house):
+                order(house, "unwatch", ref)
+        case "gone":
+            for name in ("a", "b"):
+                house.system.supervisor("root").terminate_child(name)
+                house.system.supervisor("root").delete_child(name)
+    house.rest()
+
+    assert not watches._watches
+    assert not watches._begun

@@ -1,4 +1,4 @@
-"""The strategy of the deaths at an exchange: it enters or leaves at nearly every second."""
+"""The strategy of a torture: it enters or leaves at nearly every second, by what the bars alone decide."""
 
 from holdfast.simulation.restless import Restless
 

@@ -1,0 +1,70 @@
+"""The judge: what the exchange's own ledger and the journal do not agree on."""
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from holdfast.rebuild import Rebuilt
+from holdfast.replay import rebuild, verify_everything
+
+SAME = {"new": "accepted", "partially_filled": "accepted"}
+"""What the journal calls an exchange's states, where it has another word."""
+
+
+def judge(home: Path, ledger: dict[str, Any]) -> list[str]:
+    """Return every violation: each says what was found where.
+
+    No order sent twice, none at the exchange that the journal does not know or knows in another state, every trade
+    counted once, both accounts equal to the last digit, and a journal that verifies.
+    """
+    rebuilt, _ = rebuild(home)
+    found = [f"the journal: {problem}" for check in verify_everything(home) for problem in check.problems]
+    return [*found, *_doubled(ledger), *_orders(rebuilt, ledger), *_fills(rebuilt, ledger), *_accounts(rebuilt, ledger)]
+
+
+def _doubled(ledger: dict[str, Any]) -> Iterator[str]:
+    for row in ledger["requests"]:
+        if row["kind"] == "order.create" and row["count"] > 1:
+            yield f"{row['client_id']} was sent {row['count']} times"
+    for client_id, count in Counter(order["client_id"] for order in ledger["orders"]).items():
+        if count > 1:
+            yield f"{client_id} was taken {count} times"
+
+
+def _orders(rebuilt: Rebuilt, ledger: dict[str, Any]) -> Iterator[str]:
+    known = rebuilt.history.orders
+    for order in ledger["orders"]:
+        ours = known.get(order["client_id"])
+        if ours is None:
+            yield f"{order['client_id']} is at the exchange, and the journal does not know it"
+        elif ours.state != SAME.get(order["status"], order["status"]):
+            yield f"{order['client_id']} is {order['status']} at the exchange, and {ours.state} in the journal"
+    taken = {order["client_id"] for order in ledger["orders"]}
+    for client_id, ours in known.items():
+        if client_id not in taken and ours.state not in ("absent", "rejected"):
+            yield f"{client_id} is {ours.state} in the journal, and the exchange never took it"
+
+
+def _fills(rebuilt: Rebuilt, ledger: dict[str, Any]) -> Iterator[str]:
+    ours = Counter(
+        (event.fill.client_id, event.fill.quantity, event.fill.price, event.fill.fee.amount, event.fill.fee.asset)
+        for event in rebuilt.history.fills
+    )
+    theirs = Counter(
+        (trade["client_id"], *(Decimal(trade[name]) for name in ("quantity", "price", "fee")), trade["fee_asset"])
+        for trade in ledger["trades"]
+    )
+    for client_id, quantity, price, *_fee in (theirs - ours).elements():
+        yield f"the exchange traded {quantity} at {price} for {client_id}, and the journal does not know it"
+    for client_id, quantity, price, *_fee in (ours - theirs).elements():
+        yield f"the journal has {quantity} at {price} for {client_id}, and the exchange never traded it"
+
+
+def _accounts(rebuilt: Rebuilt, ledger: dict[str, Any]) -> Iterator[str]:
+    ours = {asset: amount for asset, amount in rebuilt.positions.state.book.cash.items() if amount}
+    theirs = {asset: Decimal(amount) for asset, amount in ledger["balances"].items() if Decimal(amount)}
+    for asset in sorted(ours.keys() | theirs.keys()):
+        if ours.get(asset, 0) != theirs.get(asset, 0):
+            yield f"the journal has {ours.get(asset, 0)} {asset}, and the account {theirs.get(asset, 0)}"

@@ -1,0 +1,180 @@
+"""Bugs of a live gateway, put in on purpose: a torture that does not find each of them proves nothing.
+
+    python -m tests.endurance.gateway_mutants [NAME ...]
+
+looks for all of them, or for those that are named; exit code 1 where one is not found.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors import executor
+from domain.money import Money
+from domain.venue import OrderSeen, Refused
+from gateways.live import client, outcome
+from gateways.live.binance import Binance
+from gateways.live.dialect import Shown
+from gateways.live.orders import Orders
+from gateways.live.wire import Lost, Received
+from holdfast.torture.lives import NodeEnded
+from holdfast.torture.run import Wanted, run_torture
+
+SEEDS_MAX = 6
+KILLS = 8
+
+
+def an_exception_is_taken_for_a_rejection() -> None:
+    """No answer counts as a refusal."""
+    of_placing = outcome.of_placing
+
+    def mutated(dialect: Any, client_id: str, found: Any) -> Any:
+        return (
+            Refused(client_id, "LOST", "no answer")
+            if isinstance(found, Lost)
+            else of_placing(dialect, client_id, found)
+        )
+
+    outcome.of_placing = mutated  # type: ignore[assignment]
+
+
+def redirects_are_followed() -> None:
+    """A request goes wherever it is sent on to."""
+    client._NoRedirects = _as_it_is  # type: ignore[assignment,misc]
+
+
+def _as_it_is(session: Any) -> Any:
+    return session
+
+
+def an_answer_without_an_id_is_an_acknowledgement() -> None:
+    """Whatever comes with status 200 means that the order was taken."""
+    of_placing = outcome.of_placing
+
+    def mutated(dialect: Any, client_id: str, found: Any) -> Any:
+        said = of_placing(dialect, client_id, found)
+        if isinstance(found, Received) and found.status == 200 and not hasattr(said, "venue_id"):
+            return Shown(client_id, "0", "accepted", "0")
+        return said
+
+    outcome.of_placing = mutated  # type: ignore[assignment]
+
+
+def what_has_no_answer_is_sent_again() -> None:
+    """An order without an answer is sent once more."""
+    place = Orders.place
+
+    async def mutated(self: Orders, terms: Any) -> Any:
+        found = await place(self, terms)
+        return found if isinstance(found, OrderSeen | Refused) else await place(self, terms)
+
+    Orders.place = mutated  # type: ignore[method-assign]
+
+
+def one_negative_answer_proves_absence() -> None:
+    """What was not found once never was."""
+    executor.absence_is_proven = lambda terms, *, negatives, now, profile: negatives >= 1  # type: ignore[attr-defined]
+
+
+def the_venue_is_told_no_deadline() -> None:
+    """An order may arrive whenever it likes."""
+    place = Binance.place
+    Binance.place = lambda self, terms, *, good_for_ms: place(self, terms, good_for_ms=60_000)  # type: ignore[method-assign]
+
+
+def the_first_of_several_trades_is_passed_over() -> None:
+    """Trades are read from the second on, and nobody adds them up."""
+    read_trades = Binance.read_trades
+
+    def mutated(self: Binance, received: Any, shown: Any, symbol: str) -> Any:
+        fills = read_trades(self, received, shown, symbol)
+        return fills[1:] if len(fills) > 1 else fills
+
+    Binance.read_trades = mutated  # type: ignore[method-assign]
+    outcome.seen_with = lambda shown: OrderSeen(shown.client_id, shown.venue_id, shown.state, shown.fills or ())
+
+
+def fees_are_forgotten() -> None:
+    """A trade costs nothing."""
+    from gateways.live import binance
+
+    trade = binance._trade
+
+    def mutated(*given: Any) -> Any:
+        fill = trade(*given)
+        return msgspec.structs.replace(fill, fee=Money(Decimal(0), fill.fee.asset))
+
+    binance._trade = mutated  # type: ignore[assignment]
+
+
+def a_duplicate_is_taken_for_a_rejection() -> None:
+    """That an order exists already means that it was refused."""
+    of_placing = outcome.of_placing
+
+    def mutated(dialect: Any, client_id: str, found: Any) -> Any:
+        said = of_placing(dialect, client_id, found)
+        return Refused(client_id, "-2010", "duplicate") if said == "exists" else said
+
+    outcome.of_placing = mutated  # type: ignore[assignment]
+
+
+def a_cancel_without_an_answer_is_done() -> None:
+    """An order that was to be cancelled is cancelled."""
+
+    async def mutated(self: Orders, client_id: str, symbol: str) -> Any:
+        await self._requests.send(self._dialect.cancel(client_id, symbol))
+        return OrderSeen(client_id, "0", "canceled")
+
+    Orders.cancel = mutated  # type: ignore[method-assign]
+
+
+MUTANTS: tuple[Callable[[], None], ...] = (
+    an_exception_is_taken_for_a_rejection,
+    redirects_are_followed,
+    an_answer_without_an_id_is_an_acknowledgement,
+    what_has_no_answer_is_sent_again,
+    one_negative_answer_proves_absence,
+    the_venue_is_told_no_deadline,
+    the_first_of_several_trades_is_passed_over,
+    fees_are_forgotten,
+    a_duplicate_is_taken_for_a_rejection,
+    a_cancel_without_an_answer_is_done,
+)
+
+
+def hunt(name: str) -> str:
+    """Return the first violation that a torture of a node with this bug finds; nothing where none does."""
+    program = (sys.executable, "-m", "tests.endurance.mutated", name)
+    for seed in range(SEEDS_MAX):
+        with tempfile.TemporaryDirectory() as folder:
+            wanted = Wanted(kills=KILLS, seed=seed, keep=Path(folder) / "kept", program=program)
+            try:
+                report = run_torture(wanted, show=lambda report: None)
+            except NodeEnded as error:
+                return f"the node ended by itself: {str(error)[:200]}"
+            if report.violations:
+                return report.violations[0]
+    return ""
+
+
+def main() -> int:
+    """Hunt, and print what was found."""
+    names = sys.argv[1:] or [mutant.__name__ for mutant in MUTANTS]
+    missed = 0
+    for name in names:
+        began = time.monotonic()
+        found = hunt(name)
+        missed += not found
+        print(f"{'found ' if found else 'MISSED'}  {name}  {time.monotonic() - began:.0f} s  {found}", flush=True)
+    print(f"{len(names) - missed} of {len(names)} found")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""Torture: a real node is killed while it trades at an exchange that lies, and the judge sees what is wrong."""
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.torture.judge import judge
+from holdfast.torture.report import spread
+from holdfast.venue import read_ledger
+from tests.endurance.nodes import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+Ledger = dict[str, Any]
+
+
+def torture(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "holdfast", "torture", "--json", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+
+
+@pytest.fixture(scope="module")
+def tortured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("torture") / "kept"
+    ended = torture("--kills", "4", "--seed", "1", "--keep", str(folder))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return folder, json.loads(ended.stdout)
+
+
+def test_a_node_that_is_killed_again_and_again_loses_and_doubles_nothing(
+    tortured: tuple[Path, dict[str, Any]],
+) -> None:
+    _folder, report = tortured
+
+    assert report["violations"] == []
+    assert report["kills"] == 4
+    assert report["orders"] >= 3
+    assert report["fills"] >= 1
+    assert report["trading_s"]["p50"] > 0
+    assert sum(report["faults"].values()) > 0
+
+
+def double_a_request(ledger: Ledger) -> None:
+    next(row for row in ledger["requests"] if row["kind"] == "order.create")["count"] += 1
+
+
+def take_an_order_twice(ledger: Ledger) -> None:
+    ledger["orders"].append(dict(ledger["orders"][0]))
+
+
+def take_an_order_of_nobody(ledger: Ledger) -> None:
+    ledger["orders"].append(ledger["orders"][0] | {"client_id": "h01zzzz0000e00"})
+
+
+def forget_an_order(ledger: Ledger) -> None:
+    del ledger["orders"][0]
+
+
+def end_an_order_otherwise(ledger: Ledger) -> None:
+    order = ledger["orders"][0]
+    order["status"] = "expired" if order["status"] != "expired" else "filled"
+
+
+def trade_more(ledger: Ledger) -> None:
+    ledger["trades"].append(ledger["trades"][0] | {"quantity": "0.00001"})
+
+
+def forget_a_trade(ledger: Ledger) -> None:
+    del ledger["trades"][0]
+
+
+def charge_another_fee(ledger: Ledger) -> None:
+    ledger["trades"][0]["fee"] = "0.5"
+
+
+def hold_more(ledger: Ledger) -> None:
+    ledger["balances"]["USDT"] = str(float(ledger["balances"]["USDT"]) + 1)
+
+
+CRIMES = (
+    double_a_request,
+    take_an_order_twice,
+    take_an_order_of_nobody,
+    forget_an_order,
+    end_an_order_otherwise,
+    trade_more,
+    forget_a_trade,
+    charge_another_fee,
+    hold_more,
+)
+
+
+@pytest.mark.parametrize("commit", CRIMES, ids=lambda commit: commit.__name__)
+def test_the_judge_sees_what_the_ledger_and_the_journal_do_not_agree_on(
+    tortured: tuple[Path, dict[str, Any]], commit: Callable[[Ledger], None]
+) -> None:
+    folder, _report = tortured
+    ledger = copy.deepcopy(read_ledger(folder / "exchange"))
+    assert judge(folder / "node", ledger) == []
+
+    commit(ledger)
+
+    assert judge(folder / "node", ledger)
+
+
+def test_a_folder_with_files_in_it_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+
+    ended = torture("--keep", str(tmp_path))
+
+    assert ended.returncode == 78
+    assert [file.name for file in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_spread_has_the_middle_and_the_late() -> None:
+    found = spread([float(number) for number in range(1, 101)])
+
+    assert found is not None
+    assert (found.p50, found.p99, found.most) == (51.0, 100.0, 100.0)
+    assert spread([]) is None
