@@ -57,15 +57,16 @@ class Listing:
         self._unit = sum((kline.volume for kline in newest), ZERO) / max(1, minutes) / UNITS_OF_BAR
         self._depth: Depth | None = None
 
-    def take(self, tick: Tick) -> None:
-        """Let a trade happen, and tell who watches."""
+    def take(self, tick: Tick, *, keeps_book: bool = False) -> None:
+        """Let a trade happen, and tell who watches; the book is drawn anew unless it keeps what is left of it."""
         self.roll(tick.at, tick.price)
         for klines in self._newest.values():
             klines[-1].take(tick)
         self.last = tick.price
         self.number += 1
         self.prints.append(Print(self.number, tick))
-        self._depth = None
+        if not keeps_book:
+            self._depth = None
         for watcher in self.watchers:
             watcher(self, self.prints[-1])
 
