@@ -202,7 +202,8 @@ class Engine:
             made = order.executed - before
             if made:
                 listing.consume(level, made, buys=buys)
-                listing.take(Tick(order.request.symbol, at, level.price, made, buyer_is_maker=not buys))
+                tick = Tick(order.request.symbol, at, level.price, made, buyer_is_maker=not buys)
+                listing.take(tick, keeps_book=True)
 
     def _keep_from(self, taker: Order, price: Decimal) -> None:
         """End the account's own orders that would trade with this one: nobody trades with oneself."""
