@@ -34,13 +34,15 @@ FOCUS: dict[str, str] = {
     "an_answer_without_an_id_is_an_acknowledgement": f'{{ kind = "braces", strike = "before", {CREATE} }}',
     "what_has_no_answer_is_sent_again": f'{{ kind = "reset", strike = "after", {CREATE} }}',
     "an_exception_is_taken_for_a_rejection": f'{{ kind = "reset", strike = "after", {CREATE} }}',
-    "one_negative_answer_proves_absence": f'{{ kind = "hidden", seconds = [0.5, 0.9], {CREATE} }}, '
+    "one_negative_answer_proves_absence": f'{{ kind = "hidden", seconds = [3.0, 4.5], {CREATE} }}, '
     f'{{ kind = "reset", strike = "after", {CREATE} }}',
     "the_venue_is_told_no_deadline": f'{{ kind = "stuck", strike = "before", seconds = [6.0, 12.0], {CREATE} }}',
     "a_duplicate_is_taken_for_a_rejection": f'{{ kind = "duplicate", {CREATE} }}',
     "a_cancel_without_an_answer_is_done": '{ kind = "reset", strike = "before", where = "order.cancel", every = 2 }',
 }
 """What the exchange lies about more often, for the bugs that only rare lies would show."""
+BOUNDS: dict[str, tuple[str, ...]] = {"one_negative_answer_proves_absence": ("venue.visibility_lag_s=5",)}
+"""What the node must know of that, lest the lie be one that the venue may not tell."""
 
 
 def an_exception_is_taken_for_a_rejection() -> None:
@@ -169,7 +171,14 @@ def hunt(name: str) -> str:
             scenario = Path(folder) / "scenario.toml"
             more = f"{FOCUS[name]},\n]" if name in FOCUS else "]"
             scenario.write_text(SCENARIO.read_text().rstrip().removesuffix("]") + more)
-            wanted = Wanted(kills=KILLS, seed=seed, keep=Path(folder) / "kept", program=program, scenario=scenario)
+            wanted = Wanted(
+                kills=KILLS,
+                seed=seed,
+                keep=Path(folder) / "kept",
+                program=program,
+                scenario=scenario,
+                overrides=BOUNDS.get(name, ()),
+            )
             try:
                 report = run_torture(wanted, show=lambda report: None)
             except NodeEnded as error:

@@ -21,6 +21,8 @@ from gateways.exchange.pointing import ccxt_settings
 from holdfast.exit_codes import ExitCode
 from tests.gateways.exchange.support import SYMBOL, ccxt_class
 
+pytestmark = pytest.mark.slow
+
 WAIT_S = 15.0
 
 

@@ -13,6 +13,8 @@ import pytest
 from gateways.exchange import Exchange
 from tests.gateways.exchange.support import NAME, SYMBOL, lived, outcome_of
 
+pytestmark = pytest.mark.slow
+
 WAIT_S = 3.0
 TRADES = f"{NAME.lower()}@trade"
 
