@@ -37,6 +37,8 @@ FOCUS: dict[str, str] = {
     "one_negative_answer_proves_absence": f'{{ kind = "hidden", seconds = [3.0, 4.5], {CREATE} }}, '
     f'{{ kind = "reset", strike = "after", {CREATE} }}',
     "the_venue_is_told_no_deadline": f'{{ kind = "stuck", strike = "before", seconds = [6.0, 12.0], {CREATE} }}',
+    "the_first_of_several_trades_is_passed_over": f'{{ kind = "partial", {CREATE} }}, '
+    f'{{ kind = "reset", strike = "after", {CREATE} }}',
     "a_duplicate_is_taken_for_a_rejection": f'{{ kind = "duplicate", {CREATE} }}',
     "a_cancel_without_an_answer_is_done": '{ kind = "reset", strike = "before", where = "order.cancel", every = 2 }',
 }
