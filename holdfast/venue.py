@@ -4,6 +4,7 @@ import asyncio
 import resource
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -41,15 +42,16 @@ def settings_of(
     seed: int,
     balances: Sequence[str],
     scenario: Path | None,
+    **more: Any,
 ) -> ExchangeSettings:
-    """Return settings from the words of a command line.
+    """Return settings from the words of a command line; what is in `more` is taken as it is.
 
     Raises:
         VenueMisconfigured: a word says nothing, or what cannot be.
         ScenarioBroken: the file of faults has mistakes.
         OSError: it cannot be read.
     """
-    more: dict[str, Any] = {"balances": dict(map(_balance, balances))} if balances else {}
+    more |= {"balances": dict(map(_balance, balances))} if balances else {}
     try:
         return ExchangeSettings(
             home=home,
@@ -70,8 +72,8 @@ def settings_of(
         raise VenueMisconfigured(str(error)) from error
 
 
-def run_venue(settings: ExchangeSettings, *, as_json: bool) -> int:
-    """Run an exchange until a signal ends it; return the exit code.
+def run_venue(settings: ExchangeSettings, *, as_json: bool, is_quiet: bool = False) -> int:
+    """Run an exchange until a signal ends it; return the exit code.  A quiet one says its first and last line only.
 
     Raises:
         HomeTaken: another exchange runs on the home.
@@ -80,14 +82,15 @@ def run_venue(settings: ExchangeSettings, *, as_json: bool) -> int:
     """
     # A core dump would hold the keys.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    return asyncio.run(_serve(settings, as_json))
+    return asyncio.run(_serve(settings, as_json, is_quiet))
 
 
-async def _serve(settings: ExchangeSettings, as_json: bool) -> int:
+async def _serve(settings: ExchangeSettings, as_json: bool, is_quiet: bool) -> int:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    exchange = Exchange(settings, log=_log_json if as_json else _log_text)
+    log = _log_json if as_json else _log_text
+    exchange = Exchange(settings, log=None if is_quiet else log)
     try:
         await exchange.__aenter__()
     except (ValueError, SourceMissing) as error:
@@ -113,7 +116,7 @@ async def _serve(settings: ExchangeSettings, as_json: bool) -> int:
             exchange.failed.result()
     finally:
         await exchange.__aexit__(None, None, None)
-    _log_json({"event": "stopped"}) if as_json else say("stopped")
+    log({"event": "stopped"})
     return ExitCode.OK
 
 
@@ -182,9 +185,12 @@ def _balance(word: str) -> tuple[str, Decimal]:
 
 
 def _log_json(event: Mapping[str, Any]) -> None:
-    say_json(event)
+    # Nobody has to listen for the exchange to go on.
+    with suppress(OSError):
+        say_json(event)
 
 
 def _log_text(event: Mapping[str, Any]) -> None:
     values = " ".join(f"{name}={value}" for name, value in event.items() if name != "event")
-    say(f"{event['event']} {values}")
+    with suppress(OSError):
+        say(f"{event['event']} {values}".rstrip())

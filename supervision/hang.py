@@ -4,10 +4,10 @@ The turn is taken on a thread of its own, and the stage waits until that one is 
 two runs at any time, and the order of things stays that of the seed.
 """
 
-import sys
 import threading
 import traceback
 
+from supervision.frames import frame_of
 from supervision.turns import Player
 
 BEFORE = ".before_release"
@@ -39,7 +39,7 @@ class Hang(Player):
     @property
     def stack(self) -> str:
         """Return what the hung thread is doing."""
-        frame = sys._current_frames().get(self._thread.ident or 0) if self.is_hung and self._thread else None
+        frame = frame_of(self._thread.ident or 0) if self.is_hung and self._thread else None
         return "".join(traceback.format_stack(frame)) if frame is not None else ""
 
     def take_turn(self) -> bool:

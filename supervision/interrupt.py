@@ -7,13 +7,13 @@ which is a hundred times as long as to look and to interrupt takes.
 """
 
 import ctypes
-import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from supervision.actor import Actor
 from supervision.errors import Interrupted
+from supervision.frames import frame_of
 
 if TYPE_CHECKING:
     from supervision.threads import Threads
@@ -55,7 +55,7 @@ class Interrupter:
             return
         used = self._runtime.used_by(thread_id)
         is_busy = before is not None and used[1] - before[1] > BUSY_SHARE * (used[0] - before[0])
-        if is_busy and self._is_open(actor, sys._current_frames().get(thread_id)):
+        if is_busy and self._is_open(actor, frame_of(thread_id)):
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(Interrupted))
             self.count += 1
         self._look_later(actor, looks - 1, used)

@@ -8,6 +8,7 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable, Sequence
+from decimal import Context, localcontext
 from typing import TYPE_CHECKING, Any
 
 import pykka
@@ -224,9 +225,11 @@ class Stage:
         Raises:
             SupervisionError: the condition does not hold after so many turns.
         """
-        for _ in range(steps_max):
-            if is_over() or not self.step():
-                return
+        # Whatever the caller's arithmetic is set to, actors reckon as on a thread of their own.
+        with localcontext(Context()):
+            for _ in range(steps_max):
+                if is_over() or not self.step():
+                    return
         raise SupervisionError(f"a stage must come to its end within {steps_max} turns, did not")
 
     def hang_for_ever(self) -> None:
@@ -250,12 +253,13 @@ class Stage:
         """
         self.demand_edge()
         deadline = self._clock.now_s + timeout_s
-        while self._clock.now_s <= deadline:
-            try:
-                return future.get(timeout=0)
-            except pykka.Timeout:
-                if not self.step():
-                    break
+        with localcontext(Context()):
+            while self._clock.now_s <= deadline:
+                try:
+                    return future.get(timeout=0)
+                except pykka.Timeout:
+                    if not self.step():
+                        break
         return future.get(timeout=0)
 
     def _choose(self, ready: Sequence[Player | StageRecorder]) -> Player | StageRecorder:

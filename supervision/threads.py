@@ -2,7 +2,6 @@
 
 import heapq
 import itertools
-import sys
 import threading
 import time
 import traceback
@@ -14,6 +13,7 @@ import pykka
 from supervision.clock import Clock, MarketClock
 from supervision.dispatcher import Dispatcher
 from supervision.errors import SupervisionError
+from supervision.frames import frame_of
 from supervision.interrupt import Interrupter
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Threads:
         """Return what an actor's thread is doing; empty where it has none at this moment."""
         shared = (dispatcher.thread_of(actor) for dispatcher in tuple(self._dispatchers.values()))
         thread_id = self._alone.get(actor) or next((each for each in shared if each is not None), None)
-        frame = sys._current_frames().get(thread_id) if thread_id is not None else None
+        frame = frame_of(thread_id) if thread_id is not None else None
         return "".join(traceback.format_stack(frame)) if frame is not None else ""
 
     def wake_up(self) -> None:

@@ -194,6 +194,7 @@ class Engine:
             left = most - order.executed
             if not order.is_open or left <= 0 or _is_worse(level.price, limit, order.request.side):
                 return
+            self._keep_from(order, level.price)
             before = order.executed
             quantity = min(level.quantity, left)
             at = self._next_instant()
@@ -201,7 +202,15 @@ class Engine:
             made = order.executed - before
             if made:
                 listing.consume(level, made, buys=buys)
-                listing.take(Tick(order.request.symbol, at, level.price, made, buyer_is_maker=not buys))
+                tick = Tick(order.request.symbol, at, level.price, made, buyer_is_maker=not buys)
+                listing.take(tick, keeps_book=True)
+
+    def _keep_from(self, taker: Order, price: Decimal) -> None:
+        """End the account's own orders that would trade with this one: nobody trades with oneself."""
+        for order in self.account.open_orders(taker.request.symbol):
+            is_met = order.working_at and order.request.side != taker.request.side
+            if is_met and not _is_worse(order.request.price, price, taker.request.side):
+                self.account.end(order, "expired")
 
     def _activate(self, order: Order) -> None:
         """Bring an order into the book whose stop price was reached."""

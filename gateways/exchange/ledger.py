@@ -15,6 +15,8 @@ from domain.market import Instant
 from gateways.exchange.klines import Kline
 from gateways.exchange.orders import Order, OrderRequest, Origin, Trade
 
+KLINES_MAX = 20_000
+"""Of a symbol that are read back."""
 _VERSION = 1
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -101,9 +103,9 @@ class Ledger:
             "INSERT INTO requests VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (client_id, kind)
         )
 
-    def count_fault(self, kind: str) -> None:
-        """Count a lie."""
-        self._run("INSERT INTO faults VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (kind,))
+    def count_faults(self, kind: str, count: int) -> None:
+        """Count lies of a kind."""
+        self._run("INSERT INTO faults VALUES (?, ?2) ON CONFLICT DO UPDATE SET count = count + ?2", (kind, count))
 
     def add_refusal(
         self,
@@ -211,8 +213,10 @@ class Ledger:
 
     def klines(self, symbol: str) -> list[Kline]:
         """Return a symbol's klines, oldest first."""
-        found = self._run("SELECT body FROM klines WHERE symbol = ? ORDER BY opened_at, span DESC", (symbol,))
-        return [msgspec.json.decode(body, type=Kline) for (body,) in found]
+        found = self._run(
+            "SELECT body FROM klines WHERE symbol = ? ORDER BY opened_at DESC, span LIMIT ?", (symbol, KLINES_MAX)
+        )
+        return [msgspec.json.decode(body, type=Kline) for (body,) in reversed(found)]
 
     # -- the whole of it -------------------------------------------------------------------------------------------
 

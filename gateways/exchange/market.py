@@ -19,6 +19,10 @@ PRINTS_MAX = 1_000
 SECONDS_MAX, MINUTES_MAX = 3_600, 20_000
 UNITS_OF_BAR = 10
 """A level of the book holds about a tenth of what is traded in a minute."""
+HOUR = 60
+"""Klines that say what is usual when the exchange starts."""
+MEMORY = Decimal("0.1")
+"""How far one minute moves what levels hold: a quiet one does not empty the book."""
 KEPT: dict[int, int] = {SECOND_MS: SECONDS_MAX, MINUTE_MS: MINUTES_MAX}
 
 Status = str
@@ -48,18 +52,21 @@ class Listing:
         self._seed = seed
         self._past = list(klines)
         self._newest: dict[int, deque[Kline]] = {span: deque(maxlen=most) for span, most in KEPT.items()}
-        self._unit = klines[-1].volume / UNITS_OF_BAR if klines else ZERO
+        newest = klines[-HOUR:]
+        minutes = sum(kline.span for kline in newest) // MINUTE_MS
+        self._unit = sum((kline.volume for kline in newest), ZERO) / max(1, minutes) / UNITS_OF_BAR
         self._depth: Depth | None = None
 
-    def take(self, tick: Tick) -> None:
-        """Let a trade happen, and tell who watches."""
+    def take(self, tick: Tick, *, keeps_book: bool = False) -> None:
+        """Let a trade happen, and tell who watches; the book is drawn anew unless it keeps what is left of it."""
         self.roll(tick.at, tick.price)
         for klines in self._newest.values():
             klines[-1].take(tick)
         self.last = tick.price
         self.number += 1
         self.prints.append(Print(self.number, tick))
-        self._depth = None
+        if not keeps_book:
+            self._depth = None
         for watcher in self.watchers:
             watcher(self, self.prints[-1])
 
@@ -71,7 +78,7 @@ class Listing:
                 continue
             if klines and span == MINUTE_MS:
                 self.closed.append(klines[-1])
-                self._unit = max(klines[-1].volume / UNITS_OF_BAR, self.instrument.lot)
+                self._unit += (klines[-1].volume / UNITS_OF_BAR - self._unit) * MEMORY
             begins = klines[-1].closed_at if klines else opened_at
             price = self.last if self.last and klines else price or self.last
             # An hour without a beat is an outage; it is not filled.

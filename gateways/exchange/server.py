@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
@@ -67,6 +68,7 @@ class Exchange:
         self._stack = AsyncExitStack()
         self._port = 0
         self._in_hand = 0
+        self._struck: Counter[str] = Counter()
         self._keys = Keys("", "", "")
         self._weights: dict[str, Weights] = {}
         self.faults = Faults(time.monotonic, self._count_fault)
@@ -104,6 +106,7 @@ class Exchange:
 
     def ledger(self) -> dict[str, Any]:
         """Return everything that was asked, taken, refused and traded, what moved the account, and what it has."""
+        self._write_faults()
         return ledger_of(self._ledger, self._audit)
 
     def status(self) -> dict[str, Any]:
@@ -180,8 +183,8 @@ class Exchange:
     def _add_doors(self, app: web.Application) -> list[Coroutine[Any, Any, None]]:
         """Open every door, and return what has to run beside them."""
         settings, clock, gate, veil = self._settings, self._clock, Gate(), Veil()
-        connections = Connections(self.faults)
-        self._world = World(self._engine, self._market, self._ledger, gate, clock)
+        connections = Connections(self.faults, lambda: not gate.is_maintained(clock.now()))
+        self._world = World(self._engine, self._market, self._ledger, gate, clock, connections)
         public = PublicApi(self._market, clock, settings)
         fees = (settings.fee_maker_bps * BASIS_POINT, settings.fee_taker_bps * BASIS_POINT)
         private = PrivateApi(self._engine, self._ledger, public, clock, veil, fees)
@@ -224,6 +227,7 @@ class Exchange:
             if refused and self._log is not None:
                 self._log({"event": "fault.refused", "kind": struck.lie.kind, "why": refused})
         self._world.heal()
+        self._write_faults()
 
     def _fail_with(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -248,9 +252,16 @@ class Exchange:
         finally:
             self._in_hand -= 1
 
+    def _write_faults(self) -> None:
+        """Write down together what struck since the last time: there may be a fault in every frame."""
+        if self._struck:
+            struck, self._struck = self._struck, Counter()
+            with self._ledger.writing():
+                for kind, count in struck.items():
+                    self._ledger.count_faults(kind, count)
+
     def _count_fault(self, kind: str) -> None:
-        with self._ledger.writing():
-            self._ledger.count_fault(kind)
+        self._struck[kind] += 1
         if self._log is not None:
             self._log({"event": "fault", "kind": kind})
 

@@ -86,7 +86,7 @@ class Connection:
         try:
             self._waiting.put_nowait(body)
         except asyncio.QueueFull:
-            self._abort()
+            self.abort()
 
     def _suffer(self, struck: Struck) -> None:
         match struck.lie.kind:
@@ -95,12 +95,13 @@ class Connection:
             case "frozen":
                 self._frozen_until = self._loop.time() + struck.seconds
             case "disconnect":
-                self._abort()
+                self.abort()
             case "reset_stream":
                 if self._request is not None and self._request.transport is not None:
                     reset_transport(self._request.transport)
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """End the connection without a farewell."""
         if self._request is not None and self._request.transport is not None:
             self._request.transport.abort()
 
@@ -124,15 +125,20 @@ class Connection:
 class Connections:
     """All that is open; a further one beyond the limit is turned away, and one that a scenario refuses."""
 
-    def __init__(self, faults: Faults) -> None:
-        self._faults = faults
+    def __init__(self, faults: Faults, are_served: Callable[[], bool]) -> None:
+        self._faults, self._are_served = faults, are_served
         self._open: set[Connection] = set()
+
+    def end_all(self, place: str = "stream") -> None:
+        """End every connection of a place, or all of them."""
+        for connection in [each for each in self._open if each.place.startswith(place)]:
+            connection.abort()
 
     async def serve(
         self, place: str, request: web.Request, begin: Callable[[Connection], Callable[[str], Awaitable[None]]]
     ) -> web.StreamResponse:
         """Serve a request for a stream; `begin` gets the connection, and returns what hears its messages."""
-        if len(self._open) >= CONNECTIONS_MAX or self._faults.strike(place):
+        if not self._are_served() or len(self._open) >= CONNECTIONS_MAX or self._faults.strike(place):
             return web.Response(status=503)
         connection = Connection(place, self._faults)
         self._open.add(connection)

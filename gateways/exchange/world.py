@@ -14,12 +14,22 @@ from gateways.exchange.ledger import Ledger
 from gateways.exchange.lies import Lie
 from gateways.exchange.market import Market
 from gateways.exchange.orders import OrderRequest
+from gateways.exchange.sockets import Connections
 
 
 class World:
     """Does what a scenario has befall the exchange."""
 
-    def __init__(self, engine: Engine, market: Market, ledger: Ledger, gate: Gate, clock: VenueClock) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        market: Market,
+        ledger: Ledger,
+        gate: Gate,
+        clock: VenueClock,
+        connections: Connections,
+    ) -> None:
+        self._connections = connections
         self._engine, self._market, self._ledger, self._gate, self._clock = engine, market, ledger, gate, clock
         self._halted_until: dict[str, Instant] = {}
 
@@ -43,8 +53,10 @@ class World:
                     self._delist(lie.symbol)
                 case "revoke":
                     self._gate.revoked_until = until if lie.seconds is not None else FOR_EVER
+                    self._connections.end_all("stream.user")
                 case "maintenance":
                     self._gate.maintained_until = until
+                    self._connections.end_all()
                 case "skew":
                     self._clock.skew_ms = lie.milliseconds
         except (Refused, ValueError) as error:

@@ -1,6 +1,8 @@
 """`holdfast venue`: an exchange on loopback that can lie."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +32,45 @@ AsJson = Annotated[bool, Parameter(name="--json", negative=(), show_default=Fals
 Words = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, consume_multiple=True)]
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What is traded, and how it goes."""
+
+    data: str = "sample"
+    """A file or folder of recorded bars, or `sample` for the generated market."""
+
+    symbols: Words = ()
+    """Which symbols, such as BTCUSDT ETHUSDT; all there are if not given."""
+
+    speed: Annotated[float, Parameter(validator=Number(gt=0, lte=10_000))] = 1.0
+    """How many times as fast as the clock the bars' time passes."""
+
+    seed: int = 7
+    """Of the generated market and of the public book."""
+
+    history: Annotated[int, Parameter(validator=Number(gte=0, lte=100_000))] = 3_000
+    """How many bars of the data have passed when the home is new, and are served as klines."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """What an account has, pays, and may ask."""
+
+    balance: Words = ()
+    """What a new account has, such as USDT=10000 BTC=0.5."""
+
+    fee_bps: Annotated[float, Parameter(validator=Number(gte=0, lt=10_000))] = 10.0
+    """Fee on every trade, in basis points, out of what the trade brings."""
+
+    weight_max: Annotated[int, Parameter(validator=Number(gte=1))] = 6_000
+    """Request weight of one minute; more is answered with 429, and then with 418."""
+
+    orders_max: Annotated[int, Parameter(validator=Number(gte=1))] = 100
+    """Orders of ten seconds."""
+
+
 @app.default
 def venue(
     *,
@@ -37,12 +78,10 @@ def venue(
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65_535))] = 0,
     host: str = "127.0.0.1",
     expose: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
-    data: str = "sample",
-    symbols: Words = (),
-    speed: Annotated[float, Parameter(validator=Number(gt=0, lte=10_000))] = 1.0,
-    seed: int = 7,
-    balance: Words = (),
+    offer: Offer = Offer(),
+    house: House = House(),
     scenario: Annotated[Path | None, Parameter(show_default=False)] = None,
+    quiet: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     as_json: AsJson = False,
 ) -> int:
     """Run an exchange on loopback, with Binance spot's API, until it is told to stop.
@@ -58,18 +97,10 @@ def venue(
         Address to listen on.
     expose
         Let it be an address that other machines reach.
-    data
-        A file or folder of recorded bars, or `sample` for the generated market.
-    symbols
-        Which symbols, such as BTCUSDT ETHUSDT; all there are if not given.
-    speed
-        How many times as fast as the clock the bars' time passes.
-    seed
-        Of the generated market and of the public book.
-    balance
-        What a new account has, such as USDT=10000 BTC=0.5.
     scenario
         A file of faults; see `holdfast venue scenario check`.
+    quiet
+        Say the first line and the last only.
     """
     from holdfast.venue import run_venue, settings_of
 
@@ -78,14 +109,19 @@ def venue(
         host=host,
         port=port,
         exposed=expose,
-        data=data,
-        symbols=_split(symbols),
-        speed=speed,
-        seed=seed,
-        balances=_split(balance),
+        data=offer.data,
+        symbols=_split(offer.symbols),
+        speed=offer.speed,
+        seed=offer.seed,
+        history_bars=offer.history,
+        balances=_split(house.balance),
+        fee_maker_bps=Decimal(str(house.fee_bps)),
+        fee_taker_bps=Decimal(str(house.fee_bps)),
+        weight_max=house.weight_max,
+        orders_max=house.orders_max,
         scenario=scenario,
     )
-    return run_venue(settings, as_json=as_json)
+    return run_venue(settings, as_json=as_json, is_quiet=quiet)
 
 
 @app.command

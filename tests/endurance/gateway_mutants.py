@@ -24,10 +24,27 @@ from gateways.live.dialect import Shown
 from gateways.live.orders import Orders
 from gateways.live.wire import Lost, Received
 from holdfast.torture.lives import NodeEnded
-from holdfast.torture.run import Wanted, run_torture
+from holdfast.torture.run import SCENARIO, Wanted, run_torture
 
 SEEDS_MAX = 6
 KILLS = 8
+CREATE = 'where = "order.create", probability = 0.3'
+FOCUS: dict[str, str] = {
+    "redirects_are_followed": f'{{ kind = "redirect", strike = "after", {CREATE} }}',
+    "an_answer_without_an_id_is_an_acknowledgement": f'{{ kind = "braces", strike = "before", {CREATE} }}',
+    "what_has_no_answer_is_sent_again": f'{{ kind = "reset", strike = "after", {CREATE} }}',
+    "an_exception_is_taken_for_a_rejection": f'{{ kind = "reset", strike = "after", {CREATE} }}',
+    "one_negative_answer_proves_absence": f'{{ kind = "hidden", seconds = [3.0, 4.5], {CREATE} }}, '
+    f'{{ kind = "reset", strike = "after", {CREATE} }}',
+    "the_venue_is_told_no_deadline": f'{{ kind = "stuck", strike = "before", seconds = [6.0, 12.0], {CREATE} }}',
+    "the_first_of_several_trades_is_passed_over": f'{{ kind = "partial", {CREATE} }}, '
+    f'{{ kind = "reset", strike = "after", {CREATE} }}',
+    "a_duplicate_is_taken_for_a_rejection": f'{{ kind = "duplicate", {CREATE} }}',
+    "a_cancel_without_an_answer_is_done": '{ kind = "reset", strike = "before", where = "order.cancel", every = 2 }',
+}
+"""What the exchange lies about more often, for the bugs that only rare lies would show."""
+BOUNDS: dict[str, tuple[str, ...]] = {"one_negative_answer_proves_absence": ("venue.visibility_lag_s=5",)}
+"""What the node must know of that, lest the lie be one that the venue may not tell."""
 
 
 def an_exception_is_taken_for_a_rejection() -> None:
@@ -158,7 +175,17 @@ def hunt(name: str) -> str:
     program = (sys.executable, "-m", "tests.endurance.mutated", name)
     for seed in range(SEEDS_MAX):
         with tempfile.TemporaryDirectory() as folder:
-            wanted = Wanted(kills=KILLS, seed=seed, keep=Path(folder) / "kept", program=program)
+            scenario = Path(folder) / "scenario.toml"
+            more = f"{FOCUS[name]},\n]" if name in FOCUS else "]"
+            scenario.write_text(SCENARIO.read_text().rstrip().removesuffix("]") + more)
+            wanted = Wanted(
+                kills=KILLS,
+                seed=seed,
+                keep=Path(folder) / "kept",
+                program=program,
+                scenario=scenario,
+                overrides=BOUNDS.get(name, ()),
+            )
             try:
                 report = run_torture(wanted, show=lambda report: None)
             except NodeEnded as error:

@@ -16,6 +16,7 @@ from domain.order import OrderType, Side, Terms
 from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven, Venue
 from gateways.paper import PaperSettings, PaperVenue
 from gateways.paper import rules as paper_rules
+from gateways.paper.audit import Audit
 
 D = Decimal
 T0 = 1_000 * MINUTE_MS
@@ -635,3 +636,39 @@ def test_a_setting_that_cannot_be_is_refused(setting: dict[str, Any]) -> None:
 def test_a_negative_deposit_is_refused(open_venue: Open) -> None:
     with pytest.raises(ValueError, match="deposit of USD"):
         open_venue(deposit={"USD": D(-1)})
+
+
+def test_what_is_deposited_and_withdrawn_is_there_and_gone_for_good(open_venue: Open, tmp_path: Path) -> None:
+    venue = open_venue()
+    with pytest.raises(ValueError, match="market must have been shown"):
+        venue.move(Money(D(5), "USD"))
+    show(venue, 1)
+    venue.move(Money(D(500), "USD"))
+    venue.move(Money(D(2), "BNB"))
+    venue.move(Money(D(-10), "COIN"))
+
+    assert venue.balances() == {"USD": D(10_500), "BNB": D(2)}
+    assert (venue.free("USD"), venue.free("COIN"), venue.head) == (D(10_500), D(0), T0 + MINUTE_MS)
+    again = open_venue()
+    show(again, 2)
+    assert again.balances() == {"USD": D(10_500), "BNB": D(2)}
+    again.close()
+    audit = Audit(tmp_path / "venue.db")
+    assert [(asset, amount) for _, asset, amount, _ in audit.movements()][-3:] == [
+        ("USD", D(500)),
+        ("BNB", D(2)),
+        ("COIN", D(-10)),
+    ]
+    audit.close()
+
+
+def test_nobody_withdraws_what_an_open_order_holds_back(open_venue: Open) -> None:
+    venue = open_venue()
+    show(venue, 1)
+    submit(venue, terms(type_="limit", price="50", quantity="100"))
+
+    with pytest.raises(ValueError, match="free"):
+        venue.move(Money(D(-5_001), "USD"))
+    assert venue.free("USD") == D(10_000) - D(5_000) * D("1.002")
+    venue.move(Money(-venue.free("USD"), "USD"))
+    assert venue.free("USD") == 0

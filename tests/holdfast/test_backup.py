@@ -47,6 +47,8 @@ from tests.holdfast.mended import (
     resume,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -45,6 +45,8 @@ from tests.holdfast.mended import (
     resume,
 )
 
+pytestmark = pytest.mark.slow
+
 EVENTS = 900
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from typing import Any
 
 import pytest
@@ -238,3 +239,24 @@ def test_an_ended_actor_takes_no_turn_any_more() -> None:
 
     assert isinstance(house.stage, Stage)
     assert sorted(player.actor.name for player in house.stage._players) == ["b", "root"]
+
+
+def test_the_callers_arithmetic_changes_nothing_on_a_stage() -> None:
+    def told() -> list[str]:
+        said: list[str] = []
+
+        def reckon(puppet: Puppet, message: Any) -> None:
+            if isinstance(message, Poke):
+                said.append(f"{Decimal(message.value) / 3:.3f} {Decimal(message.value):.1f}")
+
+        house = House(seed=1)
+        house.start(house.puppet("a", on_message=reckon))
+        house.system.tell("a", Poke("0.25"))
+        house.rest()
+        return said
+
+    plain = told()
+    with localcontext(Context(prec=2, rounding=ROUND_HALF_UP)):
+        odd = told()
+
+    assert plain == odd == ["0.083 0.2"]

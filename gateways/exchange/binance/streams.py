@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from domain.money import ZERO
-from gateways.exchange.binance.shapes import amount, ticker_24h
+from gateways.exchange.binance.shapes import amount, book_ticker, ticker_24h
 from gateways.exchange.clock import VenueClock
 from gateways.exchange.depth import Level
 from gateways.exchange.klines import INTERVALS_MS, Kline
@@ -251,16 +251,9 @@ def _ticker(listing: Listing, now: int) -> dict[str, Any]:
 
 
 def _book(listing: Listing) -> dict[str, Any]:
-    depth = listing.depth()
-    bid, ask = depth.bids[0], depth.asks[0]
-    return {
-        "u": listing.number,
-        "s": listing.instrument.symbol,
-        "b": amount(bid.price),
-        "B": amount(bid.quantity),
-        "a": amount(ask.price),
-        "A": amount(ask.quantity),
-    }
+    best = book_ticker(listing)
+    names = {"s": "symbol", "b": "bidPrice", "B": "bidQty", "a": "askPrice", "A": "askQty"}
+    return {"u": listing.number} | {key: best[name] for key, name in names.items()}
 
 
 def _by_price(levels: list[Level]) -> dict[Any, Any]:

@@ -12,6 +12,8 @@ from gateways.exchange.lies import KINDS
 from gateways.exchange.scenario import scenario_of
 from tests.gateways.exchange.support import SYMBOL, lived, outcome_of, status_of, until
 
+pytestmark = pytest.mark.slow
+
 AS_CCXT_HAS_IT: dict[str, str] = {
     "hang": "ExchangeNotAvailable",
     "reset": "ExchangeNotAvailable",

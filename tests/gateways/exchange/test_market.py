@@ -120,6 +120,18 @@ def test_joining_klines_in_two_steps_is_joining_them_in_one(prices: list[int]) -
     assert list(joined(joined(klines, quarter), hour)) == list(joined(klines, hour))
 
 
+def test_a_quiet_minute_does_not_empty_the_book() -> None:
+    busy = flat(0, MINUTE_MS, Decimal(100))
+    busy.volume = Decimal(50)
+    listing = Listing(RULES, seed=1, klines=[busy], first_number=0)
+    listing.roll(MINUTE_MS)
+    before = sum(level.quantity for level in listing.depth().asks)
+    listing.roll(2 * MINUTE_MS)
+    listing.take(Tick(NAME, 2 * MINUTE_MS, Decimal(100), Decimal(1), False))
+
+    assert sum(level.quantity for level in listing.depth().asks) > before / 2
+
+
 def test_what_is_taken_out_of_the_book_is_gone_until_the_next_tick() -> None:
     listing = a_listing()
     listing.take(Tick(NAME, MINUTE_MS, Decimal(100), Decimal(1), False))

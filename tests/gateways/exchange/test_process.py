@@ -1,7 +1,9 @@
 """Laws of the exchange as a process: its first line, its end, its keys, and what survives its death."""
 
 import asyncio
+import contextlib
 import json
+import resource
 import signal
 import stat
 import subprocess
@@ -18,6 +20,8 @@ import pytest
 from gateways.exchange.pointing import ccxt_settings
 from holdfast.exit_codes import ExitCode
 from tests.gateways.exchange.support import SYMBOL, ccxt_class
+
+pytestmark = pytest.mark.slow
 
 WAIT_S = 15.0
 
@@ -137,6 +141,57 @@ def test_an_exchange_that_is_killed_keeps_its_book_its_ledger_and_its_market(tmp
 
     assert [order["client_id"] for order in beside["orders"]] == ["one", "two", "three"]
     assert len(beside["trades"]) == 1
+
+
+def test_an_exchange_that_nobody_listens_to_goes_on(tmp_path: Path) -> None:
+    home = tmp_path / "venue"
+    with running(home, "--speed", "60") as (process, ready):
+        assert process.stdout is not None
+        process.stdout.close()
+        bot = bot_of(home, ready)
+        bot.load_markets()
+        for _ in range(3):
+            assert bot.create_order(SYMBOL, "market", "buy", "0.001")["status"] == "closed"
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(WAIT_S) == ExitCode.OK
+
+
+def test_an_exchange_that_cannot_write_leaves(tmp_path: Path) -> None:
+    home = tmp_path / "venue"
+    with running(home, "--history", "10", "--orders-max", "10000") as (process, ready):
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (400_000, 400_000))
+        bot = bot_of(home, ready)
+        bot.load_markets()
+        acknowledged = 0
+        with contextlib.suppress(Exception):
+            for _ in range(500):
+                bot.create_order(SYMBOL, "market", "buy", "0.0002")
+                acknowledged += 1
+
+        assert process.wait(WAIT_S) == ExitCode.IO_ERROR
+    with running(home, "--history", "10"):
+        pass
+    taken = json.loads(ask(home, "ledger", "--json").stdout)["orders"]
+    assert 0 < acknowledged <= sum(order["status"] == "filled" for order in taken) <= acknowledged + 1
+
+
+def test_what_happens_is_told_in_lines_of_json(tmp_path: Path) -> None:
+    (scenario := tmp_path / "scenario.toml").write_text('[[fault]]\nkind = "too_many"\nwhere = "time"\n')
+    home = tmp_path / "venue"
+    with running(home, "--scenario", str(scenario), "--symbols", "BTCUSDT") as (process, ready):
+        bot = bot_of(home, ready)
+        bot.load_markets()
+        bot.create_order(SYMBOL, "market", "buy", "0.001", None, {"clientOrderId": "one"})
+        with contextlib.suppress(Exception):
+            bot.fetch_time()
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout is not None
+        events = [json.loads(line) for line in process.stdout]
+
+    assert ready["symbols"] == ["BTCUSDT"]
+    assert [event["event"] for event in events] == ["order.new", "order.trade", "fault", "stopped"]
+    assert (events[0]["client_id"], events[2]["kind"]) == ("one", "too_many")
 
 
 def test_no_kill_loses_or_doubles_an_order_that_was_asked_for(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateways.exchange.binance.shapes import book_ticker
 from gateways.exchange.clock import VenueClock
 from gateways.exchange.engine import Engine
 from gateways.exchange.errors import Refused
@@ -22,7 +23,7 @@ from gateways.paper import PaperSettings, PaperVenue
 from gateways.paper.audit import Audit
 from tests.gateways.exchange.support import MEMORY
 
-NAME = "BTCUSDT"
+NAME, COINS = "BTCUSDT", 50
 SETTINGS = PaperSettings(fee_asset="received", slippage_bps=Decimal(0), latency_ms=0, participation=Decimal("0.5"))
 
 
@@ -76,7 +77,7 @@ class Life:
         settings = ExchangeSettings(home=folder, history_bars=30, symbols=(NAME,))
         self.market: Market = open_market(settings, self.ledger, self.clock)
         instruments = {NAME: self.market.listings[NAME].instrument}
-        deposit = {"USDT": Decimal(100_000), "BTC": Decimal(5)}
+        deposit = {"USDT": Decimal(1_000_000), "BTC": Decimal(COINS)}
         self._paper = PaperVenue.open(
             folder / "book.db", instruments=instruments, deposit=deposit, settings=SETTINGS, cue=cue
         )
@@ -173,7 +174,7 @@ def _demand_agreement(folder: Path) -> None:
         sold = sum((Decimal(each["quantity"]) for each in trades if each["side"] == "sell"), Decimal(0))
         fees = sum((Decimal(each["fee"]) for each in trades if each["fee_asset"] == "BTC"), Decimal(0))
 
-        assert held["BTC"] == 5 + bought - sold - fees
+        assert held["BTC"] == COINS + bought - sold - fees
         for order in orders:
             mine = [each for each in trades if each["order_id"] == order["order_id"]]
             assert Decimal(order["executed"]) == sum((Decimal(each["quantity"]) for each in mine), Decimal(0))
@@ -253,6 +254,30 @@ def test_events_come_in_order_and_end_with_what_the_account_holds(tmp_path: Path
     assert reported == ["new", *["trade"] * len(trades)]
     assert order.status == "filled"
     assert not isinstance(life.heard[-1], Reported)
+    life.close()
+
+
+def test_what_one_order_took_out_of_the_book_the_next_one_does_not_find(tmp_path: Path) -> None:
+    life = Life(tmp_path / "venue")
+    first, second, third = life.market.listings[NAME].depth().asks[:3]
+    life.engine.place(ask("market", "buy", str(first.quantity + second.quantity), name="one"))
+    _, trades = life.engine.place(ask("market", "buy", "0.001", name="two"))
+
+    assert [trade.price for trade in trades] == [third.price]
+    life.tick(life.price)
+    assert len(life.market.listings[NAME].depth().asks) == 20
+    life.close()
+
+
+def test_a_book_may_be_bought_empty(tmp_path: Path) -> None:
+    life = Life(tmp_path / "venue")
+    listing = life.market.listings[NAME]
+    for level in list(listing.depth().bids):
+        listing.consume(level, level.quantity, buys=False)
+    order, trades = life.engine.place(ask("market", "sell", "0.5"))
+
+    assert (order.status, trades) == ("expired", [])
+    assert book_ticker(listing)["bidPrice"] == "0.00000000"
     life.close()
 
 

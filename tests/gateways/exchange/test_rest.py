@@ -220,6 +220,22 @@ def test_a_resting_order_trades_at_its_price_as_maker_once_the_market_goes_throu
     lived(law, data=data, speed=900, history_bars=10)
 
 
+def test_nobody_trades_with_oneself() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        asks = (await bot.fetch_order_book(SYMBOL))["asks"]
+        near, far = str(asks[0][0]), str(asks[15][0])
+        for name, price in (("near", near), ("far", far)):
+            await bot.create_order(SYMBOL, "limit", "sell", "0.5", price, {"clientOrderId": name})
+        amount = str(round(asks[0][1] + asks[1][1], 5))
+        bought = await bot.create_order(SYMBOL, "limit", "buy", amount, str(asks[3][0]), {"timeInForce": "IOC"})
+
+        assert (await status_of(bot, "near"), await status_of(bot, "far")) == ("expired", "open")
+        assert {trade["side"] for trade in await bot.fetch_my_trades(SYMBOL)} == {"buy"}
+        assert Decimal(bought["filled"]) == Decimal(amount)
+
+    lived(law, balances={"USDT": Decimal(10**9), "BTC": Decimal(5)})
+
+
 def test_trades_can_be_read_on_from_a_number() -> None:
     async def law(exchange: Exchange, bot: Any) -> None:
         for _ in range(3):

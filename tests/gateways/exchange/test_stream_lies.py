@@ -13,6 +13,8 @@ import pytest
 from gateways.exchange import Exchange
 from tests.gateways.exchange.support import NAME, SYMBOL, lived, outcome_of
 
+pytestmark = pytest.mark.slow
+
 WAIT_S = 3.0
 TRADES = f"{NAME.lower()}@trade"
 
@@ -122,6 +124,22 @@ def test_ccxt_comes_back_after_a_disconnect_and_has_missed_what_happened_meanwhi
         assert (await asyncio.wait_for(again, WAIT_S))[-1]["id"] == order["id"]
 
     lived(law)
+
+
+@pytest.mark.parametrize("kind", ["revoke", "maintenance"])
+def test_the_accounts_stream_ends_with_what_keeps_it_from_coming_back(kind: str) -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        async with account_of(exchange, bot) as account, trades_of(exchange) as market:
+            exchange.faults.add(kind=kind, seconds=60)
+            assert (await heard(account, WAIT_S))[-1] == aiohttp.WSMsgType.CLOSED
+            goes_on = (await heard(market, 0.4))[-1:] != [aiohttp.WSMsgType.CLOSED]
+        assert goes_on == (kind == "revoke")
+        if kind == "maintenance":
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                async with trades_of(exchange):
+                    pass
+
+    lived(law, speed=600)
 
 
 def test_a_stream_may_be_refused() -> None:

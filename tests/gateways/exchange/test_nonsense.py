@@ -1,0 +1,115 @@
+"""Laws of requests that make no sense: each is answered with a code, and the exchange goes on as before."""
+
+import asyncio
+import time
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from gateways.exchange import Exchange
+from gateways.exchange.binance.signing import signature_of
+from tests.gateways.exchange.support import NAME, lived
+
+ODD = (
+    "",
+    "x",
+    "-1",
+    "0",
+    "NaN",
+    "1e5",
+    "9" * 18,
+    "9" * 19,
+    "9" * 30,
+    "9" * 4_000,
+    "1." + "1" * 30,
+    "٣",
+    "\x00",
+    "💥",
+    "a b",
+    "' or 1=1",
+    "None",
+)
+SOUND = {
+    "symbol": NAME,
+    "side": "BUY",
+    "type": "LIMIT",
+    "timeInForce": "GTC",
+    "quantity": "0.01",
+    "price": "30000",
+    "newClientOrderId": "one",
+    "origClientOrderId": "one",
+    "interval": "1m",
+    "limit": "5",
+}
+PLACES = {
+    ("POST", "order"): (
+        *("symbol", "side", "type", "timeInForce", "quantity", "price", "newClientOrderId", "stopPrice"),
+        *("newOrderRespType", "quoteOrderQty", "recvWindow", "timestamp"),
+    ),
+    ("GET", "order"): ("symbol", "orderId", "origClientOrderId"),
+    ("DELETE", "order"): ("symbol", "orderId", "origClientOrderId", "newClientOrderId"),
+    ("GET", "klines"): ("symbol", "interval", "limit", "startTime", "endTime"),
+    ("GET", "aggTrades"): ("symbol", "fromId", "startTime", "endTime", "limit"),
+    ("GET", "depth"): ("symbol", "limit"),
+    ("GET", "allOrders"): ("symbol", "orderId", "startTime", "endTime", "limit"),
+    ("GET", "myTrades"): ("symbol", "fromId", "orderId", "startTime", "endTime", "limit"),
+    ("GET", "openOrders"): ("symbol",),
+    ("GET", "ticker/24hr"): ("symbol",),
+}
+
+
+async def _ask(
+    session: aiohttp.ClientSession, exchange: Exchange, place: tuple[str, str], values: dict[str, str]
+) -> int:
+    method, path = place
+    stamped = {"timestamp": str(int(time.time() * 1_000))} | values
+    payload = "&".join(f"{name}={quote(value)}" for name, value in stamped.items())
+    url = f"{exchange.rest_url}/api/v3/{path}?{payload}&signature={signature_of(payload, exchange.secret)}"
+    headers = {"X-MBX-APIKEY": exchange.api_key}
+    async with session.request(method, URL(url, encoded=True), headers=headers) as response:
+        answer = await response.json()
+        assert response.status == 200 or (response.status in (400, 401) and answer["code"] < 0), (values, answer)
+        return response.status
+
+
+def test_nonsense_in_any_parameter_is_answered_with_a_code() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        async with aiohttp.ClientSession() as session:
+            for place, names in PLACES.items():
+                for name in names:
+                    for value in ODD:
+                        await _ask(session, exchange, place, SOUND | {name: value})
+            assert await _ask(session, exchange, ("GET", "account"), {}) == 200
+
+        assert exchange.ledger()["balances"] == {"USDT": "10000"}
+        assert not exchange.failed.done()
+
+    lived(law, weight_max=10**9, orders_max=10**6)
+
+
+def test_what_is_no_request_of_the_api_harms_nobody() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        port = int(exchange.rest_url.rsplit(":", 1)[1])
+        for said in (
+            b"\x16\x03\x01\x00",
+            b"GET / HTTP/9.9\r\n\r\n",
+            b"POST /api/v3/order HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+        ):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(said)
+            writer.write_eof()
+            await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+            await writer.wait_closed()
+        async with aiohttp.ClientSession() as session:
+            for path in ("/", "/api/v3/nothing", "/unmapped/sapi/capital/config/getall", "/api/v3/../../keys.json"):
+                async with session.get(exchange.rest_url + path) as response:
+                    assert response.status == 404
+            async with session.post(f"{exchange.rest_url}/api/v3/order", data=b"x" * 200_000) as response:
+                assert response.status == 413
+
+        assert await bot.fetch_time()
+
+    lived(law)
