@@ -37,7 +37,7 @@ FOCUS: dict[str, str] = {
     "one_negative_answer_proves_absence": f'{{ kind = "hidden", seconds = [3.0, 4.5], {CREATE} }}, '
     f'{{ kind = "reset", strike = "after", {CREATE} }}',
     "the_venue_is_told_no_deadline": f'{{ kind = "stuck", strike = "before", seconds = [6.0, 12.0], {CREATE} }}',
-    "the_first_of_several_trades_is_passed_over": f'{{ kind = "partial", {CREATE} }}, '
+    "the_first_trade_is_passed_over": f'{{ kind = "partial", {CREATE} }}, '
     f'{{ kind = "reset", strike = "after", {CREATE} }}',
     "a_duplicate_is_taken_for_a_rejection": f'{{ kind = "duplicate", {CREATE} }}',
     "a_cancel_without_an_answer_is_done": '{ kind = "reset", strike = "before", where = "order.cancel", every = 2 }',
@@ -110,13 +110,13 @@ def the_venue_is_told_no_deadline() -> None:
     Binance.place = mutated  # type: ignore[method-assign]
 
 
-def the_first_of_several_trades_is_passed_over() -> None:
-    """Trades are read from the second on, and nobody adds them up."""
+def the_first_trade_is_passed_over() -> None:
+    """An order's trades are read from the second on, and nobody adds them up."""
     read_trades = Binance.read_trades
 
     def mutated(self: Binance, received: Any, shown: Any, symbol: str) -> Any:
-        fills, are_cut = read_trades(self, received, shown, symbol)
-        return fills[1:] if len(fills) > 1 else fills, are_cut
+        fills, may_be_more = read_trades(self, received, shown, symbol)
+        return fills[1:], may_be_more
 
     Binance.read_trades = mutated  # type: ignore[method-assign]
     outcome.seen_with = lambda shown: OrderSeen(shown.client_id, shown.venue_id, shown.state, shown.fills or ())
@@ -163,7 +163,7 @@ MUTANTS: tuple[Callable[[], None], ...] = (
     what_has_no_answer_is_sent_again,
     one_negative_answer_proves_absence,
     the_venue_is_told_no_deadline,
-    the_first_of_several_trades_is_passed_over,
+    the_first_trade_is_passed_over,
     fees_are_forgotten,
     a_duplicate_is_taken_for_a_rejection,
     a_cancel_without_an_answer_is_done,
