@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -104,7 +105,7 @@ def _run_grid(plan: "Plan", grid: tuple[str, ...], jobs: int, *, is_shown: bool,
     if as_json:
         say_json(msgspec.to_builtins(cells))
     else:
-        say(as_text({"backtests": [_row(cell) for cell in cells]}))
+        say(as_text({"backtests": _rows(cells)}))
     return 0
 
 
@@ -115,6 +116,13 @@ def _demand_one_run(*, journal: Path | None, report: Path | None) -> None:
         if given is not None:
             expected = "a single backtest to keep or to report on"
             raise ConfigurationError([Problem("", expected, "a grid of them", option, "run the one you want again")])
+
+
+def _rows(cells: "Sequence[Cell]") -> list[dict[str, Any]]:
+    """Return the combinations as rows for people, what went wrong as the last column."""
+    rows = [_row(cell) for cell in cells]
+    others = dict.fromkeys(key for row in rows for key in row if key != "problem")
+    return [others | row for row in rows]
 
 
 def _row(cell: "Cell") -> dict[str, Any]:
