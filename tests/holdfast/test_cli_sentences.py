@@ -1,5 +1,7 @@
 """Laws of what the command line tells a person: whole, about the right home, and before anything is lost."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,27 @@ from holdfast.exit_codes import ExitCode
 from holdfast.venue import keys_of
 
 LONG = "x" * 100
+LIVE = """
+[feed]
+source = "venue"
+symbols = ["BTCUSDT"]
+timeframe = "1m"
+
+[venue]
+kind = "binance"
+url = "http://127.0.0.1:8080"
+
+[venue.credentials]
+api_key = "env:KEY_OF_A_TEST"
+api_secret = "env:SECRET_OF_A_TEST"
+"""
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def holdfast(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of this checkout to its end."""
+    command = [sys.executable, "-m", "holdfast", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +79,53 @@ def test_what_went_wrong_with_a_backtest_of_a_grid_is_the_last_column() -> None:
 
     assert list(rows[0]) == ["a", "b", "problem"]
     assert as_text(rows).count(LONG) == 2
+
+
+def test_a_node_closes_its_own_home_before_it_writes_to_it(tmp_path: Path) -> None:
+    (home := tmp_path / "home").mkdir(mode=0o755)
+    home.chmod(0o755)
+
+    ended = holdfast("run", "--home", str(home), "--set", "feed.speed=max", "--set", "feed.end=2024-01-02T00:00:00Z")
+
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    assert home.stat().st_mode & 0o777 == 0o700
+    assert "home.closed" in ended.stderr
+    assert "0755" in ended.stderr
+
+
+def test_a_home_that_cannot_be_closed_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    (home := tmp_path / "home").mkdir()
+    home.chmod(0o1777)
+
+    ended = holdfast("run", "--home", str(home))
+
+    assert ended.returncode == ExitCode.IO_ERROR
+    assert "use another --home" in ended.stderr
+    assert (list(home.iterdir()), home.stat().st_mode & 0o7777) == ([], 0o1777)
+
+
+@pytest.mark.parametrize(("report", "found"), [("none/report.html", "no folder"), (".", "is a folder")])
+def test_a_report_that_could_not_be_written_is_refused_before_the_backtest_begins(
+    report: str, found: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run_command_line(["backtest", "--data", "nowhere", "--strategy", "ema-cross", "--report", report])
+
+    said = capsys.readouterr().err
+    assert code == ExitCode.CONFIGURATION
+    assert "--report" in said
+    assert found in said
+
+
+def test_a_real_venue_is_summed_up_by_its_place_and_without_what_is_the_paper_venues_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KEY_OF_A_TEST", "key-of-a-test-0123456789")
+    monkeypatch.setenv("SECRET_OF_A_TEST", "secret-of-a-test-0123456789")
+    (tmp_path / "live.toml").write_text(LIVE)
+
+    code = run_command_line(["config", "check", "--config", "live.toml"])
+
+    said = capsys.readouterr().out
+    assert code == ExitCode.OK
+    assert "binance venue at http://127.0.0.1:8080" in said
+    assert not any(word in said for word in ("speed", "600", "10000"))
