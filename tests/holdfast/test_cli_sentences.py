@@ -1,7 +1,10 @@
 """Laws of what the command line tells a person: whole, about the right home, and before anything is lost."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from holdfast.cli.main import run_command_line
 from holdfast.cli.tables import as_text
 from holdfast.exit_codes import ExitCode
 from holdfast.venue import keys_of
+from persistence.journal import Journal
 
 LONG = "x" * 100
 LIVE = """
@@ -39,9 +43,14 @@ def holdfast(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(autouse=True)
-def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Work in an empty folder, and put back what a node sets for its process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
+    umask, interval = os.umask(0o022), sys.getswitchinterval()
+    yield
+    os.umask(umask)
+    sys.setswitchinterval(interval)
 
 
 def test_a_home_that_does_not_exist_yet_has_no_state_to_take_over(
@@ -129,3 +138,33 @@ def test_a_real_venue_is_summed_up_by_its_place_and_without_what_is_the_paper_ve
     assert code == ExitCode.OK
     assert "binance venue at http://127.0.0.1:8080" in said
     assert not any(word in said for word in ("speed", "600", "10000"))
+
+
+def test_a_second_node_is_told_who_has_the_home_and_to_use_another(tmp_path: Path) -> None:
+    with closing(Journal.open(tmp_path / "home")):
+        ended = holdfast("run", "--home", str(tmp_path / "home"))
+
+    assert ended.returncode == ExitCode.LOCKED
+    assert f"(process {os.getpid()})" in ended.stderr
+    assert f"another node has the home {tmp_path / 'home'}; use another --home" in ended.stderr
+
+
+@pytest.mark.parametrize("command", [["run"], ["replay"], ["audit"], ["journal", "stats"]])
+@pytest.mark.parametrize("names", ["{home}", "--home {home}", "--home={home}"])
+def test_a_damaged_journal_is_named_with_its_home_and_what_to_do(
+    command: list[str], names: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "damaged"
+    Journal.open(home).close()
+    (home / "journal.watermark").write_bytes(b"no mark " * 1_000)
+    options = names.format(home=home).split() if names.startswith("--") else []
+    if not options:
+        monkeypatch.setenv("HOLDFAST_HOME", str(home))
+
+    code = run_command_line([*command, *options])
+
+    said = capsys.readouterr().err
+    assert code == ExitCode.DAMAGED
+    assert f"the journal of the home {home} is damaged" in said
+    assert "`holdfast journal verify`" in said
+    assert "`holdfast journal salvage --plan`" in said
