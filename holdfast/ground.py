@@ -140,7 +140,7 @@ def demand_bars(past: Past, home: Path) -> None:
         raise ConfigurationError([Problem("", expected, "one of a backtest", str(home), "run in another home")])
 
 
-def demand_same_market(past: Past, parts: Parts) -> None:
+def demand_same_market(past: Past, parts: Parts, home: Path) -> None:
     """Refuse a configuration without a symbol that the journal knows: what is held of it could not be looked after.
 
     Raises:
@@ -148,7 +148,8 @@ def demand_same_market(past: Past, parts: Parts) -> None:
     """
     if missing := [symbol for symbol in past.symbols if symbol not in parts.shape.instruments]:
         expected = f"all symbols of this home's journal ({', '.join(past.symbols)})"
-        raise ConfigurationError([Problem("feed.symbols", expected, f"none of {', '.join(missing)}", "the market")])
+        found, origin = f"none of {', '.join(missing)}", f"the market, for {home}"
+        raise ConfigurationError([Problem("feed.symbols", expected, found, origin)])
 
 
 def demand_fitting(past: Past, parts: Parts, home: Path, live: "LiveSide | None" = None) -> Opening | None:
@@ -160,7 +161,7 @@ def demand_fitting(past: Past, parts: Parts, home: Path, live: "LiveSide | None"
         ConfigurationError: it says what does not fit, or what is wrong with a state that is to be taken over.
     """
     demand_bars(past, home)
-    demand_same_market(past, parts)
+    demand_same_market(past, parts, home)
     return opening_of(past, parts, home, live)
 
 
@@ -190,14 +191,14 @@ def open_venue(home: Path, parts: Parts, opening: Opening | None, *, cue: Callab
     )
     try:
         if opening is not None:
-            _demand_same_account(opening, venue)
+            _demand_same_account(opening, venue, home)
     except ConfigurationError:
         venue.close()
         raise
     return venue
 
 
-def _demand_same_account(opening: Opening, venue: PaperVenue) -> None:
+def _demand_same_account(opening: Opening, venue: PaperVenue, home: Path) -> None:
     """Refuse a book that holds anything else than the account that is to be opened.
 
     The book is made before the journal's first commit.  A process that died in between has left it behind, and what it
@@ -210,7 +211,7 @@ def _demand_same_account(opening: Opening, venue: PaperVenue) -> None:
             key="",
             expected=f"a book that holds {_amounts(wanted)}, with which the account is to be opened",
             found="one with orders of another journal" if venue.is_used else f"one that holds {_amounts(found)}",
-            origin="venue.db",
+            origin=str(home / "venue.db"),
             hint="it was made from other settings or another state: put these back, or move venue.db out of the home",
         )
         raise ConfigurationError([problem])

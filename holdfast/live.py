@@ -80,7 +80,7 @@ class LiveSide:
         """
         if files := files_for(parts.settings, home):
             expected = "no state to take over: an account at a real venue is opened with what it holds there"
-            raise ConfigurationError([Problem("import.path", expected, str(files[0]), "the home")])
+            raise ConfigurationError([Problem("import.path", expected, str(files[0]), str(home))])
         dialect, ask = self._connection.dialect, self._connection.ask
         held = _read(lambda: dialect.read_balances(ask(dialect.balances())))
         known = {asset for each in parts.shape.instruments.values() for asset in (each.base, each.quote)}

@@ -26,13 +26,9 @@ from holdfast.config.settings import Settings
 from holdfast.config.watch import ConfigWatcher, look_at
 from holdfast.cues import cue_from_environment
 from holdfast.exit_codes import ExitCode
-from holdfast.ground import (
-    build_system,
-    first_events,
-    look_back,
-    run_job,
-)
+from holdfast.ground import build_system, first_events, look_back, run_job
 from holdfast.helpers import Helpers
+from holdfast.home_folder import close_to_others
 from holdfast.imports.saying import say_opening
 from holdfast.journal_tools import check_chain
 from holdfast.logs import NodeLog
@@ -101,12 +97,15 @@ class Node:
         self._folder = config_path.parent if config_path is not None else Path()
         parts = gather(settings, folder=self._folder) if settings.venue.kind == "paper" else None
         cue = cue_from_environment()
+        had_mode = close_to_others(home) if settings.admin.enabled else None
         # The journal's lock comes first: a second node must not touch the venue.
         self._journal = Journal.open(home, cue=cue or nothing)
         stack.callback(self._journal.close)
         self._past = look_back(home, self._journal.last_seq)
         self._log = NodeLog(settings.log, home)
         stack.callback(self._log.close)
+        if had_mode is not None:
+            self._log("warning", "home.closed", home=str(home), had_mode=had_mode, mode="0700")
         if parts is None:
             outside = open_live(settings, home, self._past, folder=self._folder, log=self._log)
         else:

@@ -1,6 +1,7 @@
 """`holdfast replay`: what the journal alone says, at any past moment, and whether it proves to be true."""
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,10 @@ class Check(msgspec.Struct, frozen=True):
     name: str
     checked: int
     problems: list[str]
+    passed_over: int = 0
+    """How many could not be compared."""
+    reason: str = ""
+    """Why they could not."""
 
 
 def replay_command(home: Path, *, to: str | None, verify: bool, as_json: bool) -> int:
@@ -129,24 +134,34 @@ def verify_everything(home: Path) -> list[Check]:
         }
     rebuilt = Rebuilt(shape, market=lambda: _market_of(home), excused=excused)
     problems: list[str] = []
-    compared = 0
+    compared = passed_over = 0
 
     def watch(record: Any) -> None:
-        nonlocal compared
+        nonlocal compared, passed_over
         rebuilt.fold(record)
         event = marked.get(record.seq)
-        if event is not None and record.seq >= since and not notes:
+        if event is None:
+            return
+        if record.seq >= since and not notes:
             compared += 1
             problems.extend(_differences(event, rebuilt))
+        else:
+            passed_over += 1
 
     verification = verify_journal(home, watch=watch)
     checks = [
         Check("journal", verification.events, [str_of(finding) for finding in verification.findings]),
-        Check("states", compared, problems),
+        Check("states", compared, problems, passed_over, _why_passed_over(notes) if passed_over else ""),
     ]
     if verification.is_sound:
         checks.append(_check_snapshots(home, rebuilt))
     return checks
+
+
+def _why_passed_over(notes: Sequence[Problem]) -> str:
+    if notes:
+        return f"not comparable here: {notes[0]}"
+    return "under earlier configurations"
 
 
 def _market_of(home: Path) -> MarketSource:
@@ -215,13 +230,17 @@ def _moment(text: str) -> Instant:
     return int(moment.timestamp() * 1000)
 
 
+def _rest_of(check: dict[str, Any]) -> str:
+    return f" ({check['passed_over']} more {check['reason']})" if check["passed_over"] else ""
+
+
 def _print(view: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(view).decode() + "\n")
         return
     out = sys.stdout.write
     for check in view.get("checks", []):
-        out(f"{check['name']:<12} {check['checked']:>8} checked  {len(check['problems'])} problems\n")
+        out(f"{check['name']:<12} {check['checked']:>8} checked  {len(check['problems'])} problems{_rest_of(check)}\n")
         for problem in check["problems"]:
             out(f"    {problem}\n")
     if "seq" not in view:

@@ -72,7 +72,9 @@ class Lock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(self._file)
-            raise JournalLocked(f"expected {path} to be free, found that another process holds it") from error
+            raise JournalLocked(
+                f"expected {path} to be free, found that another process holds it{_whose(path)}"
+            ) from error
         except OSError as error:
             os.close(self._file)
             raise JournalUnwritable(f"expected to lock {path}, found that {error}") from error
@@ -80,6 +82,17 @@ class Lock:
     def release(self) -> None:
         """Let others take it."""
         os.close(self._file)
+
+
+def _whose(path: Path) -> str:
+    """Return which process holds a lock, as far as Linux tells."""
+    try:
+        inode = path.stat().st_ino
+        locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        holders = [each[4] for each in locks if each[1] == "FLOCK" and each[5].rpartition(":")[2] == str(inode)]
+    except (OSError, IndexError):
+        return ""
+    return f" (process {holders[0]})" if holders and int(holders[0]) > 0 else ""
 
 
 def create_private(path: Path) -> None:

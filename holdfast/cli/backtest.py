@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,6 +68,8 @@ def backtest(
     """
     from holdfast.backtest.plan import plan_backtest
 
+    if report is not None:
+        _demand_place(report.expanduser())
     plan = plan_backtest(data, strategy, parameters=param, config=config, overrides=overrides)
     is_shown = sys.stderr.isatty() and not as_json if progress is None else progress
     if grid:
@@ -104,7 +107,7 @@ def _run_grid(plan: "Plan", grid: tuple[str, ...], jobs: int, *, is_shown: bool,
     if as_json:
         say_json(msgspec.to_builtins(cells))
     else:
-        say(as_text({"backtests": [_row(cell) for cell in cells]}))
+        say(as_text({"backtests": _rows(cells)}))
     return 0
 
 
@@ -115,6 +118,33 @@ def _demand_one_run(*, journal: Path | None, report: Path | None) -> None:
         if given is not None:
             expected = "a single backtest to keep or to report on"
             raise ConfigurationError([Problem("", expected, "a grid of them", option, "run the one you want again")])
+
+
+def _demand_place(report: Path) -> None:
+    """Refuse a report that could not be written when all is done.
+
+    Raises:
+        ConfigurationError: its folder is not there or cannot be written to, or it is a folder itself.
+    """
+    from holdfast.config.problems import ConfigurationError, Problem
+
+    folder = report.absolute().parent
+    if not folder.is_dir():
+        found = f"no folder {folder}"
+    elif report.is_dir():
+        found = f"that {report} is a folder"
+    elif not os.access(report if report.exists() else folder, os.W_OK):
+        found = f"that {report} may not be written"
+    else:
+        return
+    raise ConfigurationError([Problem("", "a file in a folder that is there", found, "--report", "make it first")])
+
+
+def _rows(cells: "Sequence[Cell]") -> list[dict[str, Any]]:
+    """Return the combinations as rows for people, what went wrong as the last column."""
+    rows = [_row(cell) for cell in cells]
+    others = dict.fromkeys(key for row in rows for key in row if key != "problem")
+    return [others | row for row in rows]
 
 
 def _row(cell: "Cell") -> dict[str, Any]:

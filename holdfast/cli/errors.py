@@ -1,7 +1,9 @@
 """What becomes of a command's error: a sentence, and the exit code it stands for."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from holdfast.cli.output import complain, say_json
@@ -22,7 +24,7 @@ def guarded(command: Callable[[], int], tokens: Sequence[str]) -> int:
         if code is None:
             sys.excepthook(type(error), error, error.__traceback__)
             return ExitCode.GAVE_UP
-        return report(error, code, tokens)
+        return report(error, code, tokens, hint=_hint_for(code, tokens))
 
 
 def report(error: BaseException, code: ExitCode, tokens: Sequence[str], hint: str = "") -> ExitCode:
@@ -35,6 +37,32 @@ def report(error: BaseException, code: ExitCode, tokens: Sequence[str], hint: st
     return code
 
 
+def _hint_for(code: ExitCode, tokens: Sequence[str]) -> str:
+    """Return what to do about a home that cannot be used, where the command is about one."""
+    match code, tokens:
+        case (ExitCode.LOCKED, ["run", *_]):
+            return f"\nanother node has the home {_home_in(tokens)}; use another --home"
+        case (
+            ExitCode.DAMAGED,
+            ["run" | "replay" | "audit" | "why", *_] | ["journal", "stats" | "tail" | "export", *_],
+        ):
+            tools = "`holdfast journal verify` says more, `holdfast journal salvage --plan` what can be kept"
+            return f"\nthe journal of the home {_home_in(tokens)} is damaged; {tools}"
+    return ""
+
+
+def _home_in(tokens: Sequence[str]) -> Path:
+    from holdfast.cli.asking import HOME_VARIABLE, default_home
+
+    named = os.environ.get(HOME_VARIABLE, "")
+    for token, following in zip(tokens, [*tokens[1:], ""], strict=True):
+        if token == "--home":
+            named = following
+        elif token.startswith("--home="):
+            named = token.removeprefix("--home=")
+    return (Path(named) if named else default_home()).expanduser().absolute()
+
+
 def _problems_of(error: BaseException) -> dict[str, Any]:
     problems = getattr(error, "problems", ())
     return {"problems": [problem.as_dict() for problem in problems]} if problems else {}
@@ -42,6 +70,4 @@ def _problems_of(error: BaseException) -> dict[str, Any]:
 
 def _forget_output() -> None:
     """Whoever read our output has left; what is still buffered must not raise when the process ends."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

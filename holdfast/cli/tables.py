@@ -28,9 +28,9 @@ def as_text(answer: Any) -> str:
         case [Mapping(), *_]:
             return _table(answer)
         case list():
-            return "\n".join(cell("", entry) for entry in answer)
+            return "\n".join(cell("", entry, None) for entry in answer)
         case _:
-            return cell("", answer)
+            return cell("", answer, None)
 
 
 def as_outcome(answer: Any) -> str:
@@ -83,8 +83,8 @@ def _crash(crash: Mapping[str, Any]) -> str:
     return "\n".join([head, *lines, _indented(crash["stack"].rstrip(), "    ")])
 
 
-def cell(key: str, value: Any) -> str:
-    """Return a single value as a person reads it; the unit is in its key's name."""
+def cell(key: str, value: Any, cut_at: int | None = CELL_MAX) -> str:
+    """Return a single value as a person reads it, whole with None; the unit is in its key's name."""
     match value:
         case None | "":
             return "-"
@@ -97,11 +97,13 @@ def cell(key: str, value: Any) -> str:
         case float():
             return f"{value:.6g}"
         case Mapping():
-            return _cut(", ".join(f"{inner} {cell(inner, entry)}" for inner, entry in value.items()) or "-")
+            return _cut(
+                ", ".join(f"{inner} {cell(inner, entry, cut_at)}" for inner, entry in value.items()) or "-", cut_at
+            )
         case list() | tuple():
-            return _cut(", ".join(cell("", entry) for entry in value) or "-")
+            return _cut(", ".join(cell("", entry, cut_at) for entry in value) or "-", cut_at)
         case _:
-            return _cut(" ".join(str(value).split()))
+            return _cut(" ".join(str(value).split()), cut_at)
 
 
 def instant(at_ms: int) -> str:
@@ -130,7 +132,7 @@ def _record(answer: Mapping[str, Any]) -> str:
                 rows = [{key: name} | _entries(entry) for name, entry in value.items()]
                 sections.append(f"\n{_indented(_table(rows), '')}")
             case _:
-                lines.append(f"{key:<{width}}  {cell(key, value)}")
+                lines.append(f"{key:<{width}}  {cell(key, value, None)}")
     return "\n".join([*lines, *sections])
 
 
@@ -141,7 +143,8 @@ def _entries(value: Any) -> dict[str, Any]:
 def _table(rows: Iterable[Mapping[str, Any]]) -> str:
     listed = list(rows)
     keys = list(dict.fromkeys(key for row in listed for key in row))
-    cells = [[cell(key, row.get(key)) for key in keys] for row in listed]
+    # Nothing stands behind the last column that it could push out of line.
+    cells = [[cell(key, row.get(key), None if key == keys[-1] else CELL_MAX) for key in keys] for row in listed]
     widths = [max(len(key), *(len(line[index]) for line in cells)) for index, key in enumerate(keys)]
     is_number = [all(_is_number(line[index]) for line in cells) for index in range(len(keys))]
     return "\n".join(_line(line, widths, is_number) for line in [keys, *cells])
@@ -167,5 +170,5 @@ def _indented(text: str, margin: str = "  ") -> str:
     return "\n".join(margin + line for line in text.splitlines())
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= CELL_MAX else text[: CELL_MAX - 3] + "..."
+def _cut(text: str, cut_at: int | None) -> str:
+    return text if cut_at is None or len(text) <= cut_at else text[: cut_at - 3] + "..."

@@ -99,7 +99,14 @@ def _sum_up(settings: Settings, file: Path | None, overrides: int) -> str:
     feed = settings.feed
     source = f"{file or 'defaults'}{f' and {overrides} values from outside' if overrides else ''}"
     speed = "at full speed" if feed.speed == "max" else f"at {feed.speed:f} times the speed of time"
-    market = f"{feed.source} market of {', '.join(feed.symbols) or 'all symbols'} {speed}"
-    enabled = [name for name, strategy in settings.strategies.items() if strategy.enabled]
+    market = f"{feed.source} market of {', '.join(feed.symbols) or 'all symbols'}"
+    if settings.venue.kind != "paper":
+        # What is real has its own pace, and holds what it says.
+        place = f"{settings.venue.kind} venue at {settings.venue.url}"
+        return f"{source}: {market}; {_names(settings)}; {place}"
     cash = " and ".join(f"{amount:f} {asset}" for asset, amount in settings.venue.balances.items()) or "nothing"
-    return f"{source}: {market}; {', '.join(enabled) or 'no strategy'}; {settings.venue.kind} venue with {cash}"
+    return f"{source}: {market} {speed}; {_names(settings)}; {settings.venue.kind} venue with {cash}"
+
+
+def _names(settings: Settings) -> str:
+    return ", ".join(name for name, each in settings.strategies.items() if each.enabled) or "no strategy"

@@ -4,6 +4,7 @@ A state is read on the first start alone, and whole or not at all.  What was rea
 look whether there is something that somebody may believe to be read.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -54,8 +55,10 @@ def files_for(settings: Settings, home: Path) -> tuple[Path, ...]:
     Raises:
         ConfigurationError: there are none where the configuration says.
     """
-    named = settings.import_.path
-    return demand_files(find_state(Path(named)), "import.path", Path(named)) if named else find_state(home)
+    if named := settings.import_.path:
+        return demand_files(find_state(Path(named)), "import.path", Path(named))
+    # A home is made by the first start; until then it has no state.
+    return find_state(home) if os.path.lexists(home) else ()
 
 
 def demand_files(files: tuple[Path, ...], key: str, place: Path) -> tuple[Path, ...]:

@@ -16,7 +16,7 @@ from holdfast.config.settings import Log
 from holdfast.logs import NodeLog
 from holdfast.pace import Pace
 from holdfast.parts import Parts, gather
-from holdfast.replay import verify_everything
+from holdfast.replay import replay_command, verify_everything
 from holdfast.staging import StagedNode
 from messages.codec import decode
 from messages.node import Command, CommandReceived, ConfigurationChanged, Mark, OperatorCommanded, StateHashed
@@ -146,7 +146,7 @@ CHANGED = "[strategies.confidence.parameters]\n[strategies.ema_cross.parameters]
 
 
 def test_markers_from_before_amid_and_after_a_reload_of_a_strategy_are_accepted(
-    parts: Parts, tmp_path: Path, config: Path
+    parts: Parts, tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A marker set right after the reload may still be answered by a strategy's old life, and then says nothing."""
     old_answers = 0
@@ -166,6 +166,9 @@ def test_markers_from_before_amid_and_after_a_reload_of_a_strategy_are_accepted(
         checks = {check.name: check for check in verify_everything(home)}
         assert [problem for check in checks.values() for problem in check.problems] == []
         assert checks["states"].checked == 2
+        assert (checks["states"].passed_over, checks["states"].reason) == (1, "under earlier configurations")
+        replay_command(home, to=None, verify=True, as_json=False)
+        assert "2 checked  0 problems (1 more under earlier configurations)\n" in capsys.readouterr().out
     assert old_answers > 0, "no seed has the old life answer after the reload"
 
 

@@ -202,6 +202,7 @@ def test_a_check_of_the_configuration_says_what_is_taken_over_as_long_as_that_is
     other = holdfast("config", "check", *options, "--set", 'feed.symbols=["SOLUSDT"]')
     assert other.returncode == ExitCode.CONFIGURATION
     assert "all symbols of this home's journal" in other.stderr
+    assert str(home) in other.stderr
 
 
 @pytest.mark.parametrize("name", ["nowhere", "nowhere/state.json", "."])

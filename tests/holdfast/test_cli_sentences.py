@@ -1,0 +1,170 @@
+"""Laws of what the command line tells a person: whole, about the right home, and before anything is lost."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateways.exchange.home import ExchangeHome
+from holdfast.backtest.grid import Cell
+from holdfast.cli.backtest import _rows
+from holdfast.cli.main import run_command_line
+from holdfast.cli.tables import as_text
+from holdfast.exit_codes import ExitCode
+from holdfast.venue import keys_of
+from persistence.journal import Journal
+
+LONG = "x" * 100
+LIVE = """
+[feed]
+source = "venue"
+symbols = ["BTCUSDT"]
+timeframe = "1m"
+
+[venue]
+kind = "binance"
+url = "http://127.0.0.1:8080"
+
+[venue.credentials]
+api_key = "env:KEY_OF_A_TEST"
+api_secret = "env:SECRET_OF_A_TEST"
+"""
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def holdfast(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of this checkout to its end."""
+    command = [sys.executable, "-m", "holdfast", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Work in an empty folder, and put back what a node sets for its process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
+    umask, interval = os.umask(0o022), sys.getswitchinterval()
+    yield
+    os.umask(umask)
+    sys.setswitchinterval(interval)
+
+
+def test_a_home_that_does_not_exist_yet_has_no_state_to_take_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run_command_line(["config", "check", "--home", str(tmp_path / "none" / "here")])
+
+    assert (code, capsys.readouterr().err) == (ExitCode.OK, "")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_name_in_a_list_of_values_is_followed_by_the_whole_value(capsys: pytest.CaptureFixture[str]) -> None:
+    home = Path("exchange").absolute()
+    exchange = ExchangeHome(home)
+    exchange.keys()
+    exchange.release()
+
+    assert run_command_line(["venue", "keys", "--home", "exchange"]) == ExitCode.OK
+    shown = capsys.readouterr().out
+    assert all(value in shown for value in keys_of(home).values())
+    assert (
+        as_text({"reasons": [LONG, LONG], "cash": {"USDT": LONG}}) == f"reasons  {LONG}, {LONG}\ncash     USDT {LONG}"
+    )
+
+
+def test_the_last_column_of_a_table_is_never_cut_and_others_are() -> None:
+    head, line = as_text([{"name": LONG, "problem": LONG}]).splitlines()
+
+    assert line == f"{LONG[:57]}...  {LONG}"
+    assert head.split() == ["name", "problem"]
+
+
+def test_what_went_wrong_with_a_backtest_of_a_grid_is_the_last_column() -> None:
+    rows = _rows([Cell({"a": 1}, problem=LONG), Cell({"a": 2, "b": 3}, problem=LONG)])
+
+    assert list(rows[0]) == ["a", "b", "problem"]
+    assert as_text(rows).count(LONG) == 2
+
+
+def test_a_node_closes_its_own_home_before_it_writes_to_it(tmp_path: Path) -> None:
+    (home := tmp_path / "home").mkdir(mode=0o755)
+    home.chmod(0o755)
+
+    ended = holdfast("run", "--home", str(home), "--set", "feed.speed=max", "--set", "feed.end=2024-01-02T00:00:00Z")
+
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    assert home.stat().st_mode & 0o777 == 0o700
+    assert "home.closed" in ended.stderr
+    assert "0755" in ended.stderr
+
+
+def test_a_home_that_cannot_be_closed_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    (home := tmp_path / "home").mkdir()
+    home.chmod(0o1777)
+
+    ended = holdfast("run", "--home", str(home))
+
+    assert ended.returncode == ExitCode.IO_ERROR
+    assert "use another --home" in ended.stderr
+    assert (list(home.iterdir()), home.stat().st_mode & 0o7777) == ([], 0o1777)
+
+
+@pytest.mark.parametrize(("report", "found"), [("none/report.html", "no folder"), (".", "is a folder")])
+def test_a_report_that_could_not_be_written_is_refused_before_the_backtest_begins(
+    report: str, found: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run_command_line(["backtest", "--data", "nowhere", "--strategy", "ema-cross", "--report", report])
+
+    said = capsys.readouterr().err
+    assert code == ExitCode.CONFIGURATION
+    assert "--report" in said
+    assert found in said
+
+
+def test_a_real_venue_is_summed_up_by_its_place_and_without_what_is_the_paper_venues_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KEY_OF_A_TEST", "key-of-a-test-0123456789")
+    monkeypatch.setenv("SECRET_OF_A_TEST", "secret-of-a-test-0123456789")
+    (tmp_path / "live.toml").write_text(LIVE)
+
+    code = run_command_line(["config", "check", "--config", "live.toml"])
+
+    said = capsys.readouterr().out
+    assert code == ExitCode.OK
+    assert "binance venue at http://127.0.0.1:8080" in said
+    assert not any(word in said for word in ("speed", "600", "10000"))
+
+
+def test_a_second_node_is_told_who_has_the_home_and_to_use_another(tmp_path: Path) -> None:
+    with closing(Journal.open(tmp_path / "home")):
+        ended = holdfast("run", "--home", str(tmp_path / "home"))
+
+    assert ended.returncode == ExitCode.LOCKED
+    assert f"(process {os.getpid()})" in ended.stderr
+    assert f"another node has the home {tmp_path / 'home'}; use another --home" in ended.stderr
+
+
+@pytest.mark.parametrize("command", [["run"], ["replay"], ["audit"], ["journal", "stats"]])
+@pytest.mark.parametrize("names", ["{home}", "--home {home}", "--home={home}"])
+def test_a_damaged_journal_is_named_with_its_home_and_what_to_do(
+    command: list[str], names: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "damaged"
+    Journal.open(home).close()
+    (home / "journal.watermark").write_bytes(b"no mark " * 1_000)
+    options = names.format(home=home).split() if names.startswith("--") else []
+    if not options:
+        monkeypatch.setenv("HOLDFAST_HOME", str(home))
+
+    code = run_command_line([*command, *options])
+
+    said = capsys.readouterr().err
+    assert code == ExitCode.DAMAGED
+    assert f"the journal of the home {home} is damaged" in said
+    assert "`holdfast journal verify`" in said
+    assert "`holdfast journal salvage --plan`" in said
