@@ -1,6 +1,7 @@
 """A node's side of a real venue: one connection, for orders, bars, rules and the account."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +12,7 @@ from domain.market import SECOND_MS, Instant
 from domain.venue import VenueProfile
 from gateways.exchange.pointing import ccxt_settings
 from gateways.live.binance import Binance
-from gateways.live.connection import Connection, VenueSilent
+from gateways.live.connection import Connection, KeysRefused, VenueSilent
 from gateways.live.dialect import Dialect, Unreadable
 from gateways.live.market import SETTLE_MS, LiveMarket
 from gateways.live.venue import LiveVenue
@@ -24,6 +25,23 @@ from holdfast.parts import Parts, gather
 DIALECTS: dict[str, type[Dialect]] = {"binance": Binance}
 TIMEFRAME = "1m"
 Value = TypeVar("Value")
+
+
+@contextmanager
+def reaching(settings: Settings) -> Iterator[None]:
+    """Name the venue where it does not answer a node that starts.
+
+    Raises:
+        ConfigurationError: it refuses the keys, which no other attempt would change.
+        VenueSilent: it does not answer.
+    """
+    url = settings.venue.url
+    try:
+        yield
+    except KeysRefused as error:
+        raise ConfigurationError([Problem("venue.credentials", f"keys that {url} takes", str(error), url)]) from error
+    except VenueSilent as error:
+        raise VenueSilent(f"{url} must answer before a node can start: {error}") from error
 
 
 class LiveSide:

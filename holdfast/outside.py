@@ -44,12 +44,12 @@ def open_live(settings: Settings, home: Path, past: Past, *, folder: Path, log: 
     """Connect to a real venue.
 
     Raises:
-        ConfigurationError: the home or the venue does not go with the configuration.
+        ConfigurationError: the home or the venue does not go with the configuration, or the venue refuses the keys.
         VenueSilent: the venue does not answer.
     """
-    from holdfast.live import LiveSide  # Takes long to import, and a paper node needs none of it.
+    from holdfast.live import LiveSide, reaching  # Takes long to import, and a paper node needs none of it.
 
-    with ExitStack() as opened:
+    with reaching(settings), ExitStack() as opened:
         live = LiveSide(settings, tell=lambda event, **values: log("warning", event, **values))
         opened.callback(live.close)
         parts = live.parts(folder, past.market)

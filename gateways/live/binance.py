@@ -56,6 +56,7 @@ _REFUSALS = frozenset(
         -2016,  # no trading window
     }
 )
+_KEYS = frozenset({-1022, -2008, -2014, -2015})
 _CLOCK = -1021
 _NOT_FOUND = frozenset({-2011, -2013})
 _DUPLICATE = "duplicate order"
@@ -223,7 +224,9 @@ class Binance:
         if not isinstance(body, dict) or not isinstance(body.get("code"), int) or not isinstance(body.get("msg"), str):
             return None
         code, message = body["code"], body["msg"]
-        return VenueError(str(code), message, _meaning(code, message, received.status)) if code < 0 else None
+        if code >= 0:
+            return None
+        return VenueError(str(code), message, _meaning(code, message, received.status), blames_keys=code in _KEYS)
 
     def pause_of(self, received: Received) -> float:
         """Return how long a 429 or 418 asks to wait."""

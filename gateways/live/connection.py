@@ -19,6 +19,10 @@ class VenueSilent(OSError):
     """The venue did not answer what has to be known before anything can begin."""
 
 
+class KeysRefused(VenueSilent):
+    """The venue refused the account's key, its secret or what they permit."""
+
+
 def silent(event: str, **values: Any) -> None:
     """Say nothing."""
 
@@ -67,7 +71,8 @@ class Connection:
         """Ask from another thread, and wait for the answer.
 
         Raises:
-            VenueSilent: there is none, or it is an error that the venue has named.
+            KeysRefused: the venue refuses the keys.
+            VenueSilent: there is none, or it is another error that the venue has named.
         """
         try:
             outcome: Outcome = self.thread.wait(self.requests.send(call), OPEN_WITHIN_S)
@@ -76,7 +81,8 @@ class Connection:
         if isinstance(outcome, Lost):
             raise VenueSilent(f"{call.path} must be answered, found {outcome.detail}")
         if (error := self.dialect.error_in(outcome)) is not None:
-            raise VenueSilent(f"{call.path} must be answered, found code {error.code}: {error.message}")
+            kind = KeysRefused if error.blames_keys else VenueSilent
+            raise kind(f"{call.path} must be answered, found code {error.code}: {error.message}")
         return outcome
 
     def know_the_time(self) -> None:
@@ -87,7 +93,7 @@ class Connection:
         """
         try:
             if not self.thread.wait(self.requests.measure(), CLOCK_WITHIN_S):
-                raise VenueSilent("the venue must tell its time, did not")
+                raise VenueSilent(f"the venue must tell its time, found {self.requests.no_time_because}")
         except (TimeoutError, Unreadable) as error:
             raise VenueSilent(f"the venue must tell its time within {CLOCK_WITHIN_S} s, did not") from error
 

@@ -41,6 +41,8 @@ class VenueError(msgspec.Struct, frozen=True):
     code: str
     message: str
     meaning: Meaning
+    blames_keys: bool = False
+    """Whether it is for the key, the secret or what they permit: asked again, it is said again."""
 
 
 class Unreadable(ValueError):

@@ -28,6 +28,8 @@ class Requests:
         self.clock = VenueClock()
         client.tell_time_by(self.clock.ahead_of_wall_ms)
         self._wants_time = asyncio.Event()
+        self.no_time_because = ""
+        """Why the venue's clock could not be measured, the last time that it could not."""
 
     async def send(self, call: Call) -> Outcome:
         """Send a request when it is its turn."""
@@ -68,16 +70,19 @@ class Requests:
         """Measure the venue's clock; say whether it told its time."""
         try:
             await self.lanes.turn(Lane.QUERY, 1.0)
-        except TooManyWait:
+        except TooManyWait as error:
+            self.no_time_because = str(error)
             return False
         asked_at_s = time.monotonic()
         outcome = self._respect(await self._client.send(self._dialect.time()))
         answered_at_s = time.monotonic()
         if isinstance(outcome, Lost):
+            self.no_time_because = outcome.detail
             return False
         try:
             venue_ms = self._dialect.read_time(outcome)
-        except Unreadable:
+        except Unreadable as error:
+            self.no_time_because = f"status {outcome.status}, {error}"
             return False
         if self.clock.take(asked_at_s=asked_at_s, answered_at_s=answered_at_s, venue_ms=venue_ms):
             self._tell("venue.clock_was_set", ahead_ms=self.clock.ahead_of_wall_ms())
