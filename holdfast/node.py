@@ -26,7 +26,7 @@ from holdfast.config.settings import Settings
 from holdfast.config.watch import ConfigWatcher, look_at
 from holdfast.cues import cue_from_environment
 from holdfast.exit_codes import ExitCode
-from holdfast.ground import build_system, first_events, look_back, run_job
+from holdfast.ground import build_system, demand_fitting, first_events, look_back, run_job
 from holdfast.helpers import Helpers
 from holdfast.home_folder import close_to_others
 from holdfast.imports.saying import say_opening
@@ -94,7 +94,7 @@ class Node:
         self._is_stuck = False
         self._over = threading.Event()
         self._root_ended = threading.Event()
-        self._folder = config_path.parent if config_path is not None else Path()
+        self._folder = Path() if config_path is None else config_path.parent
         parts = gather(settings, folder=self._folder) if settings.venue.kind == "paper" else None
         cue = cue_from_environment()
         had_mode = close_to_others(home) if settings.admin.enabled else None
@@ -102,6 +102,7 @@ class Node:
         self._journal = Journal.open(home, cue=cue or nothing)
         stack.callback(self._journal.close)
         self._past = look_back(home, self._journal.last_seq)
+        opening = demand_fitting(self._past, parts, home) if parts is not None else None
         self._log = NodeLog(settings.log, home)
         stack.callback(self._log.close)
         if had_mode is not None:
@@ -109,12 +110,11 @@ class Node:
         if parts is None:
             outside = open_live(settings, home, self._past, folder=self._folder, log=self._log)
         else:
-            outside = open_paper(parts, home, self._past, cue=cue)
+            outside = open_paper(parts, home, self._past, opening, cue=cue)
         self._opening, parts = outside.opening, outside.parts
         stack.callback(outside.venue.close)
-        self._recorder = JournalRecorder(
-            self._journal, linger_s=settings.journal.linger_ms / 1000, on_failure=self._journal_failed
-        )
+        linger_s = settings.journal.linger_ms / 1000
+        self._recorder = JournalRecorder(self._journal, linger_s=linger_s, on_failure=self._journal_failed)
         stack.callback(self._recorder.close)
         runtime = Threads(outside.clock, spares=("persistence", "gateways", "holdfast"))
         stack.callback(runtime.close)

@@ -30,13 +30,14 @@ class Outside(NamedTuple):
         return pace if self.parts.settings.venue.kind == "paper" else _at_once
 
 
-def open_paper(parts: Parts, home: Path, past: Past, *, cue: Callable[[str], None] | None) -> Outside:
-    """Open the paper venue of a home.
+def open_paper(
+    parts: Parts, home: Path, past: Past, opening: Opening | None, *, cue: Callable[[str], None] | None
+) -> Outside:
+    """Open the paper venue of a home; `opening` is what its account is opened with, if it is not open.
 
     Raises:
-        ConfigurationError: the home does not go with the configuration.
+        ConfigurationError: the venue's book holds something else than that.
     """
-    opening = demand_fitting(past, parts, home)
     return Outside(parts, opening, open_venue(home, parts, opening, cue=cue), RecordedClock(past.market_at))
 
 
