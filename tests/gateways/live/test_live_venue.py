@@ -389,7 +389,8 @@ def test_where_the_newest_are_too_many_an_order_is_looked_for_among_those_of_its
     desk.look_up(client_id, sent_at)
 
     assert desk.look_up(client_id, sent_at) == OrderNotFound(client_id)
-    assert int(desk.liar.requests[-1].params["startTime"]) < sent_at - MINUTE_MS
+    starts = [request.params["startTime"] for request in desk.liar.requests if "startTime" in request.params]
+    assert int(starts[-1]) < sent_at - MINUTE_MS
 
 
 def test_a_list_that_shows_an_order_filled_by_no_amount_proves_nothing(desk: Desk) -> None:
