@@ -4,8 +4,10 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.synchronize import Event
 from typing import TextIO
@@ -56,8 +58,22 @@ def _results(first: int, seeds: int, hours: float, *, jobs: int, trace: bool) ->
             waiting.update(pool.submit(simulate_block, block, hours) for block in islice(blocks, 1))
             yield from done.result()
     finally:
-        is_over.set()
-        pool.shutdown(wait=False, cancel_futures=True)
+        with _deaf():  # A second interrupt in here would leave processes that nobody ends.
+            is_over.set()
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Hear no interrupt inside, where this is the thread that hears them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def blocks_of(first: int, seeds: int) -> Iterator[range]:

@@ -170,6 +170,9 @@ class _Run:
     def _live_on(self, node: StagedNode, striker: Striker) -> bool:
         while self._left:
             if not self._reach(node, self._left[0]):
+                if node.ended:
+                    # The market was over before it was due, and would be in every later life.
+                    self._left.pop(0)
                 return False
             strike = self._left.pop(0)
             self._say(f"{strike.act} of {strike.part} {strike.moment}")

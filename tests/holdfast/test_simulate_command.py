@@ -95,6 +95,33 @@ def test_an_interrupted_run_reports_what_it_has_done() -> None:
     assert 0 < report["seeds"] < 100_000
 
 
+def test_a_second_interrupt_ends_it_as_one_does() -> None:
+    command = [sys.executable, "-m", "holdfast", "simulate", "--seeds", "100000", "--json"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        time.sleep(8.0)
+        for _ in range(2):
+            os.kill(process.pid, signal.SIGINT)
+            time.sleep(0.02)
+        out, err = process.communicate(timeout=40)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+
+    assert process.returncode == 130, err
+    assert json.loads(out)["is_partial"]
+
+
+@pytest.mark.parametrize("seed", [4, 27])
+def test_a_market_that_is_over_before_all_faults_were_due_is_over(seed: int) -> None:
+    result = simulate_seed(seed, hours=0.2)
+
+    assert not result.violations
+    assert result.lives < 20
+
+
 def test_blocks_share_a_world_and_leave_no_seed_out() -> None:
     blocks = list(blocks_of(7, 3 * SEEDS_PER_WORLD))
 
