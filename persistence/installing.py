@@ -103,7 +103,7 @@ def commit(home: Home, plan: Plan, *, cue: Cue) -> None:
     staging = _staging(home)
     try:
         for name in plan.brings:
-            _sync_file(staging / name)
+            sync_file(staging / name)
         _write(staging / PLAN, msgspec.json.encode(plan))
         sync_folder(staging)
         shutil.rmtree(home.mending, ignore_errors=True)  # An empty one, left by an exchange that was finished.
@@ -208,7 +208,12 @@ def _write(path: Path, content: bytes) -> None:
         os.close(file)
 
 
-def _sync_file(path: Path) -> None:
+def sync_file(path: Path) -> None:
+    """Make a file durable as it is.
+
+    Raises:
+        OSError: it cannot be.
+    """
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(file)

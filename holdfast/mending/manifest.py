@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from persistence.errors import JournalDamaged, JournalError, JournalMissing
+from persistence.installing import sync_file
 
 MANIFEST = "backup.json"
 RESTORED = "restored.jsonl"
@@ -110,11 +111,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def copied(path: Path) -> Copied:
     """Return what a manifest says of a file, which is made durable."""
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+    sync_file(path)
     return Copied(path.stat().st_size, hash_of(path))
 
 

@@ -17,10 +17,10 @@ from holdfast.mending.errors import MendingRefused
 from holdfast.mending.generations import next_generation, quarantined_books
 from holdfast.mending.manifest import Manifest
 from holdfast.mending.progress import Progress
-from holdfast.mending.who import Mender, draft_after, this_mender
+from holdfast.mending.succession import succeed
+from holdfast.mending.who import Mender, this_mender
 from messages.node import Restored
 from persistence.copying import copy_database
-from persistence.errors import JournalDamaged
 from persistence.home import Home, Lock
 from persistence.installing import (
     JOURNAL_FILES,
@@ -33,7 +33,7 @@ from persistence.installing import (
     quarantine_name,
 )
 from persistence.remains import Remains
-from persistence.successor import demand_sound, write_successor
+from persistence.successor import demand_sound
 from persistence.verify import verify
 from persistence.watermark import Mark
 
@@ -126,18 +126,16 @@ def _write(wish: _Wish, staging: Path, generation: int) -> None:
         process=mender.process,
         wall_ms=mender.wall_ms,
     )
-    with Remains(wish.source) as remains:
-        kept_up_to = write_successor(
-            staging,
-            remains.proven(),
-            generation=generation,
-            boot=manifest.boot,
-            last_word=lambda last, newest: draft_after(last, newest, event, wall_ms=mender.wall_ms),
-            states=remains.states,
-            progress=lambda seq: wish.progress.show("restoring", seq, manifest.sequence),
-        )
-    if kept_up_to != Mark(manifest.sequence, bytes.fromhex(manifest.hash)):
-        raise JournalDamaged(f"expected {manifest.sequence} records in {wish.source}, found {kept_up_to.seq}")
+    succeed(
+        wish.source,
+        staging,
+        event,
+        keeps=Mark(manifest.sequence, bytes.fromhex(manifest.hash)),
+        boot=manifest.boot,
+        mender=mender,
+        progress=wish.progress,
+        doing="restoring",
+    )
     wish.cue("restore.written")
 
 

@@ -15,7 +15,8 @@ from holdfast.mending.examination import Examination, examine, write_beyond
 from holdfast.mending.generations import next_generation
 from holdfast.mending.manifest import hash_of
 from holdfast.mending.progress import Progress
-from holdfast.mending.who import Mender, draft_after, this_mender
+from holdfast.mending.succession import succeed
+from holdfast.mending.who import Mender, this_mender
 from messages.node import Salvaged
 from persistence.errors import JournalDamaged, JournalUnwritable
 from persistence.home import Home, Lock
@@ -32,7 +33,6 @@ from persistence.installing import (
 )
 from persistence.journal import Journal
 from persistence.remains import Remains
-from persistence.successor import write_successor
 from persistence.verify import Verification, verify
 
 _Done = TypeVar("_Done")
@@ -177,23 +177,21 @@ def _prepare(wish: _Wish, examined: Examination, files: dict[str, str]) -> Plan:
         process=mender.process,
         wall_ms=mender.wall_ms,
     )
-    with Remains(examined.source) as remains:
-        kept = write_successor(
-            staging,
-            remains.proven(),
-            generation=generation,
-            boot=examined.boot,
-            last_word=lambda last, newest: draft_after(last, newest, event, wall_ms=mender.wall_ms),
-            states=remains.states,
-            progress=lambda seq: wish.progress.show("salvaging", seq, examined.kept.seq),
-        )
-    if kept != examined.kept:
-        raise JournalDamaged(f"expected to keep {examined.kept.seq} records, found {kept.seq} at the second look")
+    succeed(
+        examined.source,
+        staging,
+        event,
+        keeps=examined.kept,
+        boot=examined.boot,
+        mender=mender,
+        progress=wish.progress,
+        doing="salvaging",
+    )
     wish.cue("salvage.written")
     brings = {"journal.db": "journal.db", "journal.watermark": "journal.watermark", BEYOND: f"{quarantine}/{BEYOND}"}
     said = examined.view() | {
         "generation": generation,
-        "hash": kept.hash.hex(),
+        "hash": examined.kept.hash.hex(),
         "readable_beyond": readable,
         "files": files,
         "user": mender.user,

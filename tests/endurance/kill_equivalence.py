@@ -17,12 +17,12 @@ from pathlib import Path
 import msgspec
 
 from holdfast.replay import rebuild
+from holdfast.torture.lives import durable_seq
 from tests.endurance.nodes import (
     ROOT,
     NodeProcess,
     Outcome,
     caused_events,
-    durable_seq,
     outcome_of,
     run_to_end,
     start_events,

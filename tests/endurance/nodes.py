@@ -14,8 +14,8 @@ import msgspec
 
 from holdfast.rebuild import Rebuilt
 from holdfast.replay import rebuild, replay_view
+from holdfast.torture.lives import durable_seq
 from persistence.reader import JournalReader
-from persistence.watermark import read_mark
 
 ROOT = Path(__file__).resolve().parents[2]
 LIFE_S_MAX = 300.0
@@ -65,15 +65,6 @@ class NodeProcess:
     def end(self) -> tuple[str, str]:
         """Wait for the process's own end; return what it printed."""
         return self.process.communicate(timeout=LIFE_S_MAX)
-
-
-def durable_seq(home: Path) -> int:
-    """Return how far the journal in a home has come, as its watermark says; 0 where there is none yet."""
-    try:
-        mark = read_mark(home / "journal.watermark")
-    except OSError:
-        return 0
-    return 0 if mark is None else mark.seq
 
 
 def start_events(home: Path) -> int:

@@ -24,10 +24,11 @@ from holdfast.config.loading import load_settings
 from holdfast.config.settings import Settings
 from holdfast.parts import Parts
 from holdfast.staging import StagedNode
+from holdfast.torture.lives import durable_seq
 from messages.audit import DayAudited
 from messages.codec import decode
 from persistence.reader import JournalReader
-from tests.endurance.nodes import NodeProcess, durable_seq, outcome_of, run_to_end
+from tests.endurance.nodes import NodeProcess, outcome_of, run_to_end
 from tests.holdfast.audited import FIRST_DAY, SECOND_AT, write_bars
 from tests.holdfast.test_equivalence import live_through, parts_for
 from tests.holdfast.test_processes import holdfast

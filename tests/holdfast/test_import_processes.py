@@ -18,8 +18,9 @@ import pytest
 from holdfast.cues import VARIABLE
 from holdfast.exit_codes import ExitCode
 from holdfast.replay import verify_everything
+from holdfast.torture.lives import durable_seq
 from persistence.reader import JournalReader
-from tests.endurance.nodes import ROOT, NodeProcess, Outcome, durable_seq, outcome_of, run_to_end
+from tests.endurance.nodes import ROOT, NodeProcess, Outcome, outcome_of, run_to_end
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 STATE = ROOT / "examples" / "state.json"

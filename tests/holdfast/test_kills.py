@@ -7,8 +7,9 @@ import pytest
 
 from holdfast.cues import VARIABLE
 from holdfast.replay import verify_everything
+from holdfast.torture.lives import durable_seq
 from tests.endurance.kill_equivalence import arguments_for, compare, data_folder, kill_through
-from tests.endurance.nodes import NodeProcess, Outcome, durable_seq, outcome_of, run_to_end
+from tests.endurance.nodes import NodeProcess, Outcome, outcome_of, run_to_end
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 DAYS = 3

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from holdfast.exit_codes import ExitCode
+from holdfast.torture.lives import durable_seq
 from persistence.reader import JournalReader
 from persistence.verify import verify
-from tests.endurance.nodes import NodeProcess, durable_seq
+from tests.endurance.nodes import NodeProcess
 from tests.holdfast.mended import book_of, client_ids, generations_of, hashes, rebuilt
 from tests.holdfast.test_processes import ROOT, Node, command, holdfast
 

@@ -20,8 +20,8 @@ import pytest
 
 from holdfast.admin.client import AdminClient, NodeRefused, NodeUnreachable
 from holdfast.exit_codes import ExitCode
+from holdfast.torture.lives import durable_seq
 from persistence.reader import JournalReader
-from tests.endurance.nodes import durable_seq
 
 pytestmark = pytest.mark.slow
 

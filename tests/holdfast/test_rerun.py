@@ -23,11 +23,12 @@ from holdfast.rebuild import eras
 from holdfast.rerun.command import Compared, rerun
 from holdfast.rerun.inputs import settings_from
 from holdfast.staging import StagedNode
+from holdfast.torture.lives import durable_seq
 from messages.node import Command, OperatorCommanded
 from persistence.journal import Journal
 from persistence.reader import JournalReader
 from persistence.records import Draft
-from tests.endurance.nodes import ROOT, NodeProcess, durable_seq, run_to_end
+from tests.endurance.nodes import ROOT, NodeProcess, run_to_end
 from tests.holdfast.imported import parts_of
 from tests.holdfast.test_backtest import PARAMETERS, SETTINGS, write_walk
 from tests.holdfast.test_equivalence import OVERRIDES, crash_through, kill_through, live_through, parts_for

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import PACKAGES
-from persistence.watermark import read_mark
+from holdfast.torture.lives import durable_seq
 
 pytest.importorskip("hatchling", reason="the wheel is built with hatchling: pip install -e '.[dev]'")
 pytestmark = pytest.mark.slow
@@ -165,12 +165,3 @@ def run_until_stopped(installation: Installation, home: Path) -> None:
     assert durable_seq(home) >= EVENTS_MIN, output
     verified = installation.run("journal", "verify", "--home", str(home))
     assert verified.returncode == 0, verified.stderr
-
-
-def durable_seq(home: Path) -> int:
-    """Return how far the journal of a home has come."""
-    try:
-        mark = read_mark(home / "journal.watermark")
-    except OSError:
-        return 0
-    return 0 if mark is None else mark.seq
