@@ -43,16 +43,6 @@ class Lanes:
         self._pump: asyncio.Task[None] | None = None
         self._is_changed = asyncio.Event()
 
-    @property
-    def waiting(self) -> int:
-        """Return how many requests wait."""
-        return len(self._queue)
-
-    @property
-    def held_for_s(self) -> float:
-        """Return for how many seconds nothing may go out, because the venue said so."""
-        return max(0.0, self._held_until - asyncio.get_running_loop().time())
-
     async def turn(self, lane: Lane, weight: float) -> None:
         """Return when a request may go out.  One that is cancelled while it waits has cost nothing.
 
