@@ -215,9 +215,11 @@ def _until(reader: JournalReader, to: str | None) -> int:
     last = reader.last()[0]
     if to is None:
         return last
-    if to.isdigit():
-        return min(int(to), last)
-    return reader.seq_at(_moment(to))
+    if not to.isdigit():
+        return reader.seq_at(_moment(to))
+    if int(to) > last:
+        raise ConfigurationError([Problem("--to", f"a sequence of this journal, which ends at {last}", to, "--to")])
+    return int(to)
 
 
 def _moment(text: str) -> Instant:
