@@ -137,9 +137,17 @@ class Executor(RememberingActor):
         if self._inherited or self._strays:
             return
         self._cancel_again()
-        here = Situation(self.market_ms(), self._instruments, self._generation, self._deadline_ms)
-        for step in next_steps(self._known.state, here):
+        for step in next_steps(self._known.state, self._situation()):
             self._do(step)
+
+    def _situation(self) -> Situation:
+        return Situation(
+            self.market_ms(),
+            self._instruments,
+            self._generation,
+            self._deadline_ms,
+            namespace=self._known.state.namespace,
+        )
 
     # -- evidence ------------------------------------------------------------------------------------------------
 

@@ -95,6 +95,8 @@ class Execution(msgspec.Struct):
     closed_at: dict[str, Instant] = msgspec.field(default_factory=dict)
     """When the bars of these closes closed."""
     takes_entries: bool = True
+    namespace: str = ""
+    """What the client order ids of this journal carry."""
 
     # -- folding -------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """A node's side of a real venue: one connection, for orders, bars, rules and the account."""
 
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -9,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from domain.market import SECOND_MS, Instant
+from domain.order import DIGITS, NAMESPACE_LENGTH
 from domain.venue import VenueProfile
 from gateways.exchange.pointing import ccxt_settings
 from gateways.live.binance import Binance
@@ -102,7 +104,8 @@ class LiveSide:
         dialect, ask = self._connection.dialect, self._connection.ask
         held = _read(lambda: dialect.read_balances(ask(dialect.balances())))
         known = {asset for each in parts.shape.instruments.values() for asset in (each.base, each.quote)}
-        return Opening(cash={asset: amount for asset, amount in held.items() if asset in known} or _nothing(parts))
+        cash = {asset: amount for asset, amount in held.items() if asset in known}
+        return Opening(cash=cash or _nothing(parts), namespace=_new_namespace())
 
     def close(self) -> None:
         """End the connection."""
@@ -165,6 +168,11 @@ def _refined(told: InstrumentRules, given: InstrumentRules | None) -> Instrument
         return told
     own = {name: value for name in given.__struct_fields__ if (value := getattr(given, name)) is not None}
     return msgspec.structs.replace(told, **own)
+
+
+def _new_namespace() -> str:
+    """Draw what tells this home's orders from those of every other home that had or has the same account."""
+    return "".join(secrets.choice(DIGITS) for _ in range(NAMESPACE_LENGTH))
 
 
 def _nothing(parts: Parts) -> dict[str, Decimal]:

@@ -104,6 +104,7 @@ HEARS: dict[str, Kinds] = {
         PartGaveUp,
     ),
     "executor": (
+        AccountOpened,
         PositionImported,
         BarsClosed,
         OfferAnswered,
