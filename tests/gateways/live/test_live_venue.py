@@ -58,6 +58,10 @@ def a_venue(liar: Liar, answer_within_s: float = ANSWER_WITHIN_S) -> LiveVenue:
     return LiveVenue(Connection(Binance(), pointed_at(liar.url), answer_within_s=answer_within_s))
 
 
+def id_of(number: int) -> str:
+    return f"h0100000{number:04}e00"
+
+
 class Desk:
     """A venue, the server behind it, and a way to wait for answers."""
 
@@ -76,13 +80,15 @@ class Desk:
         self.liar.behave = with_time
 
     def asked(self) -> list[str]:
-        """Return what was asked about orders, by its path."""
-        paths = [request.path.removeprefix("/api/v3/") for request in self.liar.requests]
+        """Return what was asked about the newest order, by its path: earlier ones may still be looked for."""
+        earlier = {id_of(number) for number in range(self._numbers)}
+        requests = [each for each in self.liar.requests if each.params.get("origClientOrderId") not in earlier]
+        paths = [request.path.removeprefix("/api/v3/") for request in requests]
         return [path for path in paths if path not in ("time", "exchangeInfo")]
 
     def new_id(self) -> str:
         self._numbers += 1
-        return f"h0100000{self._numbers:04}e00"
+        return id_of(self._numbers)
 
     def ask(self, ask: Callable[[Callable[[Answer], None]], None]) -> Answer:
         answers: queue.Queue[Answer] = queue.Queue()
