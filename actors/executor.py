@@ -6,7 +6,8 @@ from typing import Any, Literal, NamedTuple
 from actors.base import RememberingActor
 from actors.evidence import events_of
 from actors.executor_memory import ExecutorMemory
-from domain.market import Closing, Instant, Instrument
+from domain.execution import RETRY_SOON_MS
+from domain.market import SECOND_MS, Closing, Instant, Instrument
 from domain.order import UNPROVEN, Order
 from domain.steps import (
     Cancel,
@@ -173,7 +174,10 @@ class Executor(RememberingActor):
                 # It cannot rest any more: what it was to protect is left now, and not when its price is back.
                 why = f"stop {order.terms.stop_price} was reached before it could rest"
                 self.record(ExitOrdered(order.terms.strategy, order.terms.symbol, why, None))
-            self.record(OrderRejected(answer.client_id, answer.code, answer.message, evidence="answer"))
+            self.record(OrderRejected(answer.client_id, answer.code, answer.message, "answer", passes=answer.passes))
+            if answer.passes:
+                # No bar may close for long, and a position waits for its protection.
+                self.after(RETRY_SOON_MS / SECOND_MS, CheckRequests())
         else:
             # Also a refusal of what was seen in the meantime: one of the two is wrong, and only asking tells which.
             self._doubt(request, order, answer)

@@ -39,6 +39,8 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     message: str
     is_reached: bool = False
     """It was a stop, and is refused because its price is reached already."""
+    passes: bool = False
+    """For a reason that passes: it could not be sent in time, its time was not the venue's, or there were too many."""
 
 
 class Unproven(msgspec.Struct, frozen=True, tag="unproven"):

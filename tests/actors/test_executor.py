@@ -695,11 +695,45 @@ def test_a_stop_that_is_refused_for_another_reason_is_tried_again_later_and_noth
     stop = alone.told_of(SubmitOrder)[-1]
     assert isinstance(stop, SubmitOrder)
 
-    answer(alone, stop, Refused(stop.terms.client_id, "-1015", "Too many orders."))
+    answer(alone, stop, Refused(stop.terms.client_id, "-1013", "A filter."))
 
     assert alone.told_of(SubmitOrder)[-1] == stop
     (plan,) = known(alone).plans.values()
     assert (plan.exit_why, plan.not_before) == ("", T0 + MINUTE_MS)
+
+
+def test_a_stop_that_is_refused_for_a_reason_that_passes_is_tried_again_soon_and_then_less_and_less_often() -> None:
+    alone = an_executor()
+    entry = sent(alone, stop_price=D(90))
+    answer(alone, entry, seen(entry.terms.client_id, "filled", a_fill(entry.terms.client_id)))
+
+    pauses = []
+    for _ in range(7):
+        stop = alone.told_of(SubmitOrder)[-1]
+        assert isinstance(stop, SubmitOrder)
+        answer(alone, stop, Refused(stop.terms.client_id, "-1015", "Too many orders.", passes=True))
+        (plan,) = known(alone).plans.values()
+        pauses.append(plan.not_before - alone.stage.clock.market_ms())
+        alone.happen(bars_closed(plan.not_before), at=plan.not_before)
+
+    last = alone.told_of(SubmitOrder)[-1]
+    answer(alone, last, seen(last.terms.client_id))
+    assert pauses == [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]
+    assert len({submit.terms.client_id for submit in alone.told_of(SubmitOrder)}) == 9
+    assert [plan.refusals for plan in known(alone).plans.values()] == [0]
+
+
+def test_a_market_that_does_not_move_keeps_no_position_waiting_for_its_protection() -> None:
+    alone = an_executor()
+    entry = sent(alone, stop_price=D(90))
+    answer(alone, entry, seen(entry.terms.client_id, "filled", a_fill(entry.terms.client_id)))
+    stop = alone.told_of(SubmitOrder)[-1]
+
+    answer(alone, stop, Refused(stop.terms.client_id, "NOT_SENT", "no connection", passes=True))
+    alone.stage.clock.advance_market(T0 + 2_000)
+    alone.rest(2.0)
+
+    assert len(alone.told_of(SubmitOrder)) == 3
 
 
 def test_a_trade_that_comes_after_its_entry_was_cancelled_is_protected_too() -> None:
