@@ -14,12 +14,12 @@ from domain.invariants.holdings import Holdings
 from domain.invariants.orders import Orders
 from domain.invariants.permission import Permission
 from domain.invariants.protection import Protection
-from domain.market import LATE_MS, MINUTE_MS, Closing, Instant, Instrument
+from domain.market import LATE_MS, MINUTE_MS, Bar, Closing, Instant, Instrument
 from domain.money import ZERO
 from domain.order import Fill
 from messages.imported import PositionImported
 from messages.market import BarsClosed
-from messages.node import OperatorCommanded, PartGaveUp, Restored, Salvaged
+from messages.node import OperatorCommanded, PartGaveUp, Restored, Salvaged, StateMarked
 from messages.orders import (
     ExitEnded,
     ExitOrdered,
@@ -90,28 +90,27 @@ class WatcherMemory(StructMemory[WatcherState]):
 
     def fold(self, record: Recorded) -> None:
         """Take an event in."""
-        self._number(record)
         match record.event:
-            case BarsClosed() as closed:
-                self._live_on(record.at)
+            case BarsClosed(at=at, bars=bars):
                 # The executor begins nothing on a price that comes so late, and waits for the next.
-                is_late = record.at - closed.at > LATE_MS
-                self._take_bars([(closed.at, () if is_late else closed.bars)])
+                self._close(record.at, bars if record.at - at <= LATE_MS else ())
+                return
+            case StateMarked():
+                return
+        self._number(record)
+        self._live_on(record.at)
+        match record.event:
             case OrderIntended() as intent:
-                self._live_on(record.at)
                 self._intend(intent, record)
             case OrderFilled(fill=fill, strategy=strategy):
-                self._live_on(record.at)
                 self._fill(fill, strategy, record.seq)
             case _:
-                self._live_on(record.at)
                 self._fold_order(record)
 
     def take_run(self, run: Sequence[Closing]) -> None:
         """Take closings in that follow each other, each recorded at its own instant."""
-        for at, _bars in run:
-            self._live_on(at)
-        self._take_bars(run)
+        for at, bars in run:
+            self._close(at, bars)
 
     # -- time and numbers ----------------------------------------------------------------------------------------
 
@@ -132,14 +131,15 @@ class WatcherMemory(StructMemory[WatcherState]):
             state.lived_ms += min(at - state.at, STEP_MS_MAX)
             state.at = at
 
-    def _take_bars(self, run: Sequence[Closing]) -> None:
+    def _close(self, at: Instant, bars: tuple[Bar, ...]) -> None:
+        """Let the market go on: what should have been done by now is looked for."""
+        self._live_on(at)
         state = self.state
         if len(state.priced) < len(self._instruments):
-            for _at, bars in run:
-                for bar in bars:
-                    if bar.symbol not in state.priced:
-                        state.priced[bar.symbol] = None
-                        self._look_at_all(bar.symbol)
+            for bar in bars:
+                if bar.symbol not in state.priced:
+                    state.priced[bar.symbol] = None
+                    self._look_at_all(bar.symbol)
         lived_ms, seq = state.lived_ms, state.seq
         if state.protection.bare and self._demands_stops:
             self._find(*state.protection.overdue(lived_ms, limit_ms=BARE_MS_MAX, seq=seq))
