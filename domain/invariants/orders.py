@@ -119,7 +119,8 @@ class Orders(msgspec.Struct):
             yield Finding(
                 "O2", client_id, f"one order at the venue, {order.venue_id}", f"also {venue_id}", (order.seq, seq)
             )
-        yield from self.move(client_id, "accepted", seq)
+        else:
+            yield from self.move(client_id, "accepted", seq)
         if order is not None:
             order.venue_id = order.venue_id or venue_id
 
@@ -150,7 +151,7 @@ class Orders(msgspec.Struct):
         order.filled += fill.quantity
         if order.filled > order.quantity:
             yield Finding("O5", client_id, f"at most {order.quantity}", f"fills of {order.filled}", (order.seq, seq))
-        if order.state in NEVER_TAKEN:
+        elif order.state in NEVER_TAKEN:
             yield Finding("O3", client_id, "no trade", f"one, and it was {order.state}", (order.seq, seq))
         elif not order.is_open:
             yield Finding(
