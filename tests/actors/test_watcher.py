@@ -305,7 +305,7 @@ def test_every_law_is_broken_here_and_has_a_sentence_and_advice() -> None:
     assert {code for code, _ in BROKEN.values()} == set(LAWS) == set(ADVICE)
 
 
-@pytest.mark.parametrize("case", {**BROKEN, **KEPT})
+@pytest.mark.parametrize("case", [*BROKEN, *KEPT])
 def test_a_memory_that_was_saved_and_loaded_anywhere_finds_the_same(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fold = WatcherMemory.fold
 

@@ -11,14 +11,25 @@ import pytest
 import domain.steps
 from actors.executor import Executor
 from actors.positions import Positions
+from actors.watcher import Watcher
+from actors.watcher_memory import WatcherMemory
+from domain.invariants.finding import ADVICE
 from gateways.sample import SampleMarket
+from holdfast.admin.protocol import Peer, Request
+from holdfast.answers import Answers
 from holdfast.config.loading import load_settings
+from holdfast.exit_codes import ExitCode
 from holdfast.parts import Parts, gather
+from holdfast.replay import replay_command, verify_everything
 from holdfast.staging import StagedNode
-from messages.orders import OrderIntended
+from holdfast.violations import violations
+from messages.node import CommandReceived
+from messages.orders import OrderFilled, OrderIntended
 from messages.positions import PositionChanged
+from messages.risk import OrderApproved
 from messages.watch import InvariantViolated
 from supervision import Recorded
+from tests.actors.values import commanded
 from tests.endurance.mutants import (
     a_fee_in_coins_is_not_taken_off,
     a_stop_is_not_trimmed,
@@ -29,6 +40,8 @@ from tests.endurance.mutation import Mutant, Mutated, Put
 from tests.endurance.nodes import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+PEER = Peer(uid=0, pid=1, user="op")
+BNB = ("venue.fee_asset=BNB", "venue.balances={USDT = 10000, BNB = 10}")
 OVERRIDES = ("feed.speed=max", "journal.snapshot_every=400", "venue.participation=0.0005")
 
 
@@ -136,3 +149,107 @@ def test_a_broken_part_is_found_within_the_run(
         node.run(until=lambda: code in found_in(records), steps_max=3_000_000)
 
     assert code in found_in(records)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("overrides", [(), ("venue.fee_asset=received",), BNB])
+def test_a_sound_node_breaks_no_law(overrides: tuple[str, ...], seed: int, home: Path) -> None:
+    records = live(parts_for(*overrides), home, seed=seed)
+
+    assert found_in(records) == {}
+    assert sum(isinstance(record.event, OrderIntended) for record in records) > 50
+    assert [check.problems for check in verify_everything(home)] == [[], [], [], []]
+
+
+def test_after_a_violation_nothing_is_approved_and_what_is_held_is_still_sold(home: Path) -> None:
+    with Mutated(fees_are_counted_twice):
+        records = live(parts_for(), home)
+
+    since = found_in(records)["P2"]
+    approvals = [record.seq for record in records if isinstance(record.event, OrderApproved) and record.seen >= since]
+    sells = [record for record in records if isinstance(record.event, OrderIntended) and record.seq > since]
+    assert approvals == []
+    assert [sell for sell in sells if sell.event.terms.side == "sell"]
+    assert len([each for each in records if isinstance(each.event, InvariantViolated)]) == 1
+
+
+def test_a_violation_outlives_the_process_and_ends_with_a_resume(home: Path) -> None:
+    with Mutated(fees_are_counted_twice), StagedNode(parts_for(), home, seed=1) as node:
+        node.run(until=lambda: node.counted("InvariantViolated") > 0)
+        node.commit()
+
+    with StagedNode(parts_for(), home, seed=2) as node:
+        answers = Answers(node.system, home, symbols=(), is_paper=True, durable_seq=lambda: node.durable_seq)
+        node.run(until=lambda: node.counted("BarsClosed") > 3)
+        status = answers.answer(Request("status", {}, PEER))
+        told = answers.answer(Request("violations", {"n": 10}, PEER))
+        node.system.tell("operator", CommandReceived(commanded("resume"), lambda ok, detail: None))
+        node.run(until=lambda: node.counted("OrderApproved") > 0)
+        resumed = answers.answer(Request("status", {}, PEER))
+        answers.close()
+
+        assert (status["state"], status["violated"]) == ("reduce_only", ["P2 account"])
+        assert [(each["code"], each["subject"]) for each in told] == [("P2", "account")]
+        assert told[0]["advice"] == ADVICE["P2"]
+        assert resumed["state"] == "active"
+        assert node.counted("OrderApproved") > 0
+
+
+def test_a_journal_that_nobody_watched_is_held_to_the_laws_afterwards(home: Path) -> None:
+    with Mutated(fees_are_counted_twice), Mutated(the_watcher_is_silent):
+        live(parts_for(), home)
+
+    assert violations(home, 10) == []
+    (check,) = [check for check in verify_everything(home) if check.name == "invariants"]
+    assert [problem[:10] for problem in check.problems] == ["P2 account"]
+    assert replay_command(home, to=None, verify=True, as_json=True) == ExitCode.DAMAGED
+
+
+def test_what_was_told_while_the_node_ran_is_no_news_to_a_replay(home: Path) -> None:
+    with Mutated(fees_are_counted_twice):
+        live(parts_for(), home)
+
+    (check,) = [check for check in verify_everything(home) if check.name == "invariants"]
+    assert (check.problems, check.passed_over) == ([], 1)
+
+
+def the_watcher_is_silent(put: Put) -> None:
+    """What is found is not recorded."""
+    put(Watcher, "react", lambda self: None)
+
+
+def the_watcher_cannot_fold_fills(put: Put) -> None:
+    """A fault of the watcher's own."""
+
+    def mutated(self: WatcherMemory, fill: Any, strategy: str, seq: int) -> None:
+        raise ValueError("a fault of the watcher")
+
+    put(WatcherMemory, "_fill", mutated)
+
+
+def test_a_fault_of_the_watcher_touches_no_trading_and_is_seen(home: Path, tmp_path: Path) -> None:
+    sound = live(parts_for(), tmp_path / "sound")
+    lines: list[tuple[str, dict[str, Any]]] = []
+
+    records: list[Recorded] = []
+    log = lambda level, event, **values: lines.append((event, values))  # noqa: E731
+    with (
+        Mutated(the_watcher_cannot_fold_fills),
+        StagedNode(parts_for(), home, seed=0, hear=records.extend, log=log, pause_s=lambda at, following: 1.0) as node,
+    ):
+        node.run()
+        answers = Answers(node.system, home, symbols=(), is_paper=True, durable_seq=lambda: node.durable_seq)
+        status = answers.answer(Request("status", {}, PEER))
+        answers.close()
+
+    assert fills_of(records) == fills_of(sound)
+    assert status["state"] == "active"
+    assert status["poisoned"].keys() == {"watcher"}
+    warned = [values["warnings"] for event, values in lines if event == "health.warning"]
+    assert any("watcher" in warning for warnings in warned for warning in warnings)
+
+
+def fills_of(records: list[Recorded]) -> list[tuple[str, str, str]]:
+    """Return every fill: its symbol, side and quantity."""
+    fills = [record.event.fill for record in records if isinstance(record.event, OrderFilled)]
+    return [(fill.symbol, fill.side, str(fill.quantity)) for fill in fills]
