@@ -53,6 +53,7 @@ KINDS = (
     "archivist",
     "health",
     "herald",
+    "watcher",
     "guard",
     "market",
     "strategies",
