@@ -17,6 +17,7 @@ from domain.invariants.finding import ADVICE
 from gateways.sample import SampleMarket
 from holdfast.admin.protocol import Peer, Request
 from holdfast.answers import Answers
+from holdfast.cli.main import run_command_line
 from holdfast.config.loading import load_settings
 from holdfast.exit_codes import ExitCode
 from holdfast.parts import Parts, gather
@@ -200,6 +201,7 @@ def test_a_journal_that_nobody_watched_is_held_to_the_laws_afterwards(home: Path
         live(parts_for(), home)
 
     assert violations(home, 10) == []
+    assert run_command_line(["ctl", "violations", "--home", str(home), "--json"]) == ExitCode.OK
     (check,) = [check for check in verify_everything(home) if check.name == "invariants"]
     assert [problem[:10] for problem in check.problems] == ["P2 account"]
     assert replay_command(home, to=None, verify=True, as_json=True) == ExitCode.DAMAGED
