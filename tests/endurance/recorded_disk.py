@@ -61,28 +61,27 @@ def record(command: Sequence[str], folder: Path, log: Path, *, cwd: Path) -> lis
 def _read(line: str, folder: str) -> Operation | None:
     found = _LINE.match(line)
     if found is None or int(found[3]) < 0:
-        if folder in line and "resumed" in line:
+        if "resumed" in line or "unfinished" in line:
             raise RuntimeError(f"expected a process of one thread, found {line[:200]}")
         return None
-    call, given, returned, opened = found[1], found[2], int(found[3]), found[4]
+    call, given, returned = found[1], found[2], int(found[3])
     if call == "openat":
-        is_made = "O_CREAT" in given and opened is not None and _within(opened, folder)
-        return Operation("make", Path(opened).name) if is_made else None
+        opened = _plain(found[4] or "")
+        return Operation("make", Path(opened).name) if "O_CREAT" in given and _within(opened, folder) else None
     if call.startswith(("unlink", "rename")):
-        places = [bytes.fromhex(text.replace("\\x", "")).decode() for text in _TEXT.findall(given)]
+        places = [_plain(text) for text in _TEXT.findall(given)]
         if not any(_within(place, folder) for place in places):
             return None
         if call.startswith("rename"):
             raise RuntimeError(f"expected no file to be renamed, found {places}")
         return Operation("remove", Path(places[0]).name)
-    path = _FILE.match(given)
-    if path is None:
-        return None
-    if path[1] == "/dev/null" and call == "write":
+    file = _FILE.match(given)
+    path = _plain(file[1]) if file is not None else ""
+    if path == "/dev/null" and call == "write":
         return Operation("say", "", int(_content(given)))
-    if path[1] == folder and call in ("fsync", "fdatasync"):
+    if path == folder and call in ("fsync", "fdatasync"):
         return Operation("sync", "")
-    return _of_file(call, given, returned, path[1]) if _within(path[1], folder) else None
+    return _of_file(call, given, returned, path) if _within(path, folder) else None
 
 
 def _of_file(call: str, given: str, returned: int, path: str) -> Operation:
@@ -95,6 +94,10 @@ def _of_file(call: str, given: str, returned: int, path: str) -> Operation:
         case "fsync" | "fdatasync":
             return Operation("sync", name)
     raise RuntimeError(f"expected no {call} on {name}")
+
+
+def _plain(text: str) -> str:
+    return bytes.fromhex(text.replace("\\x", "")).decode()
 
 
 def _content(given: str) -> bytes:
