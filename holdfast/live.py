@@ -16,6 +16,7 @@ from gateways.exchange.pointing import ccxt_settings
 from gateways.live.binance import Binance
 from gateways.live.connection import Connection, KeysRefused, VenueSilent
 from gateways.live.dialect import Dialect, Unreadable
+from gateways.live.keys import may_withdraw
 from gateways.live.market import SETTLE_MS, LiveMarket
 from gateways.live.venue import LiveVenue
 from holdfast.config.instruments import instrument_for
@@ -73,6 +74,17 @@ class LiveSide:
     def now_ms(self) -> Callable[[], int]:
         """Return what tells the venue's time."""
         return self._connection.clock.now_ms
+
+    def demand_trading_only(self) -> None:
+        """Refuse a key with which money could leave the account.
+
+        Raises:
+            ConfigurationError: the key permits withdrawals, and the configuration does not say that it may.
+            KeysRefused: the venue refuses the key.
+        """
+        if not self._settings.venue.allow_withdrawals and may_withdraw(self._connection):
+            expected = "true where the key permits withdrawals, or a key that does not"
+            raise ConfigurationError([Problem("venue.allow_withdrawals", expected, "false", self._settings.venue.url)])
 
     def parts(self, folder: Path, opened: tuple[str, Instant] | None) -> Parts:
         """Return the parts of a node, its instruments with the venue's own rules.

@@ -53,6 +53,7 @@ def open_live(settings: Settings, home: Path, past: Past, *, folder: Path, log: 
     with reaching(settings), ExitStack() as opened:
         live = LiveSide(settings, tell=lambda event, **values: log("warning", event, **values))
         opened.callback(live.close)
+        live.demand_trading_only()
         parts = live.parts(folder, past.market)
         opening = demand_fitting(past, parts, home, live)
         opened.pop_all()
