@@ -20,11 +20,19 @@ NAP_S = 1.0
 class Requests:
     """Sends what a dialect puts, on one event loop."""
 
-    def __init__(self, dialect: Dialect, client: Client, *, tell: Callable[..., None]) -> None:
-        """`tell(event, **values)` hears what a person may want to know."""
+    def __init__(
+        self,
+        dialect: Dialect,
+        client: Client,
+        *,
+        tell: Callable[..., None],
+        on_pause: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        """`tell(event, **values)` hears what a person may want to know; `on_pause` of pauses the venue asks for."""
         self._dialect = dialect
         self._client = client
         self._tell = tell
+        self._on_pause = on_pause
         self.lanes = Lanes(weight_per_s=dialect.weight_per_s, burst=dialect.burst)
         self.clock = VenueClock()
         client.tell_time_by(self.clock.ahead_of_wall_ms)
@@ -100,6 +108,7 @@ class Requests:
         if isinstance(outcome, Received):
             if (pause_s := self._dialect.pause_of(outcome)) > 0:
                 self.lanes.hold(pause_s)
+                self._on_pause(pause_s)
                 self._tell("venue.asks_for_a_pause", status=outcome.status, seconds=pause_s)
             if (counted := self._dialect.used_weight(outcome)) is not None:
                 self.lanes.learn(*counted)
