@@ -86,15 +86,29 @@ class LiveSide:
         return self._connection.clock.now_ms
 
     def demand_trading_only(self) -> None:
-        """Refuse a key with which money could leave the account.
+        """Refuse a key with which money could leave the account; where the venue does not tell, warn.
 
         Raises:
             ConfigurationError: the key permits withdrawals, and the configuration does not say that it may.
             KeysRefused: the venue refuses the key.
+            VenueSilent: it has asked to be left alone for longer than a start may wait.
         """
-        if not self._settings.venue.allow_withdrawals and may_withdraw(self._connection):
+        given = self._settings.venue
+        if given.allow_withdrawals:
+            return
+        why = "it does not serve the question"
+        try:
+            may = self._patiently(lambda: may_withdraw(self._connection))
+        except KeysRefused:
+            raise
+        except VenueSilent as error:
+            self._wait_until_it_may_be_asked()
+            may, why = None, str(error)
+        if may is None:
+            self._tell("venue.key_permissions_unknown", why=why)
+        if may:
             expected = "true where the key permits withdrawals, or a key that does not"
-            raise ConfigurationError([Problem("venue.allow_withdrawals", expected, "false", self._settings.venue.url)])
+            raise ConfigurationError([Problem("venue.allow_withdrawals", expected, "false", given.url)])
 
     def parts(self, folder: Path, opened: tuple[str, Instant] | None) -> Parts:
         """Return the parts of a node, its instruments with the venue's own rules.
