@@ -85,6 +85,11 @@ class LiveSide:
         """Return what tells the venue's time."""
         return self._connection.clock.now_ms
 
+    @property
+    def library(self) -> str:
+        """Return what speaks to the venue, and its version."""
+        return self._connection.client.library
+
     def demand_trading_only(self) -> None:
         """Refuse a key with which money could leave the account; where the venue does not tell, warn.
 
