@@ -84,9 +84,7 @@ def calls() -> dict[str, Call]:
 def sent(name: str) -> list[tuple[str, str]]:
     """Return head and body of whatever leaves when one thing is asked."""
     with closing(Liar()) as liar:
-        liar.behave = lambda request: (
-            answer({"serverTime": NOW}) if request.path.endswith("/time") else answer({})
-        )
+        liar.behave = lambda request: answer({"serverTime": NOW}) if request.path.endswith("/time") else answer({})
         settings = pointed_at(liar.url)
         settings["urls"]["api"]["sapi"] = f"{liar.url}/sapi/v1"
         with closing(Connection(Binance(), settings)) as connection:
