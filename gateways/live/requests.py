@@ -117,4 +117,6 @@ class Requests:
             error = self._dialect.error_in(outcome)
             if error is not None and error.meaning == "clock":
                 self.want_time()
+            if error is not None and error.meaning == "busy":
+                self._tell("venue.too_many", code=error.code, status=outcome.status, asks_for_s=pause_s)
         return outcome
