@@ -19,6 +19,7 @@ from gateways.live.binance import Binance
 from gateways.live.connection import Connection, KeysRefused, VenueSilent
 from gateways.live.dialect import Dialect, Unreadable
 from gateways.live.kept import VenueFile
+from gateways.live.keys import may_withdraw
 from gateways.live.market import SETTLE_MS, LiveMarket
 from gateways.live.venue import LiveVenue
 from holdfast.config.instruments import instrument_for
@@ -83,6 +84,36 @@ class LiveSide:
     def now_ms(self) -> Callable[[], int]:
         """Return what tells the venue's time."""
         return self._connection.clock.now_ms
+
+    @property
+    def library(self) -> str:
+        """Return what speaks to the venue, and its version."""
+        return self._connection.client.library
+
+    def demand_trading_only(self) -> None:
+        """Refuse a key with which money could leave the account; where the venue does not tell, warn.
+
+        Raises:
+            ConfigurationError: the key permits withdrawals, and the configuration does not say that it may.
+            KeysRefused: the venue refuses the key.
+            VenueSilent: it has asked to be left alone for longer than a start may wait.
+        """
+        given = self._settings.venue
+        if given.allow_withdrawals:
+            return
+        why = "it does not serve the question"
+        try:
+            may = self._patiently(lambda: may_withdraw(self._connection))
+        except KeysRefused:
+            raise
+        except VenueSilent as error:
+            self._wait_until_it_may_be_asked()
+            may, why = None, str(error)
+        if may is None:
+            self._tell("venue.key_permissions_unknown", why=why)
+        if may:
+            expected = "true where the key permits withdrawals, or a key that does not"
+            raise ConfigurationError([Problem("venue.allow_withdrawals", expected, "false", given.url)])
 
     def parts(self, folder: Path, opened: tuple[str, Instant] | None) -> Parts:
         """Return the parts of a node, its instruments with the venue's own rules.

@@ -155,6 +155,10 @@ class Binance:
         """Ask for what the account holds."""
         return Call(lane=Lane.QUERY, method="GET", path="account", api="private", weight=20)
 
+    def permissions(self) -> Call:
+        """Ask for what the key permits."""
+        return Call(lane=Lane.QUERY, method="GET", path="account/apiRestrictions", api="sapi", weight=1)
+
     def bars(self, symbol: str, timeframe: str, *, since: Instant, limit: int) -> Call:
         """Ask for bars that open at `since` or later, oldest first."""
         params = {"symbol": symbol, "interval": timeframe, "startTime": str(since), "limit": str(limit)}
@@ -189,6 +193,13 @@ class Binance:
             raise Unreadable(f"expected a list of balances, found {type(held).__name__}")
         totals = {text(row, "asset"): amount(row, "free") + amount(row, "locked") for row in held}
         return {asset: total for asset, total in sorted(totals.items()) if total}
+
+    def read_may_withdraw(self, received: Received) -> bool:
+        """Return whether the key permits withdrawals."""
+        may_withdraw = fields(received).get("enableWithdrawals")
+        if not isinstance(may_withdraw, bool):
+            raise Unreadable(f"expected true or false as enableWithdrawals, found {may_withdraw!r:.80}")
+        return may_withdraw
 
     def read_bars(self, received: Received, symbol: str, timeframe: str) -> Sequence[Row]:
         """Return bars as rows: numbers stay the texts that they came as."""

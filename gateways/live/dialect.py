@@ -83,6 +83,12 @@ class Dialect(Protocol):
     def read_balances(self, received: Received) -> Mapping[str, Decimal]:
         """Return totals by asset, free and locked together, without those that are 0; raise Unreadable."""
 
+    def permissions(self) -> Call:
+        """Ask for what the key permits."""
+
+    def read_may_withdraw(self, received: Received) -> bool:
+        """Return whether the key permits withdrawals; raise Unreadable where that is not told."""
+
     def bars(self, symbol: str, timeframe: str, *, since: Instant, limit: int) -> Call:
         """Ask for bars that open at `since` or later, oldest first."""
 

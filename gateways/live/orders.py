@@ -10,6 +10,8 @@ from gateways.live.wire import Call, Lane
 
 LOOK_BACK_MS = HOUR_MS
 """How much earlier than it can have been sent an order is looked for: the venue's clock may have been set."""
+ASKED_MAX = 1_000
+"""Orders of which it is known how often they were not found; most of them will never be asked for again."""
 
 
 class Orders:
@@ -57,8 +59,15 @@ class Orders:
         else:
             found = await self._find_in_list(client_id, symbol, since)
         if isinstance(found, OrderNotFound):
-            self._asked[client_id] = times + 1
+            self._count(client_id, times + 1)
         return await self._told(found, symbol)
+
+    def _count(self, client_id: str, times: int) -> None:
+        """Note a negative answer; of very many orders those are forgotten that were not asked for the longest."""
+        self._asked.pop(client_id, None)
+        self._asked[client_id] = times
+        while len(self._asked) > ASKED_MAX:
+            del self._asked[next(iter(self._asked))]
 
     async def _find_in_list(self, client_id: str, symbol: str, since: Instant) -> Shown | OrderNotFound | Unproven:
         """Look an order up among the newest; where there are too many of them, among those of its time."""

@@ -12,6 +12,8 @@ from gateways.live.lanes import Lanes, TooManyWait
 from gateways.live.wire import Call, Lane, Lost, Outcome, Received
 
 CLOCK_EVERY_S = 60.0
+PAUSE_S_MAX = 3 * 86_400.0
+"""The longest ban that a venue we know of imposes; who asks for more is not believed, and asked again then."""
 OUT_OF_TIME = "its time ran out before it could be sent"
 NAP_S = 1.0
 """Pause between two questions for the venue's time, where it does not answer."""
@@ -106,7 +108,7 @@ class Requests:
 
     def _respect(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Received):
-            if (pause_s := self._dialect.pause_of(outcome)) > 0:
+            if (pause_s := min(self._dialect.pause_of(outcome), PAUSE_S_MAX)) > 0:
                 self.lanes.hold(pause_s)
                 self._on_pause(pause_s)
                 self._tell("venue.asks_for_a_pause", status=outcome.status, seconds=pause_s)
@@ -115,4 +117,6 @@ class Requests:
             error = self._dialect.error_in(outcome)
             if error is not None and error.meaning == "clock":
                 self.want_time()
+            if error is not None and error.meaning == "busy":
+                self._tell("venue.too_many", code=error.code, status=outcome.status, asks_for_s=pause_s)
         return outcome

@@ -92,6 +92,8 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True):
     """How far a real venue's clock may be from what we take it for."""
     visibility_lag_s: Seconds = 10.0
     """How long a real venue may leave an order that it has taken out of its answers."""
+    allow_withdrawals: Annotated[bool, Flag()] = False
+    """Whether a real venue's key may be one that permits withdrawals."""
     balances: dict[Annotated[str, ASSET], AmountOrNone] = msgspec.field(
         default_factory=lambda: {"USDT": Decimal(10_000)}
     )

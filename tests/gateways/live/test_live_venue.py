@@ -12,6 +12,8 @@ import pytest
 from domain.market import MINUTE_MS
 from domain.order import Terms
 from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven
+from gateways.live import orders
+from gateways.live import venue as venues
 from gateways.live.binance import Binance
 from gateways.live.connection import Connection, VenueSilent
 from gateways.live.market import LiveMarket
@@ -579,3 +581,34 @@ def test_a_long_history_is_asked_for_page_by_page() -> None:
     liar.close()
 
     assert [bar.closed_at // MINUTE_MS for bar in bars] == list(range(701, 3_001))
+
+
+def test_ids_that_were_sent_are_forgotten_only_long_after_their_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venues, "REMEMBERED_MS", 400)
+    desk.behaves(lambda request: answer(shown(request.params.get("newClientOrderId", ""))))
+    first, second = some_terms(desk.new_id(), valid_until=now_ms() + 300), some_terms(desk.new_id())
+    desk.submit(first)
+    time.sleep(0.4)
+    desk.submit(second)
+    remembered = set(desk.venue._sent)
+    time.sleep(0.6)
+    desk.submit(some_terms(desk.new_id()))
+
+    assert {first.client_id, second.client_id} <= remembered
+    assert first.client_id not in desk.venue._sent
+    assert second.client_id in desk.venue._sent
+
+
+def test_of_orders_that_were_never_found_only_the_newest_are_remembered(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "ASKED_MAX", 3)
+    desk.behaves(lambda request: answer({"code": -2013, "msg": "Order does not exist."}, 400))
+    for _ in range(5):
+        newest = desk.new_id()
+        assert isinstance(desk.look_up(newest), OrderNotFound)
+
+    assert len(desk.venue._orders._asked) == 3
+    assert newest in desk.venue._orders._asked
