@@ -36,6 +36,7 @@ from persistence.verify import verify
 from tests.endurance.bytecodes import FILLS, Ended, Violated, ended, live, parts, recover
 from tests.endurance.journal_kills import MEMORY
 from tests.endurance.mutation import Mutated, Put
+from tests.endurance.power_loss import shorten_log
 
 try:
     import _testcapi
@@ -222,6 +223,7 @@ def main() -> int:
     if not HAS_MEANS:
         print("expected a Python with _testcapi, which has allocations fail", file=sys.stderr)
         return 1
+    shorten_log()
     began, tally, violation, found = time.monotonic(), Counter[str](), "", ""
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         try:
