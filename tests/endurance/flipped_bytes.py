@@ -148,7 +148,9 @@ def main() -> int:
     if options.json:
         print(json.dumps(report | {"violation": violation}))
     else:
-        print("\n".join([*(f"{name:<28} {value}" for name, value in report.items()), violation or "nothing is misread"]))
+        print(
+            "\n".join([*(f"{name:<28} {value}" for name, value in report.items()), violation or "nothing is misread"])
+        )
     return 1 if violation else 0
 
 

@@ -12,10 +12,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not HAS_MEANS, reason="no _te
 
 def test_an_allocation_that_fails_leaves_a_group_whole_or_absent(tmp_path: Path) -> None:
     tally: Counter[str] = Counter()
-    starve_everywhere(tmp_path, tally)
+    starve_everywhere(tmp_path, tally, stride=23)
 
-    assert tally["append"] > 10
-    assert tally["append_ahead"] > 10
+    assert tally["append"] > 4
+    assert tally["append_ahead"] > 4
     assert tally["keep"] > 5
 
 
@@ -27,4 +27,4 @@ def test_a_node_whose_memory_runs_out_on_the_order_path_comes_back_to_the_same_f
 
 
 def test_a_journal_that_commits_in_halves_is_found_out(tmp_path: Path) -> None:
-    assert "half a group" in control(tmp_path / "control")
+    assert "half a group" in control(tmp_path / "control", stride=5)
