@@ -22,6 +22,8 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, suppress
 from decimal import Decimal
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +40,8 @@ from tests.endurance.journal_kills import MEMORY
 from tests.endurance.mutation import Mutated, Put
 from tests.endurance.power_loss import shorten_log
 
-try:
-    import _testcapi
-except ImportError:  # Not every build of Python has it.
-    _testcapi = None  # type: ignore[assignment]
+_testcapi: Any = import_module("_testcapi") if find_spec("_testcapi") else None
+"""Not every build of Python has it."""
 
 GROUP = 5
 BEFORE = 4
@@ -121,8 +121,8 @@ def starve(home: Path, work: Callable[[Journal], None], nth: int) -> tuple[bool,
         said = pipe.read().decode()
     os.waitpid(child, 0)
     # Who says nothing was ended by it.
-    has_failed, acknowledged = said.split() if said else ("1", "0")
-    return has_failed == "1", int(acknowledged)
+    failed, seq = said.split() if said else ("1", "0")
+    return failed == "1", int(seq)
 
 
 def starve_everywhere(folder: Path, tally: Counter[str], *, stride: int = 1) -> None:

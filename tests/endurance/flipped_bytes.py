@@ -2,9 +2,9 @@
 
     python -m tests.endurance.flipped_bytes
 
-makes a journal with snapshots as a process that is killed leaves it, with its log not yet copied, and another whose log
-was; flips all bits of one byte of a file, and reads and verifies: either damage is told of, or every record, snapshot and
-identity is what it was.  The reader is what every start reads with.
+makes a journal with snapshots as a process that is killed leaves it, with its log not yet copied, and another whose
+log was; flips all bits of one byte of a file, and reads and verifies: either damage is told of, or every record,
+snapshot and identity is what it was.  The reader is what every start reads with.
 
 First comes the control: a reader that does not check the chain and the watermark must be found out.
 """
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -62,13 +62,13 @@ def read(home: Path) -> object:
 def read_unchecked(home: Path) -> object:
     """Read records as a program would that takes what SQLite says for what was written."""
     try:
-        with closing(apsw.Connection(str(home / "journal.db"))) as database:
+        with closing(apsw.Connection(str(home / "journal.db"), flags=apsw.SQLITE_OPEN_READONLY)) as database:
             return database.execute("SELECT * FROM events").fetchall()
     except (apsw.Error, UnicodeDecodeError) as error:
         raise JournalError(str(error)) from error
 
 
-def flip_all(home: Path, places: dict[str, Iterable[int]], tally: Counter[str], reading: Reading = read) -> None:
+def flip_all(home: Path, places: Mapping[str, Iterable[int]], tally: Counter[str], reading: Reading = read) -> None:
     """Flip bytes of files, each by itself, and put them right again.
 
     Raises:
