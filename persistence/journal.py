@@ -105,7 +105,7 @@ class Journal:
             self._commit(rows, changes if is_told else None)
             self._unprojected = [] if is_told else changes
             self._watermark.write(Mark(self.last_seq, self.last_hash))
-        except (apsw.Error, OSError) as error:
+        except (apsw.Error, OSError, MemoryError) as error:
             raise self._fail(error) from error
         except OverflowError as error:
             raise DraftRefused(f"expected integers of 64 bits from {drafts[0].seq} on, found that {error}") from error
@@ -122,7 +122,7 @@ class Journal:
         if self._unprojected:
             try:
                 self._commit([], self._unprojected)
-            except apsw.Error as error:
+            except (apsw.Error, MemoryError) as error:
                 raise self._fail(error) from error
             self._unprojected = []
 

@@ -361,3 +361,18 @@ def test_opening_that_failed_lets_go_of_the_lock(home: Path) -> None:
     (home / "journal.watermark").write_bytes(watermark)
 
     Journal.open(home).close()
+
+
+@pytest.mark.parametrize("moment", ["journal.before_commit", "journal.after_commit"])
+def test_after_an_append_that_ran_out_of_memory_nothing_more_is_written(home: Path, moment: str) -> None:
+    def starve(cue: str) -> None:
+        if cue == moment:
+            raise MemoryError
+
+    with closing(Journal.open(home, cue=starve)) as journal:
+        for _ in range(2):
+            with pytest.raises(JournalUnwritable):
+                journal.append(drafts(journal.last_seq + 1, journal.last_seq + 2))
+
+    with closing(Journal.open(home)) as journal:
+        assert journal.last_seq == (2 if moment == "journal.after_commit" else 0)
