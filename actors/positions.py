@@ -1,6 +1,6 @@
 """The position keeper: folds fills into what is held, and says what it is worth."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +9,7 @@ import msgspec
 from actors.base import RememberingActor, StructMemory
 from domain.imported import HeldPosition
 from domain.losses import fall
-from domain.market import DAY_MS, Bar, Instant, Instrument
+from domain.market import DAY_MS, Bar, Closing, Instant, Instrument
 from domain.money import ZERO
 from domain.order import Fill
 from domain.performance import Performance
@@ -118,11 +118,7 @@ class PositionsMemory(StructMemory[PositionsState]):
         """Take in that frames closed; mark the account, and return its worth and its cash in quote currency."""
         state = self.state
         state.frames_at = state.marked_at = at
-        if self._worth is None:
-            book = state.book
-            self._worth = book.cash.get(book.quote, ZERO), book.held()
-            self._calm_until = 0
-        cash, held = self._worth
+        cash, held = self._look_up()
         if at < self._calm_until:
             # Nothing is held, so that the mark is the one before, but for its time.
             state.performance.latest_at = at
@@ -131,6 +127,37 @@ class PositionsMemory(StructMemory[PositionsState]):
         state.performance.mark(at, equity)
         self._calm_until = 0 if held else at - at % DAY_MS + DAY_MS
         return equity, cash
+
+    def worths_of(self, run: Sequence[Closing]) -> list[tuple[Decimal, Decimal]]:
+        """Return what the account is worth and its cash at each of these closings; takes nothing in.
+
+        Where nothing is held, they are one and the same object.
+        """
+        cash, held = self._look_up()
+        if not held:
+            return [(cash, cash)] * len(run)
+        worths, marks = [], dict(self.state.marks)
+        for _at, bars in run:
+            for bar in bars:
+                marks[bar.symbol] = bar.close
+            worths.append((worth_of(cash, held, marks), cash))
+        return worths
+
+    def take_marks(self, run: Sequence[Closing], marks: Sequence[tuple[Instant, Decimal]]) -> None:
+        """Take in closings whose bars are frames, with what the account was worth at each: one price and mark each."""
+        state = self.state
+        for _at, bars in run:
+            self.price(bars)
+        state.performance.mark_all(marks)
+        state.frames_at = state.marked_at = marks[-1][0]
+        self._calm_until = 0
+
+    def _look_up(self) -> tuple[Decimal, list[tuple[str, Decimal]]]:
+        if self._worth is None:
+            book = self.state.book
+            self._worth = book.cash.get(book.quote, ZERO), book.held()
+            self._calm_until = 0
+        return self._worth
 
     def _open(self, record: Recorded) -> None:
         state = self.state

@@ -123,15 +123,17 @@ def count_idle(known: Execution, run: Sequence[Closing]) -> int:
 
     A plan that holds, and neither aims at a price nor waits for a time, is left as it is by the market's going on.
     """
-    if known.approvals or any(
-        plan.wish is not None or plan.exit_why or (plan.not_before and plan.held > 0) for plan in known.plans.values()
-    ):
+    if known.approvals:
         return 0
     targets: dict[str, Decimal] = {}
     for plan in known.plans.values():
+        if plan.wish is not None or plan.exit_why or (plan.not_before and plan.held > 0):
+            return 0
         if plan.take_profit is not None and plan.held > 0:
             targets[plan.symbol] = min(plan.take_profit, targets.get(plan.symbol, plan.take_profit))
     priced = known.closes
+    if not targets and {bar.symbol for _at, bars in run for bar in bars} <= priced.keys():
+        return len(run)
     for place, (_at, bars) in enumerate(run):
         for bar in bars:
             if bar.symbol not in priced:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from actors.archivist import hash_parts, hash_states
 from actors.health import Machine
+from domain.bars import frames_of
 from domain.market import Instant
 from gateways.paper import PaperVenue
 from gateways.recorded import RecordedMarket
@@ -94,7 +95,15 @@ class BacktestNode(StageLife):
         )
         audiences = audiences_of(parts.shape, parts.source)
         read = parts.source.stretches if isinstance(parts.source, RecordedMarket) else parts.source.steps
-        passage = partial(Passage, audiences, read=read, count_unmatched=venue.count_idle, mark=mark, look=look)
+        passage = partial(
+            Passage,
+            audiences,
+            read=read,
+            count_unmatched=venue.count_idle,
+            mark=mark,
+            look=look,
+            are_bars_frames=are_bars_frames(parts),
+        )
         self._shortcut = None if by_messages else passage
         self._tree = trading_tree(self.current, self._ports(venue))
 
@@ -161,6 +170,13 @@ class BacktestNode(StageLife):
             summary_after=lambda at: at,
             shortcut=self._shortcut,
         )
+
+
+def are_bars_frames(parts: Parts) -> bool:
+    """Say whether there is one symbol, of whose bars no others are made."""
+    source, symbols = parts.source, parts.source.symbols()
+    base = source.base_timeframe(symbols[0])
+    return len(symbols) == 1 and frames_of(base, parts.shape.frames) == (base,)
 
 
 def _keep_nothing(seq: int, states: Mapping[str, tuple[int, bytes]]) -> None:
