@@ -56,8 +56,8 @@ class Breaker(RememberingActor):
         if len(held) == 1 and self._is_single:
             # Where even the lowest is above what the highest would ask for, no closing has to be looked at by itself.
             amount = float(held[0][1])
-            closes = [amount * float(bar.close) for _at, (bar,) in run]
-            lowest, highest = cash + min(closes), cash + max(closes)
+            closes = [bar.close for _at, (bar,) in run]
+            lowest, highest = sorted(cash + amount * float(close) for close in (min(closes), max(closes)))
             if lowest > max(floor, max(peak, highest) * fallen * MARGIN) and day_of(run[-1][0]) == day:
                 return len(run)
         amounts = {symbol: float(amount) for symbol, amount in held}

@@ -1,7 +1,8 @@
 """The position keeper: folds fills into what is held, and says what it is worth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -128,29 +129,33 @@ class PositionsMemory(StructMemory[PositionsState]):
         self._calm_until = 0 if held else at - at % DAY_MS + DAY_MS
         return equity, cash
 
-    def worths_of(self, run: Sequence[Closing]) -> list[tuple[Decimal, Decimal]]:
-        """Return what the account is worth and its cash at each of these closings; takes nothing in.
+    def worths_along(self, run: Sequence[Closing]) -> Iterable[tuple[Decimal, Decimal]]:
+        """Return what the account is worth and its cash at each of these closings, as it is asked for.
 
-        Where nothing is held, they are one and the same object.
+        Takes nothing in.  Where nothing is held, they are one and the same object.
         """
         cash, held = self._look_up()
-        if not held:
-            return [(cash, cash)] * len(run)
-        worths, marks = [], dict(self.state.marks)
-        for _at, bars in run:
-            for bar in bars:
-                marks[bar.symbol] = bar.close
-            worths.append((worth_of(cash, held, marks), cash))
-        return worths
+        return self._worths_of(run, cash, held) if held else repeat((cash, cash))
 
-    def take_marks(self, run: Sequence[Closing], marks: Sequence[tuple[Instant, Decimal]]) -> None:
-        """Take in closings whose bars are frames, with what the account was worth at each: one price and mark each."""
+    def take_marks(self, run: Sequence[Closing], marks: Sequence[tuple[Instant, Decimal]]) -> tuple[Decimal, Decimal]:
+        """Take in closings whose bars are frames, with the account's worth at each; return the last, and the cash."""
         state = self.state
         for _at, bars in run:
             self.price(bars)
         state.performance.mark_all(marks)
-        state.frames_at = state.marked_at = marks[-1][0]
+        at, equity = marks[-1]
+        state.frames_at = state.marked_at = at
         self._calm_until = 0
+        return equity, self._look_up()[0]
+
+    def _worths_of(
+        self, run: Sequence[Closing], cash: Decimal, held: Sequence[tuple[str, Decimal]]
+    ) -> Iterator[tuple[Decimal, Decimal]]:
+        marks = dict(self.state.marks)
+        for _at, bars in run:
+            for bar in bars:
+                marks[bar.symbol] = bar.close
+            yield worth_of(cash, held, marks), cash
 
     def _look_up(self) -> tuple[Decimal, list[tuple[str, Decimal]]]:
         if self._worth is None:

@@ -1,6 +1,6 @@
 """The host of one strategy: folds what it sees, and answers its offers, each with one record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -156,8 +156,8 @@ class StrategyHost(RememberingActor):
         self._held_seq = -1
         self._held = View(0, ZERO, ZERO, {}, {})
         """What was held after that sequence."""
-        self.answered = 0
-        """How many closings of the last run it had nothing to propose to."""
+        self.marks: list[tuple[Instant, Decimal]] = []
+        """What the account was worth at each closing that it was told of in the last run."""
 
     def take_frames(
         self, at: Instant, frames: Sequence[Bar], equity: Decimal, cash: Decimal, *, is_asked: bool
@@ -181,28 +181,30 @@ class StrategyHost(RememberingActor):
         state.at, state.attempt, state.is_answered = at, 0, True
         return False
 
-    def take_run(self, run: Sequence[Closing], worths: Sequence[tuple[Decimal, Decimal]]) -> bool:
+    def take_run(self, run: Sequence[Closing], worths: Iterable[tuple[Decimal, Decimal]]) -> bool:
         """Take in closings whose bars are its frames, with the account's worth and cash at each, as `take_frames` would.
 
-        It ends where there is something to propose, and says whether that was so; `answered` counts those before.
+        It ends where there is something to propose, and says whether that was so; `marks` has those it was told of.
         """
         state, strategy = self._known.state, self._known.strategy
         symbols, timeframes, on_bar, propose = state.holdings, strategy.timeframes, strategy.on_bar, strategy.propose
         held = self._look(run[0][0])
         holdings, instruments = held.holdings, held.instruments
-        self.answered = 0
+        marks = self.marks = []
+        answered_at = 0
         try:
-            for (at, bars), (equity, cash) in zip(run, worths, strict=True):
+            for (at, bars), (equity, cash) in zip(run, worths, strict=False):
+                marks.append((at, equity))
                 for bar in bars:
                     if bar.timeframe in timeframes and bar.symbol in symbols:
                         on_bar(bar)
                 if tuple(propose(View(at, equity, cash, holdings, instruments))):
                     return True
-                self.answered += 1
+                answered_at = at
         finally:
             state.equity, state.cash = equity, cash
-            if self.answered:
-                state.at, state.attempt, state.is_answered = run[self.answered - 1][0], 0, True
+            if answered_at:
+                state.at, state.attempt, state.is_answered = answered_at, 0, True
         return False
 
     def react(self) -> None:

@@ -142,22 +142,20 @@ class Passage:
         The first number is how many were told; the last of them is what it has something to propose to, if it has.
         """
         ((strategy, host),) = doors.strategies
-        worths = doors.positions.worths_of(run)
         try:
-            is_stirring = self._is_offering = host.take_run(run, worths)
+            is_stirring = self._is_offering = host.take_run(run, doors.positions.worths_along(run))
         except Exception as error:  # noqa: BLE001  a strategy may raise anything
             is_stirring = doors.fail(f"strategy.{strategy}", error)
-        told = host.answered + is_stirring
+        marks: list[tuple[Instant, Decimal]] = host.marks
+        told = len(marks)
         passed = run if told == len(run) else run[:told]
-        marks = [(at, equity) for (at, _bars), (equity, _cash) in zip(passed, worths, strict=False)]
-        doors.positions.take_marks(passed, marks)
-        for each in marks if worths[0] is not worths[-1] else (marks[0], marks[-1]):
-            self._mark(*each)
+        self._worth = doors.positions.take_marks(passed, marks)
+        for at, equity in marks if marks[0][1] is not marks[-1][1] else (marks[0], marks[-1]):
+            self._mark(at, equity)
         at, bars = passed[-1]
         doors.sentiment.take_frames(at)
         self._feed.come_to(at, self._feed.build(bars), [] if is_stirring else [strategy])
         self._feed.state.closed_frames = []
-        self._worth = worths[told - 1]
         return told, int(not is_stirring), is_stirring
 
     def _tell(

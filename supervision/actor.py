@@ -35,6 +35,7 @@ class Actor(pykka.Actor):
         self._heard = 0
         self._watching: dict[int, str] = {}
         """Names that are watched, by the number of the watch."""
+        self._encode = system.encode
         self._finish = system.switchboard.finish
         self._monotonic = system.clock.monotonic
         self._cue = system.cue
@@ -80,7 +81,7 @@ class Actor(pykka.Actor):
 
         `at` moves market time on recorded data; only its source gives it.
         """
-        kind, version, payload = self._system.encode(event)
+        kind, version, payload = self._encode(event)
         causation, correlation = self._cause()
         self._saying().events.append((kind, version, payload, event, at, causation, correlation))
 
@@ -187,11 +188,12 @@ class Actor(pykka.Actor):
         self.started()
 
     def _handle_receive(self, message: Any) -> Any:
-        if type(message) is Stop and self._ends_at_once(message):
+        kind = type(message)
+        if kind is Stop and self._ends_at_once(message):
             return None
         mailbox = self._mailbox
         mailbox.in_hand, mailbox.busy_since = message, self._monotonic()
-        mailbox.recent.append(message if type(message) is Recorded else type(message))
+        mailbox.recent.append(message if kind is Recorded else kind)
         try:
             answer = self._take(message)
             if self._cue is not None:

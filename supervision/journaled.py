@@ -62,6 +62,7 @@ class JournaledActor(Actor):
         self._memory = memory
         self._own_last = 0
         self._record: Recorded | None = None
+        self._marker = system.marker
 
     @property
     def remembered(self) -> Memory:
@@ -104,9 +105,10 @@ class JournaledActor(Actor):
             self._record = message
             self._memory.fold(message)
             self.seq = message.seq
-            if type(message.event) is self._system.marker:
+            if type(message.event) is self._marker:
                 self.marked(message, self._memory.version, self._memory.save())
-        if self._own_last <= self.seq and (self._outbox is None or not self._outbox.events):
+        outbox = self._outbox
+        if self._own_last <= self.seq and (outbox is None or not outbox.events):
             self.react()
         self._record = None
         return answer

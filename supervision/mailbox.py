@@ -72,6 +72,7 @@ class Mailbox:
         self._plain_max = 0 if spec.conflate is not None else spec.ordinary_max
         """While the ordinary lane holds less, its policy has nothing to say."""
         self._ordinary = OrdinaryLane(self._plain, spec, on_drop)
+        self._conflates = self._ordinary.conflates
         self._on_quiet = on_quiet
         self._on_drop = on_drop
         self._bell = Bell()
@@ -129,9 +130,10 @@ class Mailbox:
                 except IndexError:
                     # Who fences drains while the reader reads: between a look and a taking the lane became empty.
                     continue
-                if self._ordinary.conflates:
+                if self._conflates:
                     self._ordinary.taken(envelope)
-                self.high_water = max(self.high_water, depth)
+                if depth > self.high_water:
+                    self.high_water = depth
                 self.taken += 1
                 if envelope.reply_to is not None and getattr(envelope.reply_to, "is_given_up", False):
                     self._on_drop(envelope.message, "expired")

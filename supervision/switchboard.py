@@ -257,19 +257,20 @@ class Switchboard:
 
     def _release(self, cell: Cell, outbox: Outbox) -> int:
         last = self._number(cell, outbox) if outbox.events else 0
-        sender = Sender(cell.name, cell.epoch)
-        for to, message in outbox.messages:
-            if type(message) in self._leaves_house:
-                self._hold(sender, to, message, gate=max(cell.given, outbox.seen))
-            else:
-                self._deliver(to, message, sender)
+        if outbox.messages:
+            sender = Sender(cell.name, cell.epoch)
+            for to, message in outbox.messages:
+                if type(message) in self._leaves_house:
+                    self._hold(sender, to, message, gate=max(cell.given, outbox.seen))
+                else:
+                    self._deliver(to, message, sender)
         if outbox.wants_settled:
             self._settle_waiter = cell
             self._is_settled = Cell.is_quiet if outbox.though_waiting else Cell.is_settled
         return last
 
     def _number(self, cell: Cell, outbox: Outbox) -> int:
-        clock, seq, records = self._clock, self._seq, []
+        clock, hearers_of, seq, records = self._clock, self._hearers.of, self._seq, []
         now, wall = clock.monotonic(), clock.wall_ms()
         name, epoch, seen = cell.name, cell.epoch, outbox.seen
         for kind, version, payload, event, at, causation, correlation in outbox.events:
@@ -280,10 +281,10 @@ class Switchboard:
             record = Recorded(seq, at_ms, wall, kind, version, name, epoch, seen, root, causation, payload, event)
             records.append(record)
             post = Post(record, now)
-            kind_of = type(event)
-            for hearer in self._hearers.at_once(kind_of, cell):
+            at_once, late = hearers_of(type(event), cell)
+            for hearer in at_once:
                 hearer.mailbox.hear(post)
-            for hearer in self._hearers.late(kind_of):
+            for hearer in late:
                 self._gate.keep_news(seq, hearer, post)
         self._seq = cell.given = seq
         self._recorder.enqueue(records)

@@ -118,7 +118,7 @@ class BacktestNode(StageLife):
         Raises:
             SupervisionError: the node gave itself up.
         """
-        self.stage.run_until(lambda: self.ended or bool(self._given_up) or until(), steps_max=TURNS_MAX)
+        self.stage.run_until(lambda: self.ended or self._given_up != "" or until(), steps_max=TURNS_MAX)
         if self._given_up:
             raise SupervisionError(f"a backtest must come to the end of its data, gave up: {self._given_up}")
 
