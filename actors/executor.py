@@ -122,9 +122,9 @@ class Executor(RememberingActor):
         return count_idle(self._known.state, run)
 
     def take_run(self, run: Sequence[Closing]) -> None:
-        """Take closings in: the newest bar of each symbol is all that is remembered of these."""
-        newest = {bar.symbol: bar for _at, bars in run for bar in bars}
-        self._known.take_bars(tuple(newest.values()))
+        """Take closings in; of each symbol the newest bar is all that is remembered of these."""
+        for _at, bars in run if len(self._instruments) > 1 else run[-1:]:
+            self._known.take_bars(bars)
 
     def react(self) -> None:
         """Take answers in, one at a time; make certain of what is open; only then begin something new."""

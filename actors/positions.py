@@ -140,7 +140,7 @@ class PositionsMemory(StructMemory[PositionsState]):
     def take_marks(self, run: Sequence[Closing], marks: Sequence[tuple[Instant, Decimal]]) -> tuple[Decimal, Decimal]:
         """Take in closings whose bars are frames, with the account's worth at each; return the last, and the cash."""
         state = self.state
-        for _at, bars in run:
+        for _at, bars in run if len(self._instruments) > 1 else run[-1:]:
             self.price(bars)
         state.performance.mark_all(marks)
         at, equity = marks[-1]

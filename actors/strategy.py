@@ -188,7 +188,8 @@ class StrategyHost(RememberingActor):
         """
         state, strategy = self._known.state, self._known.strategy
         symbols, timeframes, on_bar, propose = state.holdings, strategy.timeframes, strategy.on_bar, strategy.propose
-        held = self._look(run[0][0])
+        at, bars = run[0]
+        held = self._look(at)
         holdings, instruments = held.holdings, held.instruments
         marks = self.marks = []
         answered_at = 0

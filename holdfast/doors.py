@@ -34,10 +34,10 @@ class Doors:
 
     def count_idle(self, run: list[Closing]) -> int:
         """Return how many closings pass before somebody who decides, or news, has something to say; wake who has."""
-        news, *counts = [self._count(name, run) for name in COUNTED]
-        idle = min(news, *counts)
+        counts = [self._count(name, run) for name in COUNTED]
+        idle = min(counts)
         if idle < len(run):
-            for name, count in zip(COUNTED[1:], counts, strict=True):
+            for name, count in zip(COUNTED[1:], counts[1:], strict=True):
                 if count == idle:
                     self.wake(name)
         return idle

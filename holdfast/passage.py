@@ -10,6 +10,7 @@ stands for the record of it.  Where somebody has something to say the bars stop 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from operator import itemgetter
 
 from actors.feed_memory import Audience, Circle, FeedMemory
 from domain.bars import judge_step, read_stretch
@@ -25,6 +26,7 @@ STEPS_MAX = 10_000
 WINDOW = 48
 """Closings that are looked at together."""
 
+_BARS = itemgetter(1)
 
 Read = Callable[[Instant], Iterator[Step | Stretch]]
 
@@ -92,7 +94,7 @@ class Passage:
         while not has_stirred and steps < STEPS_MAX and (run := self._ahead.read(doors, puts_back=not has_begun)):
             taken, asked, has_stirred = self._let_through(run, doors)
             passed = run if taken == len(run) else run[:taken]
-            doors.positions.count_bars(sum([len(bars) for _at, bars in passed]))
+            doors.positions.count_bars(sum(map(len, map(_BARS, passed))))
             if doors.take(passed):
                 has_stirred, self._is_offering = True, False
             self._ahead.drop(taken)

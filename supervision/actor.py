@@ -74,7 +74,7 @@ class Actor(pykka.Actor):
 
     def tell(self, to: str, message: Any) -> None:
         """Say something to a name, once this handler has returned."""
-        self._saying().messages.append((to, message))
+        (self._outbox or self._saying()).messages.append((to, message))
 
     def record(self, event: object, *, at: int | None = None) -> None:
         """Have an event numbered, remembered and heard, once this handler has returned.
@@ -82,8 +82,8 @@ class Actor(pykka.Actor):
         `at` moves market time on recorded data; only its source gives it.
         """
         kind, version, payload = self._encode(event)
-        causation, correlation = self._cause()
-        self._saying().events.append((kind, version, payload, event, at, causation, correlation))
+        outbox = self._outbox or self._saying()
+        outbox.events.append((kind, version, payload, event, at, *self._cause()))
 
     def has_recorded(self) -> bool:
         """Say whether this handler has recorded an event so far."""

@@ -95,7 +95,7 @@ class Cell:
 
     def is_settled(self) -> bool:
         """Say whether nothing is left to do: one that is down is waited for, one that was given up is not."""
-        return self.is_quiet() and not (self.up and self.open_work)
+        return not self.open_work and self.mailbox.is_idle() if self.up else self.retired
 
     def is_quiet(self) -> bool:
         """Say whether nothing is in hand or queued, though an answer from outside may be waited for."""

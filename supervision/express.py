@@ -75,7 +75,12 @@ class Express(Stage):
         """Take one turn, or let time pass to the next timer; say False where nothing is left to happen."""
         if self.is_dead:
             return False
-        rider = self._turns.take() or self._look_up()
+        for queue in self._turns.queues:
+            if queue:
+                rider = queue.popleft()
+                break
+        else:
+            rider = self._look_up()
         if rider is None:
             return self._pass_time()
         self.steps += 1

@@ -72,7 +72,6 @@ class Mailbox:
         self._plain_max = 0 if spec.conflate is not None else spec.ordinary_max
         """While the ordinary lane holds less, its policy has nothing to say."""
         self._ordinary = OrdinaryLane(self._plain, spec, on_drop)
-        self._conflates = self._ordinary.conflates
         self._on_quiet = on_quiet
         self._on_drop = on_drop
         self._bell = Bell()
@@ -130,11 +129,14 @@ class Mailbox:
                 except IndexError:
                     # Who fences drains while the reader reads: between a look and a taking the lane became empty.
                     continue
-                if self._conflates:
-                    self._ordinary.taken(envelope)
                 if depth > self.high_water:
                     self.high_water = depth
                 self.taken += 1
+                if lane is self._events:
+                    self.taken_out = envelope
+                    return envelope
+                if self._ordinary.conflates:
+                    self._ordinary.taken(envelope)
                 if envelope.reply_to is not None and getattr(envelope.reply_to, "is_given_up", False):
                     self._on_drop(envelope.message, "expired")
                     return self.pop()
@@ -181,7 +183,12 @@ class Mailbox:
 
     def is_idle(self) -> bool:
         """Say whether nothing is queued and its reader has nothing in hand."""
-        return self._bell.is_needed and not any(self._lanes)
+        if not self._bell.is_needed:
+            return False
+        for lane in self._lanes:
+            if lane:
+                return False
+        return True
 
     def has_messages(self) -> bool:
         """Say whether something is queued."""

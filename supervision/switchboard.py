@@ -190,6 +190,18 @@ class Switchboard:
                 return False
             return self._put(cell, Post(message, self._monotonic()), lane)
 
+    def pass_on(self, sender: str, epoch: int, to: str, message: Any) -> bool:
+        """Deliver what came from outside to an incarnation, on any thread, to whom it would tell it; False as `tell`.
+
+        It is a dead letter where that incarnation lives no more: nobody speaks for one that is gone.
+        """
+        with self._lock:
+            cell = self._cells.get(sender)
+            if cell is None or not cell.up or cell.epoch != epoch:
+                self.dead_letters.bury(to, message)
+                return False
+            return self._deliver(to, message, Sender(sender, epoch))
+
     def ask(self, to: str, message: Any, future: Future[Any]) -> None:
         """Deliver a question from the edge of the house; its future always gets an answer or an error."""
         with self._lock:
@@ -301,12 +313,12 @@ class Switchboard:
         self._gate.hold(Held(gate, sender.name, sender.epoch, to, message))
         self._recorder.hurry(gate)
 
-    def _deliver(self, to: str, message: Any, sender: Sender) -> None:
+    def _deliver(self, to: str, message: Any, sender: Sender) -> bool:
         cell = self._cells.get(to)
         if cell is None or not cell.takes_messages:
             self.dead_letters.bury(to, message)
-        else:
-            self._put(cell, Post(message, self._monotonic(), None, sender), Lane.ORDINARY)
+            return False
+        return self._put(cell, Post(message, self._monotonic(), None, sender), Lane.ORDINARY)
 
     def _put(self, cell: Cell, post: Post, lane: Lane) -> bool:
         if self.quarantine.is_used and lane != Lane.SYSTEM and self.quarantine.takes(cell.name, lane, post.message):

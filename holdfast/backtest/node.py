@@ -63,6 +63,8 @@ class BacktestNode(StageLife):
         tests compare them.
         """
         super().__init__(parts, folder=folder)
+        self.is_over = False
+        """The data has ended, or a part had to be given up."""
         self._given_up = ""
         """Which part had to be given up, and why."""
         self._hear = hear
@@ -107,18 +109,22 @@ class BacktestNode(StageLife):
         self._shortcut = None if by_messages else passage
         self._tree = trading_tree(self.current, self._ports(venue))
 
+    def _data_ended(self) -> None:
+        super()._data_ended()
+        self.is_over = True
+
     @property
     def restarts(self) -> int:
         """Return how often actors were started anew."""
         return sum(each.restarts for each in self.switchboard.vitals())
 
-    def run(self, until: Callable[[], bool] = lambda: False) -> None:
+    def run(self, until: Callable[[], object] = int) -> None:
         """Let the market go on until it ends, or a condition holds.
 
         Raises:
             SupervisionError: the node gave itself up.
         """
-        self.stage.run_until(lambda: self.ended or self._given_up != "" or until(), steps_max=TURNS_MAX)
+        self.stage.run_until(lambda: self.is_over or until(), steps_max=TURNS_MAX)
         if self._given_up:
             raise SupervisionError(f"a backtest must come to the end of its data, gave up: {self._given_up}")
 
@@ -148,6 +154,7 @@ class BacktestNode(StageLife):
 
     def _hear_report(self, report: Report) -> None:
         if isinstance(report, SupervisorReport) and report.context == "shutdown" and not self._given_up:
+            self.is_over = True
             self._given_up = f"{report.supervisor}, for {report.offender.name} ended with {report.reason}"
 
     def _pause(self, at: Instant, following: Instant) -> float:
