@@ -14,7 +14,7 @@ from domain.market import DAY_MS, Bar, Closing, Instant, Instrument
 from domain.money import ZERO
 from domain.order import Fill
 from domain.performance import Performance
-from domain.position import Book, worth_of
+from domain.position import LEDGER, Book, worth_of
 from messages.imported import PositionImported, StateImported
 from messages.market import BarsClosed, FramesClosed, OfferAnswered
 from messages.node import HoldingsAsked, PerformanceAsked, SummaryTold, SummaryWanted
@@ -151,6 +151,11 @@ class PositionsMemory(StructMemory[PositionsState]):
     def _worths_of(
         self, run: Sequence[Closing], cash: Decimal, held: Sequence[tuple[str, Decimal]]
     ) -> Iterator[tuple[Decimal, Decimal]]:
+        if len(self._instruments) == len(held) == 1:
+            (_symbol, amount), fma = held[0], LEDGER.fma
+            for _at, (bar,) in run:
+                yield fma(amount, bar.close, cash), cash
+            return
         marks = dict(self.state.marks)
         for _at, bars in run:
             for bar in bars:

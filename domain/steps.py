@@ -191,7 +191,9 @@ def _steps_to_protect(plan: Plan, orders: Sequence[Order], sellable: Decimal, he
     return []
 
 
-def _steps_to_leave(plan: Plan, orders: Sequence[Order], sellable: Decimal, close: Decimal, here: Situation) -> list[Step]:
+def _steps_to_leave(
+    plan: Plan, orders: Sequence[Order], sellable: Decimal, close: Decimal, here: Situation
+) -> list[Step]:
     resting = [order for order in orders if order.terms.leg != "exit"]
     if resting:
         return [Cancel(order.terms.client_id, plan.symbol, plan.exit_why) for order in resting]

@@ -28,6 +28,8 @@ WINDOW = 48
 
 _BARS = itemgetter(1)
 
+Mark = tuple[Instant, Decimal]
+"""When an account was marked, and what it was worth."""
 Read = Callable[[Instant], Iterator[Step | Stretch]]
 
 
@@ -40,7 +42,7 @@ class Passage:
         *,
         read: Read,
         count_unmatched: Callable[[Sequence[Closing]], int],
-        mark: Callable[[Instant, Decimal], None],
+        mark_all: Callable[[Sequence[Mark]], None],
         look: Callable[[Instant], None],
         system: System,
         feed: FeedMemory,
@@ -50,14 +52,14 @@ class Passage:
         """Set out in an incarnation of the feed.
 
         `read` reads the source from an instant on; a step that holds anything odd is put back when it is due.
-        `count_unmatched` is the venue's: how many closings would do nothing to its open orders.  `mark` hears what the
-        account is worth when strategies are about to decide, and while that stays the same of the first and the last;
-        `look`, how far the market has come.  `are_bars_frames`: there is one symbol, whose bars are the only frames.
+        `count_unmatched` is the venue's: how many closings would do nothing to its open orders.  `mark_all` hears what
+        the account is worth when strategies are about to decide, and while that stays the same of the first and the
+        last; `look`, how far the market has come.  `are_bars_frames`: there is one symbol, whose bars are the only frames.
         """
         self._circle = Circle(audiences)
         self._strategies = tuple(audience.strategy for audience in audiences)
         self._count_unmatched = count_unmatched
-        self._mark = mark
+        self._mark_all = mark_all
         self._worth = ZERO, ZERO
         self._is_offering = False
         self._look = look
@@ -148,12 +150,11 @@ class Passage:
             is_stirring = self._is_offering = host.take_run(run, doors.positions.worths_along(run))
         except Exception as error:  # noqa: BLE001  a strategy may raise anything
             is_stirring = doors.fail(f"strategy.{strategy}", error)
-        marks: list[tuple[Instant, Decimal]] = host.marks
+        marks: list[Mark] = host.marks
         told = len(marks)
         passed = run if told == len(run) else run[:told]
         self._worth = doors.positions.take_marks(passed, marks)
-        for at, equity in marks if marks[0][1] is not marks[-1][1] else (marks[0], marks[-1]):
-            self._mark(at, equity)
+        self._mark_all(marks if marks[0][1] is not marks[-1][1] else (marks[0], marks[-1]))
         at, bars = passed[-1]
         doors.sentiment.take_frames(at)
         self._feed.come_to(at, self._feed.build(bars), [] if is_stirring else [strategy])
@@ -173,7 +174,7 @@ class Passage:
         except Exception as error:  # noqa: BLE001  whatever it is, it befalls who raised it
             has_stirred = doors.fail("positions", error)
         equity, cash = self._worth
-        self._mark(at, equity)
+        self._mark_all(((at, equity),))
         for strategy, host in doors.strategies:
             is_asked = not has_stirred and strategy in deciding
             try:

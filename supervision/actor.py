@@ -39,6 +39,7 @@ class Actor(pykka.Actor):
         self._finish = system.switchboard.finish
         self._monotonic = system.clock.monotonic
         self._cue = system.cue
+        self._can_wait = type(self).has_open_work is not Actor.has_open_work
         super().__init__()
 
     # -- for subclasses ------------------------------------------------------------------------------------------
@@ -161,7 +162,8 @@ class Actor(pykka.Actor):
         if outbox is not None:
             self._outbox = None
             outbox.seen = self._seen()
-        if last := self._finish(self._cell, self._epoch, outbox, open_work=self.has_open_work()):
+        open_work = self._can_wait and self.has_open_work()
+        if last := self._finish(self._cell, self._epoch, outbox, open_work=open_work):
             self._said(last)
 
     # -- pykka's seams -------------------------------------------------------------------------------------------
@@ -198,7 +200,7 @@ class Actor(pykka.Actor):
             answer = self._take(message)
             if self._cue is not None:
                 self._cue(f"{self.name}.before_release")
-            if self._outbox is not None or self.has_open_work() is not self._cell.open_work:
+            if self._outbox is not None or (self._can_wait and self.has_open_work() is not self._cell.open_work):
                 self._release()
             if self._cue is not None:
                 self._cue(f"{self.name}.after_release")

@@ -50,10 +50,8 @@ class Turns:
 
     def take(self) -> Any:
         """Return whose turn it is; None where it is nobody's."""
-        for queue in self.queues:
-            if queue:
-                return queue.popleft()
-        return None
+        queue = next(filter(None, self.queues), None)
+        return queue.popleft() if queue is not None else None
 
     def next(self) -> Any:
         """Return whose turn it is; sleep until it is somebody's."""

@@ -75,12 +75,8 @@ class Express(Stage):
         """Take one turn, or let time pass to the next timer; say False where nothing is left to happen."""
         if self.is_dead:
             return False
-        for queue in self._turns.queues:
-            if queue:
-                rider = queue.popleft()
-                break
-        else:
-            rider = self._look_up()
+        queue = next(filter(None, self._turns.queues), None)
+        rider = queue.popleft() if queue is not None else self._look_up()
         if rider is None:
             return self._pass_time()
         self.steps += 1

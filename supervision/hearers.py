@@ -1,8 +1,12 @@
 """Who hears an event: most at once, onlookers only when it is durable."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from supervision.cells import Cell
+from supervision.mailbox import Post
+
+Hear = Callable[[Post], None]
+"""Takes an event into a mailbox."""
 
 
 class Hearers:
@@ -11,12 +15,12 @@ class Hearers:
     def __init__(self, routes: Mapping[type, Sequence[str]], cells: Mapping[str, Cell]) -> None:
         self._routes = {kind: tuple(names) for kind, names in routes.items()}
         self._cells = cells
-        self._found: dict[tuple[type, Cell], tuple[tuple[Cell, ...], tuple[Cell, ...]]] = {}
+        self._found: dict[tuple[type, Cell], tuple[tuple[Hear, ...], tuple[Cell, ...]]] = {}
         self.changes = 0
         """How often somebody has come or gone."""
 
-    def of(self, kind: type, sender: Cell) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
-        """Return who lives and hears at once what a sender says of a kind, and who hears it once it is durable."""
+    def of(self, kind: type, sender: Cell) -> tuple[tuple[Hear, ...], tuple[Cell, ...]]:
+        """Return the ears of who lives and hears at once what a sender says of a kind, and who hears it once durable."""
         return self._found.get((kind, sender)) or self._find(kind, sender)
 
     def forget(self) -> None:
@@ -24,11 +28,12 @@ class Hearers:
         self._found.clear()
         self.changes += 1
 
-    def _find(self, kind: type, sender: Cell) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
+    def _find(self, kind: type, sender: Cell) -> tuple[tuple[Hear, ...], tuple[Cell, ...]]:
         names = self._routes.get(kind, ())
         if sender.hears_itself and sender.name not in names:
             names = (*names, sender.name)
         cells = [self._cells[name] for name in names if name in self._cells]
         late = tuple(cell for cell in cells if cell.hears_late)
-        found = self._found[kind, sender] = tuple(cell for cell in cells if cell.up and not cell.hears_late), late
-        return found
+        ears = tuple(cell.mailbox.hear for cell in cells if cell.up and not cell.hears_late)
+        self._found[kind, sender] = ears, late
+        return ears, late

@@ -121,27 +121,26 @@ class Mailbox:
 
     def pop(self) -> Envelope[Any] | None:
         """Take the most urgent message out; None where there is none."""
-        for lane in self._lanes:
-            if lane:
-                depth = len(lane)
-                try:
-                    envelope = lane.popleft()
-                except IndexError:
-                    # Who fences drains while the reader reads: between a look and a taking the lane became empty.
-                    continue
-                if depth > self.high_water:
-                    self.high_water = depth
-                self.taken += 1
-                if lane is self._events:
-                    self.taken_out = envelope
-                    return envelope
-                if self._ordinary.conflates:
-                    self._ordinary.taken(envelope)
-                if envelope.reply_to is not None and getattr(envelope.reply_to, "is_given_up", False):
-                    self._on_drop(envelope.message, "expired")
-                    return self.pop()
+        for lane in filter(None, self._lanes):
+            depth = len(lane)
+            try:
+                envelope = lane.popleft()
+            except IndexError:
+                # Who fences drains while the reader reads: between a look and a taking the lane became empty.
+                continue
+            if depth > self.high_water:
+                self.high_water = depth
+            self.taken += 1
+            if lane is self._events:
                 self.taken_out = envelope
                 return envelope
+            if self._ordinary.conflates:
+                self._ordinary.taken(envelope)
+            if envelope.reply_to is not None and getattr(envelope.reply_to, "is_given_up", False):
+                self._on_drop(envelope.message, "expired")
+                return self.pop()
+            self.taken_out = envelope
+            return envelope
         return None
 
     def begin_turn(self) -> None:
@@ -183,12 +182,7 @@ class Mailbox:
 
     def is_idle(self) -> bool:
         """Say whether nothing is queued and its reader has nothing in hand."""
-        if not self._bell.is_needed:
-            return False
-        for lane in self._lanes:
-            if lane:
-                return False
-        return True
+        return self._bell.is_needed and not any(self._lanes)
 
     def has_messages(self) -> bool:
         """Say whether something is queued."""

@@ -293,9 +293,9 @@ class Switchboard:
             record = Recorded(seq, at_ms, wall, kind, version, name, epoch, seen, root, causation, payload, event)
             records.append(record)
             post = Post(record, now)
-            at_once, late = hearers_of(type(event), cell)
-            for hearer in at_once:
-                hearer.mailbox.hear(post)
+            ears, late = hearers_of(type(event), cell)
+            for hear in ears:
+                hear(post)
             for hearer in late:
                 self._gate.keep_news(seq, hearer, post)
         self._seq = cell.given = seq

@@ -25,6 +25,7 @@ from gateways.paper.settings import PaperSettings
 
 Cue = Callable[[str], None]
 NONE: frozenset[str] = frozenset()
+NOTHING_FORESEEN: tuple[tuple[Bar, ...], list[Match]] = (), []
 
 
 def nothing(_: str) -> None:
@@ -51,7 +52,7 @@ class PaperVenue:
         self._bars: dict[str, Bar] = {}
         self._floor: Floor | None = None
         """None where it has to be read from the book."""
-        self._foreseen: tuple[tuple[Bar, ...], list[Match]] = (), []
+        self._foreseen: tuple[tuple[Bar, ...], list[Match]] = NOTHING_FORESEEN
         """What the bars that were looked at last would do, while nothing is written in between."""
 
     @classmethod
@@ -310,7 +311,7 @@ class PaperVenue:
     @contextmanager
     def _writing(self, floor: Floor, at: Instant) -> Iterator[None]:
         # Until the commit is through, what the floor holds is not certain: whoever fails in between reads it anew.
-        self._floor, self._foreseen = None, ((), [])
+        self._floor, self._foreseen = None, NOTHING_FORESEEN
         self._cue("venue.before_book")
         with self._book.writing(at):
             yield

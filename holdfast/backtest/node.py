@@ -50,15 +50,15 @@ class BacktestNode(StageLife):
         *,
         folder: str = ".",
         hear: Callable[[Sequence[Recorded]], None] = lambda records: None,
-        mark: Callable[[Instant, Decimal], None] = lambda at, equity: None,
+        mark_all: Callable[[Sequence[tuple[Instant, Decimal]]], None] = lambda marks: None,
         look: Callable[[Instant], None] = lambda at: None,
         by_messages: bool = False,
         by_own_loop: bool = False,
     ) -> None:
         """Set the stage.
 
-        `folder` is where the configuration's relative paths start.  `hear` is told what is recorded, as it is; `mark`,
-        what the account is worth where that is not recorded; `look`, how far the market has come.  `by_messages` lets
+        `folder` is where the configuration's relative paths start.  `hear` is told what is recorded, as it is;
+        `mark_all`, what the account is worth where that is not recorded; `look`, how far the market has come.  `by_messages` lets
         every bar go by messages and into the journal, `by_own_loop` lets pykka handle each: both take longer, and the
         tests compare them.
         """
@@ -102,7 +102,7 @@ class BacktestNode(StageLife):
             audiences,
             read=read,
             count_unmatched=venue.count_idle,
-            mark=mark,
+            mark_all=mark_all,
             look=look,
             are_bars_frames=are_bars_frames(parts),
         )

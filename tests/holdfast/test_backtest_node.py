@@ -109,7 +109,7 @@ def test_bars_that_pass_come_to_what_messages_come_to(plan: Plan, tmp_path: Path
     told: list[list[tuple[int, float]]] = []
     for by_messages in (False, True):
         tape, home = Tape(), tmp_path / f"{by_messages}"
-        with BacktestNode(plan.parts(), home, hear=tape.hear, mark=tape.mark, by_messages=by_messages) as node:
+        with BacktestNode(plan.parts(), home, hear=tape.hear, mark_all=tape.mark_all, by_messages=by_messages) as node:
             node.run()
             node.stop("end of data")
             tape.end()
