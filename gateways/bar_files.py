@@ -19,7 +19,7 @@ from gateways.errors import SourceBroken, SourceMissing
 COLUMNS = ("ts", "open", "high", "low", "close", "volume")
 INSTANT_MIN, INSTANT_MAX = 1_230_768_000_000, 4_102_444_800_000
 """2009 and 2100, in milliseconds: before any market, and far enough.  Seconds and microseconds fall outside."""
-BATCH_BYTES = 1 << 16
+BATCH_BYTES = 1 << 14
 LINE_BYTES_MAX = 1 << 16
 EXCERPT_MAX = 60
 """Characters of a broken line that are quoted."""
