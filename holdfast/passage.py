@@ -154,7 +154,7 @@ class Passage:
         told = len(marks)
         passed = run if told == len(run) else run[:told]
         self._worth = doors.positions.take_marks(passed, marks)
-        self._mark_all(marks if marks[0][1] is not marks[-1][1] else (marks[0], marks[-1]))
+        self._mark_all([marks[0], marks[-1]] if len(marks) > 2 and marks[0][1] is marks[-1][1] else marks)
         at, bars = passed[-1]
         doors.sentiment.take_frames(at)
         self._feed.come_to(at, self._feed.build(bars), [] if is_stirring else [strategy])
