@@ -86,7 +86,7 @@ def test_stretches_read_what_steps_read_whatever_is_odd_in_the_lines(
 
     steps = [step for each in read for step in (each.steps() if isinstance(each, Stretch) else [each])]
     assert steps == list(market.steps(at(0)))
-    assert seed % 4 or seed % 5 == 0 or all(isinstance(each, Stretch) for each in read)
+    assert seed % 4 or seed % 5 < 2 or all(isinstance(each, Stretch) for each in read)
 
 
 def test_time_frames_are_merged_by_when_their_bars_close(tmp_path: Path) -> None:
