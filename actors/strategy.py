@@ -182,7 +182,7 @@ class StrategyHost(RememberingActor):
         return False
 
     def take_run(self, run: Sequence[Closing], worths: Iterable[tuple[Decimal, Decimal]]) -> bool:
-        """Take in closings whose bars are its frames, with the account's worth and cash at each, as `take_frames` would.
+        """Take in closings whose bars are its frames, with the account's worth and cash, as `take_frames` would each.
 
         It ends where there is something to propose, and says whether that was so; `marks` has those it was told of.
         """

@@ -30,6 +30,7 @@ _BARS = itemgetter(1)
 
 Mark = tuple[Instant, Decimal]
 """When an account was marked, and what it was worth."""
+MarkAll = Callable[[Sequence[Mark]], None]
 Read = Callable[[Instant], Iterator[Step | Stretch]]
 
 
@@ -42,7 +43,7 @@ class Passage:
         *,
         read: Read,
         count_unmatched: Callable[[Sequence[Closing]], int],
-        mark_all: Callable[[Sequence[Mark]], None],
+        mark_all: MarkAll,
         look: Callable[[Instant], None],
         system: System,
         feed: FeedMemory,
@@ -54,7 +55,8 @@ class Passage:
         `read` reads the source from an instant on; a step that holds anything odd is put back when it is due.
         `count_unmatched` is the venue's: how many closings would do nothing to its open orders.  `mark_all` hears what
         the account is worth when strategies are about to decide, and while that stays the same of the first and the
-        last; `look`, how far the market has come.  `are_bars_frames`: there is one symbol, whose bars are the only frames.
+        last; `look`, how far the market has come.  `are_bars_frames` where there is one symbol, and its bars are the
+        only frames.
         """
         self._circle = Circle(audiences)
         self._strategies = tuple(audience.strategy for audience in audiences)

@@ -20,7 +20,7 @@ class Hearers:
         """How often somebody has come or gone."""
 
     def of(self, kind: type, sender: Cell) -> tuple[tuple[Hear, ...], tuple[Cell, ...]]:
-        """Return the ears of who lives and hears at once what a sender says of a kind, and who hears it once durable."""
+        """Return the ears of who lives and hears at once what a sender says of a kind, and who hears it later."""
         return self._found.get((kind, sender)) or self._find(kind, sender)
 
     def forget(self) -> None:

@@ -128,8 +128,7 @@ class Mailbox:
             except IndexError:
                 # Who fences drains while the reader reads: between a look and a taking the lane became empty.
                 continue
-            if depth > self.high_water:
-                self.high_water = depth
+            self.high_water = max(self.high_water, depth)
             self.taken += 1
             if lane is self._events:
                 self.taken_out = envelope

@@ -178,8 +178,7 @@ class Switchboard:
         outbox = Outbox()
         outbox.events = [(*self.encode(event), event, None, 0, 0) for event in events]
         with self._lock:
-            cell = self._cells.get(sender) or Cell(sender)
-            return self._release(cell, outbox)
+            return self._release(self._cells.get(sender) or Cell(sender), outbox)
 
     def tell(self, to: str, message: Any, lane: Lane = Lane.ORDINARY, *, epoch: int | None = None) -> bool:
         """Deliver a message; say False where nobody is there (or no longer that incarnation): a dead letter."""
@@ -191,16 +190,13 @@ class Switchboard:
             return self._put(cell, Post(message, self._monotonic()), lane)
 
     def pass_on(self, sender: str, epoch: int, to: str, message: Any) -> bool:
-        """Deliver what came from outside to an incarnation, on any thread, to whom it would tell it; False as `tell`.
-
-        It is a dead letter where that incarnation lives no more: nobody speaks for one that is gone.
-        """
+        """Deliver what an incarnation was told from outside, on any thread; a dead letter where it lives no more."""
         with self._lock:
             cell = self._cells.get(sender)
-            if cell is None or not cell.up or cell.epoch != epoch:
-                self.dead_letters.bury(to, message)
-                return False
-            return self._deliver(to, message, Sender(sender, epoch))
+            if cell is not None and cell.up and cell.epoch == epoch:
+                return self._deliver(to, message, Sender(sender, epoch))
+            self.dead_letters.bury(to, message)
+            return False
 
     def ask(self, to: str, message: Any, future: Future[Any]) -> None:
         """Deliver a question from the edge of the house; its future always gets an answer or an error."""
@@ -283,8 +279,7 @@ class Switchboard:
 
     def _number(self, cell: Cell, outbox: Outbox) -> int:
         clock, hearers_of, seq, records = self._clock, self._hearers.of, self._seq, []
-        now, wall = clock.monotonic(), clock.wall_ms()
-        name, epoch, seen = cell.name, cell.epoch, outbox.seen
+        now, wall, name, epoch, seen = clock.monotonic(), clock.wall_ms(), cell.name, cell.epoch, outbox.seen
         for kind, version, payload, event, at, causation, correlation in outbox.events:
             seq += 1
             if at is not None:
@@ -315,10 +310,10 @@ class Switchboard:
 
     def _deliver(self, to: str, message: Any, sender: Sender) -> bool:
         cell = self._cells.get(to)
-        if cell is None or not cell.takes_messages:
-            self.dead_letters.bury(to, message)
-            return False
-        return self._put(cell, Post(message, self._monotonic(), None, sender), Lane.ORDINARY)
+        if cell is not None and cell.takes_messages:
+            return self._put(cell, Post(message, self._monotonic(), None, sender), Lane.ORDINARY)
+        self.dead_letters.bury(to, message)
+        return False
 
     def _put(self, cell: Cell, post: Post, lane: Lane) -> bool:
         if self.quarantine.is_used and lane != Lane.SYSTEM and self.quarantine.takes(cell.name, lane, post.message):

@@ -5,11 +5,11 @@ Nothing of it outlives the process, so what is recorded counts as durable at onc
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 from actors.archivist import hash_parts, hash_states
+from actors.feed import MakesShortcut
 from actors.health import Machine
 from domain.bars import frames_of
 from domain.market import Instant
@@ -19,7 +19,7 @@ from holdfast.backtest.recovery import BacktestRecovery
 from holdfast.ground import build_system, look_back, opening_of, run_job
 from holdfast.memories import remembering_names
 from holdfast.parts import Parts, audiences_of, paper_settings
-from holdfast.passage import Passage
+from holdfast.passage import MarkAll, Passage
 from holdfast.recovery import draft_of
 from holdfast.stage_life import WALL_MS, StageLife
 from holdfast.wiring import Ports, trading_tree
@@ -50,7 +50,7 @@ class BacktestNode(StageLife):
         *,
         folder: str = ".",
         hear: Callable[[Sequence[Recorded]], None] = lambda records: None,
-        mark_all: Callable[[Sequence[tuple[Instant, Decimal]]], None] = lambda marks: None,
+        mark_all: MarkAll = lambda marks: None,
         look: Callable[[Instant], None] = lambda at: None,
         by_messages: bool = False,
         by_own_loop: bool = False,
@@ -58,9 +58,9 @@ class BacktestNode(StageLife):
         """Set the stage.
 
         `folder` is where the configuration's relative paths start.  `hear` is told what is recorded, as it is;
-        `mark_all`, what the account is worth where that is not recorded; `look`, how far the market has come.  `by_messages` lets
-        every bar go by messages and into the journal, `by_own_loop` lets pykka handle each: both take longer, and the
-        tests compare them.
+        `mark_all`, what the account is worth where that is not recorded; `look`, how far the market has come.
+        `by_messages` lets every bar go by messages and into the journal, `by_own_loop` lets pykka handle each: both
+        take longer, and the tests compare them.
         """
         super().__init__(parts, folder=folder)
         self.is_over = False
@@ -95,18 +95,7 @@ class BacktestNode(StageLife):
             deposit=parts.settings.venue.balances if self._opening is None else self._opening.cash,
             settings=paper_settings(parts.settings),
         )
-        audiences = audiences_of(parts.shape, parts.source)
-        read = parts.source.stretches if isinstance(parts.source, RecordedMarket) else parts.source.steps
-        passage = partial(
-            Passage,
-            audiences,
-            read=read,
-            count_unmatched=venue.count_idle,
-            mark_all=mark_all,
-            look=look,
-            are_bars_frames=are_bars_frames(parts),
-        )
-        self._shortcut = None if by_messages else passage
+        self._shortcut = None if by_messages else _shortcut(parts, venue, mark_all=mark_all, look=look)
         self._tree = trading_tree(self.current, self._ports(venue))
 
     def _data_ended(self) -> None:
@@ -118,7 +107,7 @@ class BacktestNode(StageLife):
         """Return how often actors were started anew."""
         return sum(each.restarts for each in self.switchboard.vitals())
 
-    def run(self, until: Callable[[], object] = int) -> None:
+    def run(self, until: Callable[[], bool] = lambda: False) -> None:
         """Let the market go on until it ends, or a condition holds.
 
         Raises:
@@ -179,7 +168,21 @@ class BacktestNode(StageLife):
         )
 
 
-def are_bars_frames(parts: Parts) -> bool:
+def _shortcut(parts: Parts, venue: PaperVenue, *, mark_all: MarkAll, look: Callable[[Instant], None]) -> MakesShortcut:
+    """Return what makes the shortcut of each incarnation of the feed."""
+    source = parts.source
+    return partial(
+        Passage,
+        audiences_of(parts.shape, source),
+        read=source.stretches if isinstance(source, RecordedMarket) else source.steps,
+        count_unmatched=venue.count_idle,
+        mark_all=mark_all,
+        look=look,
+        are_bars_frames=_are_bars_frames(parts),
+    )
+
+
+def _are_bars_frames(parts: Parts) -> bool:
     """Say whether there is one symbol, of whose bars no others are made."""
     source, symbols = parts.source, parts.source.symbols()
     base = source.base_timeframe(symbols[0])

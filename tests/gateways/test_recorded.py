@@ -78,7 +78,10 @@ def test_stretches_read_what_steps_read_whatever_is_odd_in_the_lines(
         lines[30], lines[31] = f"{lines[30]},8", line(31)
     header = f"trades,{HEADER}"
     if seed % 5 == 1:  # A line that is broken where a field would be that nobody reads.
-        lines, header = [line(minute).replace(",", ",0,", 1) for minute in range(60)], HEADER.replace(",", ",trades,", 1)
+        lines, header = (
+            [line(minute).replace(",", ",0,", 1) for minute in range(60)],
+            HEADER.replace(",", ",trades,", 1),
+        )
         lines[30] = lines[30].replace(",0,", "\n", 1)
     market = RecordedMarket.open(write(tmp_path, "AAA_1m.csv", lines, header=header), start=at(0))
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from domain.market import Closing
 from holdfast.backtest.node import BacktestNode
 from holdfast.backtest.plan import Plan, plan_backtest
 from holdfast.backtest.tape import Tape
+from holdfast.doors import Doors
 from holdfast.passage import Passage
 from holdfast.replay import rebuild, verify_everything
 from persistence.reader import JournalReader
@@ -118,9 +120,12 @@ def test_bars_that_are_told_together_keep_to_both_laws(
 ) -> None:
     together = list[int]()
     tell_all = Passage._tell_all
-    monkeypatch.setattr(
-        Passage, "_tell_all", lambda self, run, doors: together.append(len(run)) or tell_all(self, run, doors)
-    )
+
+    def tell(self: Passage, run: list[Closing], doors: Doors) -> tuple[int, int, bool]:
+        together.append(len(run))
+        return tell_all(self, run, doors)
+
+    monkeypatch.setattr(Passage, "_tell_all", tell)
     quick, _ = live(narrow, tmp_path / "quick", deaths=deaths)
     slow, died = live(narrow, tmp_path / "slow", deaths=deaths, by_own_loop=True)
     live(narrow, tmp_path / "told", by_messages=True)
