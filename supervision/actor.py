@@ -166,6 +166,15 @@ class Actor(pykka.Actor):
         if last := self._finish(self._cell, self._epoch, outbox, open_work=open_work):
             self._said(last)
 
+    def _let_out(self) -> None:
+        """Release what this handler has said, and take in whether something is waited for."""
+        if self._cue is not None:
+            self._cue(f"{self.name}.before_release")
+        if self._outbox is not None or (self._can_wait and self.has_open_work() is not self._cell.open_work):
+            self._release()
+        if self._cue is not None:
+            self._cue(f"{self.name}.after_release")
+
     # -- pykka's seams -------------------------------------------------------------------------------------------
 
     def _create_actor_inbox(self) -> Mailbox:  # type: ignore[override]  # called on the instance
@@ -198,12 +207,8 @@ class Actor(pykka.Actor):
         mailbox.recent.append(message if kind is Recorded else kind)
         try:
             answer = self._take(message)
-            if self._cue is not None:
-                self._cue(f"{self.name}.before_release")
-            if self._outbox is not None or (self._can_wait and self.has_open_work() is not self._cell.open_work):
-                self._release()
-            if self._cue is not None:
-                self._cue(f"{self.name}.after_release")
+            if self._outbox is not None or self._can_wait or self._cue is not None:
+                self._let_out()
         except BaseException as error:
             self._fail(error, kind="crash")
             if isinstance(error, Exception):

@@ -113,6 +113,22 @@ class JournaledActor(Actor):
         self._record = None
         return answer
 
+    def _let_out(self) -> None:
+        """Fold what it recorded itself in the same turn, where no other event waits to be folded before.
+
+        What that leads it to record comes as a message again, so that a turn has an end.
+        """
+        own: list[Recorded] = []
+        if self._outbox is not None:
+            self._outbox.own = own
+        super()._let_out()
+        for record in own:
+            self._mailbox.in_hand = record
+            self._mailbox.recent.append(record)
+            self._take(record)
+        if own:
+            super()._let_out()
+
     def _cause(self) -> tuple[int, int]:
         return (self._record.seq, self._record.correlation) if self._record is not None else (0, 0)
 

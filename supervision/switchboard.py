@@ -7,6 +7,7 @@ sender knew when it spoke is durable.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pykka import Future
@@ -42,13 +43,11 @@ class Switchboard:
         last_epoch: int = 0,
         a_moment_later: Callable[[Callable[[], None]], object] = lambda call: call(),
     ) -> None:
-        self._clock = clock
-        self._monotonic = clock.monotonic
+        self._clock, self._monotonic = clock, clock.monotonic
         self._recorder = recorder
         self.encode = encode
         self._leaves_house = leaves_house
-        self._seq = last_seq
-        self._epoch = last_epoch
+        self._seq, self._epoch = last_seq, last_epoch
         self._lock = threading.RLock()
         self._cells: dict[str, Cell] = {}
         self._hearers = Hearers(routes, self._cells)
@@ -252,8 +251,8 @@ class Switchboard:
     def unsettled(self) -> tuple[str, ...]:
         """Name what settling waits for."""
         with self._lock:
-            parts = [f"{cell.name}: {cell.why_unsettled()}" for cell in self._settling if not cell.is_settled()]
-            return (*parts, *self._gate.why_closed())
+            busy = (cell for cell in self._settling if not cell.is_settled())
+            return (*(f"{cell.name}: {cell.why_unsettled()}" for cell in busy), *self._gate.why_closed())
 
     def vitals(self) -> list[Vitals]:
         """Return how every name is doing, in the order they were declared."""
@@ -280,6 +279,7 @@ class Switchboard:
     def _number(self, cell: Cell, outbox: Outbox) -> int:
         clock, hearers_of, seq, records = self._clock, self._hearers.of, self._seq, []
         now, wall, name, epoch, seen = clock.monotonic(), clock.wall_ms(), cell.name, cell.epoch, outbox.seen
+        own = None if cell.mailbox.events_waiting() else outbox.own
         for kind, version, payload, event, at, causation, correlation in outbox.events:
             seq += 1
             if at is not None:
@@ -288,9 +288,11 @@ class Switchboard:
             record = Recorded(seq, at_ms, wall, kind, version, name, epoch, seen, root, causation, payload, event)
             records.append(record)
             post = Post(record, now)
-            ears, late = hearers_of(type(event), cell)
+            ears, late = hearers_of(type(event), cell, own is None)
             for hear in ears:
                 hear(post)
+            if own is not None:
+                own.append(record)
             for hearer in late:
                 self._gate.keep_news(seq, hearer, post)
         self._seq = cell.given = seq
@@ -344,7 +346,5 @@ class Switchboard:
             self._settle_waiter = None
 
     def _new_mailbox(self, cell: Cell) -> Mailbox:
-        bury, name = self.dead_letters.bury, cell.name
-        return Mailbox(
-            self.look_if_settled, spec=cell.mailbox_spec, on_drop=lambda message, why: bury(name, message, why)
-        )
+        drop = partial(self.dead_letters.bury, cell.name)
+        return Mailbox(self.look_if_settled, spec=cell.mailbox_spec, on_drop=drop)
