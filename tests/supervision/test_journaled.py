@@ -335,7 +335,7 @@ def test_an_actor_that_cannot_fold_what_it_recorded_is_set_aside_for_the_event_a
     house.rest(30.0)
 
     assert house.exit_of("a").startswith("poisoned(sequence 1, Noted")
-    assert [report.message[:8] for report in house.reported(CrashReport)][0] == "Recorded"
+    assert next(report.message[:8] for report in house.reported(CrashReport)) == "Recorded"
     assert not house.switchboard.quarantine.is_used
 
 
