@@ -20,6 +20,7 @@ from messages.orders import (
     OrderRejected,
     OrderUnresolved,
 )
+from messages.positions import AccountOpened
 from messages.risk import OrderApproved, OrderDenied
 from supervision import Recorded
 
@@ -32,9 +33,10 @@ def why_of(command: OperatorCommanded) -> str:
 class ExecutorMemory(StructMemory[Execution]):
     """Folds all that decides what becomes of orders."""
 
-    version = 5
+    version = 6
     """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized; since 4,
-    an exit that was called off on its way is unwanted; since 5, a take-profit is judged by closes after its fill."""
+    an exit that was called off on its way is unwanted; since 5, a take-profit is judged by closes after its fill;
+    since 6, client order ids carry a namespace, and what was refused for a reason that passes is tried again soon."""
 
     def __init__(self) -> None:
         super().__init__(Execution())
@@ -76,6 +78,8 @@ class ExecutorMemory(StructMemory[Execution]):
     def _fold_rest(self, record: Recorded) -> None:
         known = self.state
         match record.event:
+            case AccountOpened(namespace=namespace):
+                known.namespace = namespace
             case PositionImported(position=held):
                 known.take_over(held, record.seq)
             case Restored() | Salvaged():
@@ -89,8 +93,8 @@ class ExecutorMemory(StructMemory[Execution]):
                 known.end(client_id, "expired", record.seq)
             case OrderAbsent(client_id=client_id):
                 known.end(client_id, "absent", record.seq)
-            case OrderRejected(client_id=client_id):
-                known.refuse(client_id, record.seq, record.at)
+            case OrderRejected(client_id=client_id, passes=passes):
+                known.refuse(client_id, record.seq, record.at, passes=passes)
             case CancelIntended(client_id=client_id):
                 known.canceling.append(client_id)
             case ExitOrdered(strategy=strategy, symbol=symbol, why=why, quantity=quantity):

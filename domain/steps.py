@@ -53,6 +53,8 @@ class Situation(msgspec.Struct, frozen=True):
     """Generation of the journal, part of every client order id."""
     deadline_ms: int
     """How long the venue may take an order for, in market time."""
+    namespace: str = ""
+    """Part of every client order id, where other homes' orders may be in the account."""
 
 
 class Place(msgspec.Struct, frozen=True, tag="place"):
@@ -209,7 +211,12 @@ def _steps_to_leave(
 def _place_sell(plan: Plan, leg: Leg, quantity: Decimal, here: Situation, *, why: str) -> Place:
     instrument = here.instruments[plan.symbol]
     client_id = client_order_id(
-        generation=here.generation, sequence=plan.basis, leg=leg, index=0, attempt=plan.attempts
+        generation=here.generation,
+        namespace=here.namespace,
+        sequence=plan.basis,
+        leg=leg,
+        index=0,
+        attempt=plan.attempts,
     )
     terms = Terms(
         client_id=client_id,
@@ -237,7 +244,12 @@ def _step_of_approval(known: Execution, approval: Approval, here: Situation) -> 
         reason, detail = found
         return Deny(approval.proposal_id, approval.strategy, entry.symbol, reason, detail)
     client_id = client_order_id(
-        generation=here.generation, sequence=approval.ordered_by, leg="entry", index=0, attempt=0
+        generation=here.generation,
+        namespace=here.namespace,
+        sequence=approval.ordered_by,
+        leg="entry",
+        index=0,
+        attempt=0,
     )
     terms = Terms(
         client_id=client_id,

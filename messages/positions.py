@@ -12,6 +12,8 @@ class AccountOpened(Event, frozen=True):
     cash: dict[str, Decimal]
     quote: str
     """The asset that worth is counted in."""
+    namespace: str = ""
+    """What every client order id of this journal carries, where its account may have other homes' orders too."""
 
 
 class PositionChanged(Event, frozen=True):

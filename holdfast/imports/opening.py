@@ -37,6 +37,8 @@ class Opening(msgspec.Struct, frozen=True):
     files: tuple[ImportedFile, ...] = ()
     taken: Taken | None = None
     """What was taken over; None where nothing was."""
+    namespace: str = ""
+    """What client order ids carry; empty where no other home's orders can be in the account."""
 
 
 def find_opening(parts: Parts, home: Path) -> Opening:
@@ -118,7 +120,8 @@ def _read_all(files: Sequence[Path]) -> list[StateFile]:
 
 def opening_events(opening: Opening, parts: Parts) -> list[Event]:
     """Return what is recorded of an opening, the account first and what was taken over right behind."""
-    events: list[Event] = [AccountOpened(cash=opening.cash, quote=parts.shape.quote)]
+    cash, quote, namespace = opening.cash, parts.shape.quote, opening.namespace
+    events: list[Event] = [AccountOpened(cash=cash, quote=quote, namespace=namespace)]
     if (taken := opening.taken) is None:
         return events
     imported = StateImported(

@@ -12,7 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.money import Money, ceil_to, exact, floor_to
-from domain.order import FINAL, RANK, Fill, Leg, Order, OrderState, Terms, client_order_id
+from domain.order import (
+    DIGITS,
+    FINAL,
+    NAMESPACE_LENGTH,
+    RANK,
+    Fill,
+    Leg,
+    Order,
+    OrderState,
+    Terms,
+    client_order_id,
+    generation_of,
+    namespace_of,
+)
 from domain.proposal import Entry, Exit, Proposal, proposal_id
 
 D = Decimal
@@ -197,11 +210,14 @@ PARTS = st.tuples(
     st.integers(0, 1) | st.integers(0, 35),
     st.integers(0, 1) | st.integers(0, 35),
 )
+NAMESPACES = st.text(DIGITS, min_size=NAMESPACE_LENGTH, max_size=NAMESPACE_LENGTH)
 
 
-def the_id(parts: tuple[int, int, Leg, int, int]) -> str:
+def the_id(parts: tuple[int, int, Leg, int, int], namespace: str = "") -> str:
     generation, sequence, leg, index, attempt = parts
-    return client_order_id(generation=generation, sequence=sequence, leg=leg, index=index, attempt=attempt)
+    return client_order_id(
+        generation=generation, namespace=namespace, sequence=sequence, leg=leg, index=index, attempt=attempt
+    )
 
 
 @settings(max_examples=100, deadline=None)
@@ -211,6 +227,26 @@ def test_two_intents_share_an_id_only_if_they_are_one(
 ) -> None:
     assert (the_id(one) == the_id(other)) == (one == other)
     assert re.fullmatch("[a-su-z0-9][a-z0-9]{13}", the_id(one))
+
+
+@settings(max_examples=100, deadline=None)
+@given(PARTS, NAMESPACES, NAMESPACES)
+def test_two_homes_on_one_account_never_share_an_id(
+    parts: tuple[int, int, Leg, int, int], one: str, other: str
+) -> None:
+    ours, theirs = the_id(parts, one), the_id(parts, other)
+    assert (ours == theirs) == (one == other)
+    assert ours not in {the_id(parts), the_id((35, 35, "stop", 0, 35))}
+    assert re.fullmatch("[a-su-z0-9][a-z0-9]{17}", ours)
+    assert (namespace_of(ours), generation_of(ours)) == (one, parts[0])
+
+
+@pytest.mark.parametrize(
+    "client_id", ["", "web_1f3a", "x-TKT5PX2F1234", "h0100000010E23", "h01000000010e23", "H0100000010e23"]
+)
+def test_an_id_of_somebody_else_has_no_namespace(client_id: str) -> None:
+    assert namespace_of(client_id) is None
+    assert generation_of(client_id) is None
 
 
 def test_an_id_can_be_read_back_by_its_parts() -> None:

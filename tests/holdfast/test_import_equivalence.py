@@ -158,6 +158,11 @@ def test_a_replay_can_stop_anywhere_in_what_was_taken_over(reference_home: Path,
     assert rebuild(reference_home, str(seq))[0].seq == seq
 
 
+def test_a_replay_to_a_sequence_that_is_not_there_says_where_the_journal_ends(reference_home: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"ends at \d+, found 99999999"):
+        rebuild(reference_home, "99999999")
+
+
 def test_a_replay_proves_it(reference_home: Path) -> None:
     checks = {check.name: check for check in verify_everything(reference_home)}
 
