@@ -53,6 +53,13 @@ class Breaker(RememberingActor):
         floor = watch.floor(daily_loss_max=limits.daily_loss_max, drawdown_max=limits.drawdown_max)
         peak = float(watch.peak_equity or ZERO)
         cash = float(state.book.cash.get(state.book.quote, ZERO))
+        if len(held) == 1 and self._is_single:
+            # Where even the lowest is above what the highest would ask for, no closing has to be looked at by itself.
+            amount = float(held[0][1])
+            closes = [bar.close for _at, (bar,) in run]
+            lowest, highest = sorted(cash + amount * float(close) for close in (min(closes), max(closes)))
+            if lowest > max(floor, max(peak, highest) * fallen * MARGIN) and day_of(run[-1][0]) == day:
+                return len(run)
         amounts = {symbol: float(amount) for symbol, amount in held}
         worths = {symbol: amount * float(state.marks.get(symbol, ZERO)) for symbol, amount in amounts.items()}
         for place, (at, bars) in enumerate(run):

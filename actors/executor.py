@@ -134,8 +134,8 @@ class Executor(RememberingActor):
         return count_idle(self._known.state, run)
 
     def take_run(self, run: Sequence[Closing]) -> None:
-        """Take closings in."""
-        for _at, bars in run:
+        """Take closings in; of each symbol the newest bar is all that is remembered of these."""
+        for _at, bars in run if len(self._instruments) > 1 else run[-1:]:
             self._known.take_bars(bars)
 
     def react(self) -> None:

@@ -1,7 +1,8 @@
 """The position keeper: folds fills into what is held, and says what it is worth."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -9,11 +10,11 @@ import msgspec
 from actors.base import RememberingActor, StructMemory
 from domain.imported import HeldPosition
 from domain.losses import fall
-from domain.market import DAY_MS, Bar, Instant, Instrument
+from domain.market import DAY_MS, Bar, Closing, Instant, Instrument
 from domain.money import ZERO
 from domain.order import Fill
 from domain.performance import Performance
-from domain.position import Book, worth_of
+from domain.position import LEDGER, Book, worth_of
 from messages.imported import PositionImported, StateImported
 from messages.market import BarsClosed, FramesClosed, OfferAnswered
 from messages.node import HoldingsAsked, PerformanceAsked, SummaryTold, SummaryWanted
@@ -118,11 +119,7 @@ class PositionsMemory(StructMemory[PositionsState]):
         """Take in that frames closed; mark the account, and return its worth and its cash in quote currency."""
         state = self.state
         state.frames_at = state.marked_at = at
-        if self._worth is None:
-            book = state.book
-            self._worth = book.cash.get(book.quote, ZERO), book.held()
-            self._calm_until = 0
-        cash, held = self._worth
+        cash, held = self._look_up()
         if at < self._calm_until:
             # Nothing is held, so that the mark is the one before, but for its time.
             state.performance.latest_at = at
@@ -131,6 +128,46 @@ class PositionsMemory(StructMemory[PositionsState]):
         state.performance.mark(at, equity)
         self._calm_until = 0 if held else at - at % DAY_MS + DAY_MS
         return equity, cash
+
+    def worths_along(self, run: Sequence[Closing]) -> Iterable[tuple[Decimal, Decimal]]:
+        """Return what the account is worth and its cash at each of these closings, as it is asked for.
+
+        Takes nothing in.  Where nothing is held, they are one and the same object.
+        """
+        cash, held = self._look_up()
+        return self._worths_of(run, cash, held) if held else repeat((cash, cash))
+
+    def take_marks(self, run: Sequence[Closing], marks: Sequence[tuple[Instant, Decimal]]) -> tuple[Decimal, Decimal]:
+        """Take in closings whose bars are frames, with the account's worth at each; return the last, and the cash."""
+        state = self.state
+        for _at, bars in run if len(self._instruments) > 1 else run[-1:]:
+            self.price(bars)
+        state.performance.mark_all(marks)
+        at, equity = marks[-1]
+        state.frames_at = state.marked_at = at
+        self._calm_until = 0
+        return equity, self._look_up()[0]
+
+    def _worths_of(
+        self, run: Sequence[Closing], cash: Decimal, held: Sequence[tuple[str, Decimal]]
+    ) -> Iterator[tuple[Decimal, Decimal]]:
+        if len(self._instruments) == len(held) == 1:
+            (_symbol, amount), fma = held[0], LEDGER.fma
+            for _at, (bar,) in run:
+                yield fma(amount, bar.close, cash), cash
+            return
+        marks = dict(self.state.marks)
+        for _at, bars in run:
+            for bar in bars:
+                marks[bar.symbol] = bar.close
+            yield worth_of(cash, held, marks), cash
+
+    def _look_up(self) -> tuple[Decimal, list[tuple[str, Decimal]]]:
+        if self._worth is None:
+            book = self.state.book
+            self._worth = book.cash.get(book.quote, ZERO), book.held()
+            self._calm_until = 0
+        return self._worth
 
     def _open(self, record: Recorded) -> None:
         state = self.state

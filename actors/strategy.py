@@ -1,13 +1,13 @@
 """The host of one strategy: folds what it sees, and answers its offers, each with one record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from actors.base import RememberingActor
-from domain.market import Bar, Instant, Instrument
+from domain.market import Bar, Closing, Instant, Instrument
 from domain.money import ZERO
 from domain.order import FINAL, Order
 from domain.proposal import Entry, Exit, Proposal, proposal_id
@@ -156,6 +156,8 @@ class StrategyHost(RememberingActor):
         self._held_seq = -1
         self._held = View(0, ZERO, ZERO, {}, {})
         """What was held after that sequence."""
+        self.marks: list[tuple[Instant, Decimal]] = []
+        """What the account was worth at each closing that it was told of in the last run."""
 
     def take_frames(
         self, at: Instant, frames: Sequence[Bar], equity: Decimal, cash: Decimal, *, is_asked: bool
@@ -173,12 +175,37 @@ class StrategyHost(RememberingActor):
         state.equity, state.cash = equity, cash
         if not is_asked:
             return False
-        if self._held_seq != self.seq:
-            self._held_seq, self._held = self.seq, self._view(at)
-        held = self._held
+        held = self._look(at)
         if tuple(strategy.propose(View(at, equity, cash, held.holdings, held.instruments))):
             return True
         state.at, state.attempt, state.is_answered = at, 0, True
+        return False
+
+    def take_run(self, run: Sequence[Closing], worths: Iterable[tuple[Decimal, Decimal]]) -> bool:
+        """Take in closings whose bars are its frames, with the account's worth and cash, as `take_frames` would each.
+
+        It ends where there is something to propose, and says whether that was so; `marks` has those it was told of.
+        """
+        state, strategy = self._known.state, self._known.strategy
+        symbols, timeframes, on_bar, propose = state.holdings, strategy.timeframes, strategy.on_bar, strategy.propose
+        at, bars = run[0]
+        held = self._look(at)
+        holdings, instruments = held.holdings, held.instruments
+        marks = self.marks = []
+        answered_at = 0
+        try:
+            for (at, bars), (equity, cash) in zip(run, worths, strict=False):
+                marks.append((at, equity))
+                for bar in bars:
+                    if bar.timeframe in timeframes and bar.symbol in symbols:
+                        on_bar(bar)
+                if tuple(propose(View(at, equity, cash, holdings, instruments))):
+                    return True
+                answered_at = at
+        finally:
+            state.equity, state.cash = equity, cash
+            if answered_at:
+                state.at, state.attempt, state.is_answered = answered_at, 0, True
         return False
 
     def react(self) -> None:
@@ -188,6 +215,12 @@ class StrategyHost(RememberingActor):
             return
         proposals = checked(self._known.strategy.propose(self._view(state.at)))
         self.record(OfferAnswered(strategy=self._strategy, at=state.at, attempt=state.attempt, proposals=proposals))
+
+    def _look(self, at: Instant) -> View:
+        """Return a view that shows what is held now; the rest of it is of another instant."""
+        if self._held_seq != self.seq:
+            self._held_seq, self._held = self.seq, self._view(at)
+        return self._held
 
     def _view(self, at: Instant) -> View:
         known = self._known

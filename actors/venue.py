@@ -45,7 +45,7 @@ class VenueMemory(StructMemory[VenueState]):
 class VenueDesk(RememberingActor):
     """Speaks with the venue in the order it is spoken to.
 
-    What the venue says may come from any thread, so all of it goes through this actor's own mailbox.
+    What the venue says may come from any thread, and goes to the executor while this incarnation lives.
     """
 
     def __init__(self, system: System, seat: Seat, *, memory: VenueMemory, venue: Venue) -> None:
@@ -72,7 +72,7 @@ class VenueDesk(RememberingActor):
         self._show()
 
     def receive(self, message: Any) -> None:
-        """Pass a request on, or what the venue said back."""
+        """Pass a request on."""
         match message:
             case SubmitOrder(request_id=request_id, terms=terms):
                 self._venue.submit(terms, self._reply_to(request_id))
@@ -80,8 +80,6 @@ class VenueDesk(RememberingActor):
                 self._venue.cancel(client_id, symbol, self._reply_to(request_id))
             case LookUpOrder(request_id=request_id, client_id=client_id, symbol=symbol, since=since):
                 self._venue.look_up(client_id, symbol, self._reply_to(request_id), since=since)
-            case VenueAnswered() | VenueReported():
-                self.tell(EXECUTOR, message)
             case _:
                 super().receive(message)
 
@@ -89,7 +87,7 @@ class VenueDesk(RememberingActor):
         return lambda answer: self._hear(VenueAnswered(request_id, answer))
 
     def _hear(self, said: VenueAnswered | VenueReported) -> None:
-        self._system.switchboard.tell(self.name, said, epoch=self.epoch)
+        self._system.switchboard.pass_on(self.name, self.epoch, EXECUTOR, said)
 
     def _show(self) -> None:
         state = self._known.state

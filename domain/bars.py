@@ -75,14 +75,14 @@ def read_stretch(stretch: Stretch, previous: Bar | None) -> list[Bar] | None:
     Nearly all stretches are like that, and to look at all rows together takes a third of the time.
     """
     span = TIMEFRAMES_MS[stretch.timeframe]
-    if previous is None or stretch.opened_at[0] != previous.closed_at:
+    if stretch.opened_at[0] % span if previous is None else stretch.opened_at[0] != previous.closed_at:
         return None
     try:
         opens, highs, lows, closes, volumes = (
             list(map(Decimal, texts))
             for texts in (stretch.open, stretch.high, stretch.low, stretch.close, stretch.volume)
         )
-        before = [previous.close, *closes[:-1]]
+        before = [closes[0] if previous is None else previous.close, *closes[:-1]]
         is_ordinary = (
             all(map(le, lows, opens))
             and all(map(le, opens, highs))

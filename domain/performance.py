@@ -143,6 +143,28 @@ class Performance(msgspec.Struct):
         if at % DAY_MS == 0:
             self._close_day(day_of(at))
 
+    def mark_all(self, marks: Sequence[tuple[Instant, Decimal]]) -> None:
+        """Take in marks that follow each other, as `mark` would each.
+
+        Within a day only the lowest after each new peak can deepen the drawdown: one division for all of these.
+        """
+        first, last = marks[0], marks[-1]
+        if (first[0] - 1) // DAY_MS != last[0] // DAY_MS:
+            for each in marks:
+                self.mark(*each)
+            return
+        self.mark(*first)
+        lowest = first[1]
+        for _at, equity in marks[1:-1]:
+            if equity > self.peak:  # type: ignore[operator]  # The first mark was one.
+                self.drawdown_max = max(self.drawdown_max, fall(self.peak, lowest))
+                self.peak = lowest = equity
+            elif equity < lowest:
+                lowest = equity
+        self.drawdown_max = max(self.drawdown_max, fall(self.peak, lowest))
+        if len(marks) > 1:
+            self.mark(*last)
+
     def summary(self) -> Summary:
         """Say how trading has gone.  Win rate, profit factor and averages are over finished round trips."""
         before = self.imported or Counters()

@@ -234,7 +234,10 @@ def worth_of(cash: Decimal, held: Sequence[tuple[str, Decimal]], marks: Marks) -
     # Asked at every bar: a context of its own would cost more than the sums.
     total = cash
     for symbol, amount in held:
-        if (mark := _mark(marks, symbol)) is not None:
+        mark = marks.get(symbol)
+        if type(mark) is not Decimal or not mark.is_finite():
+            mark = _mark(marks, symbol)
+        if mark is not None and mark > 0:
             total = LEDGER.fma(amount, mark, total)
     return total
 

@@ -20,6 +20,7 @@ from domain.proposal import Exit, Reason
 
 TAKE_PROFIT = "take-profit"
 """How the cause of an exit begins that a price has led to."""
+NO_ORDERS: tuple[Order, ...] = ()
 
 
 def queue_place(terms: Terms) -> tuple[int | str, ...]:
@@ -111,7 +112,7 @@ def next_steps(known: Execution, here: Situation) -> list[Step]:
         by_plan.setdefault(f"{order.terms.strategy}|{order.terms.symbol}", []).append(order)
     steps: list[Step] = []
     for key, plan in known.plans.items():
-        orders = by_plan.get(key, [])
+        orders = by_plan.get(key, NO_ORDERS)
         if (orders or not plan.is_idle) and plan.symbol in here.instruments:
             steps += _steps_of_plan(known, plan, orders, here)
     for approval in known.approvals.values():
@@ -125,19 +126,21 @@ def count_idle(known: Execution, run: Sequence[Closing]) -> int:
 
     A plan that holds, and neither aims at a price nor waits for a time, is left as it is by the market's going on.
     """
-    if known.approvals or any(
-        plan.wish is not None or plan.exit_why or (plan.not_before and plan.held > 0) for plan in known.plans.values()
-    ):
+    if known.approvals:
         return 0
     targets: dict[str, Decimal] = {}
     for plan in known.plans.values():
+        if plan.wish is not None or plan.exit_why or (plan.not_before and plan.held > 0):
+            return 0
         if plan.take_profit is not None and plan.held > 0:
             targets[plan.symbol] = min(plan.take_profit, targets.get(plan.symbol, plan.take_profit))
-    priced = known.closes
+    # What was taken over may wait for the market's first price.
+    unpriced = {plan.symbol for plan in known.plans.values()} - known.closes.keys()
+    if not targets and not unpriced:
+        return len(run)
     for place, (_at, bars) in enumerate(run):
-        for bar in bars:
-            if bar.symbol not in priced:
-                return place  # Something may wait for the market's first price.
+        if any(bar.symbol in unpriced for bar in bars):
+            return place
         if targets and any(bar.close >= targets[bar.symbol] for bar in bars if bar.symbol in targets):
             return place
     return len(run)
@@ -149,14 +152,14 @@ def _is_wished_away(known: Execution, approval: Approval) -> bool:
     return plan is not None and plan.wish is not None
 
 
-def _steps_of_plan(known: Execution, plan: Plan, orders: list[Order], here: Situation) -> list[Step]:
-    if any(order.state in UNPROVEN for order in orders):
-        return []
-    if any(order.terms.client_id in known.canceling for order in orders):
-        return []
-    unwanted = [order.terms.client_id for order in orders if order.terms.client_id in known.unwanted]
-    if unwanted:
-        return [Cancel(client_id, plan.symbol, known.unwanted[client_id]) for client_id in unwanted]
+def _steps_of_plan(known: Execution, plan: Plan, orders: Sequence[Order], here: Situation) -> list[Step]:
+    for order in orders:
+        if order.state in UNPROVEN or order.terms.client_id in known.canceling:
+            return []
+    if orders and known.unwanted:
+        unwanted = [order.terms.client_id for order in orders if order.terms.client_id in known.unwanted]
+        if unwanted:
+            return [Cancel(client_id, plan.symbol, known.unwanted[client_id]) for client_id in unwanted]
     sellable = floor_to(max(plan.held, ZERO), here.instruments[plan.symbol].lot)
     close = known.closes.get(plan.symbol)
     if plan.wish is not None and not (plan.exit_why and here.now > plan.wish.good_until):
@@ -175,7 +178,7 @@ def _take_up(plan: Plan, wish: Exit, *, is_empty: bool, now: Instant) -> Leave |
     return Leave(plan.strategy, plan.symbol, wish.why or "exit", wish.quantity)
 
 
-def _steps_to_protect(plan: Plan, orders: list[Order], sellable: Decimal, here: Situation) -> list[Step]:
+def _steps_to_protect(plan: Plan, orders: Sequence[Order], sellable: Decimal, here: Situation) -> list[Step]:
     if plan.stop_price is None or here.now < plan.not_before:
         return []
     stops = [order for order in orders if order.terms.leg == "stop"]
@@ -190,7 +193,9 @@ def _steps_to_protect(plan: Plan, orders: list[Order], sellable: Decimal, here: 
     return []
 
 
-def _steps_to_leave(plan: Plan, orders: list[Order], sellable: Decimal, close: Decimal, here: Situation) -> list[Step]:
+def _steps_to_leave(
+    plan: Plan, orders: Sequence[Order], sellable: Decimal, close: Decimal, here: Situation
+) -> list[Step]:
     resting = [order for order in orders if order.terms.leg != "exit"]
     if resting:
         return [Cancel(order.terms.client_id, plan.symbol, plan.exit_why) for order in resting]

@@ -19,7 +19,7 @@ from gateways.errors import SourceBroken, SourceMissing
 COLUMNS = ("ts", "open", "high", "low", "close", "volume")
 INSTANT_MIN, INSTANT_MAX = 1_230_768_000_000, 4_102_444_800_000
 """2009 and 2100, in milliseconds: before any market, and far enough.  Seconds and microseconds fall outside."""
-BATCH_BYTES = 1 << 16
+BATCH_BYTES = 1 << 14
 LINE_BYTES_MAX = 1 << 16
 EXCERPT_MAX = 60
 """Characters of a broken line that are quoted."""
@@ -106,23 +106,24 @@ class BarFile:
                 else:
                     yield opened_at, _whole(line)
 
-    def columns(self) -> Iterator[tuple[list[Instant], list[tuple[str, ...]]] | None]:
+    def columns(self) -> Iterator[tuple[list[Instant], list[list[str]]] | None]:
         """Read many lines at a time, as columns: opening times, and numbers as text; None for lines that are odd.
 
         Raises:
             SourceBroken: the compressed data is damaged, or the file is not what it was when it was opened first.
         """
-        for number, batch in enumerate(self._batches()):
-            lines = batch if number else batch[1:]
-            if lines:
-                yield self._columns_of(lines)
+        for number, text in enumerate(self._texts()):
+            rows = text if number else text.partition("\n")[2]
+            if rows:
+                yield self._columns_of(rows)
 
-    def _columns_of(self, lines: list[str]) -> tuple[list[Instant], list[tuple[str, ...]]] | None:
-        rows = [line.split(",") for line in lines]
-        if set(map(len, rows)) != {self._width}:
+    def _columns_of(self, text: str) -> tuple[list[Instant], list[list[str]]] | None:
+        # One split for all lines, the ends of which stay as fields of their own, takes half the time of one for each.
+        fields, stride = text.replace("\n", ",\n,").split(","), self._width + 1
+        ends = fields[self._width :: stride]
+        if (len(fields) + 1) % stride or ends.count("\n") != len(ends) or fields.count("\n") != len(ends):
             return None
-        columns = list(zip(*rows, strict=True))
-        time, *numbers = (columns[place] for place in self._places)
+        time, *numbers = (fields[place::stride] for place in self._places)
         try:
             instants = list(map(int, time))
         except ValueError:
@@ -163,6 +164,9 @@ class BarFile:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def _batches(self) -> Iterator[list[str]]:
+        return (text.split("\n") for text in self._texts())
+
+    def _texts(self) -> Iterator[str]:
         # Many lines at a time: three times as fast as one by one.
         lines_read, rest = 0, b""
         with self._open() as file:
@@ -172,15 +176,14 @@ class BarFile:
                     if len(rest) > LINE_BYTES_MAX:
                         raise self._broken(f"a line of at most {LINE_BYTES_MAX} bytes", "a longer one", lines_read + 1)
                     if newline:
-                        batch = _decode(body).split("\n")
-                        yield batch
-                        lines_read += len(batch)
+                        yield (text := _decode(body))
+                        lines_read += text.count("\n") + 1
             except _DAMAGE as error:
                 raise self._broken("a whole gzip file", str(error), lines_read + 1) from error
             except OSError as error:
                 raise SourceMissing(self.path, "a file that can be read", error.strerror or str(error)) from error
         if rest:
-            yield [_decode(rest)]
+            yield _decode(rest)
 
     def _open(self) -> BinaryIO:
         try:

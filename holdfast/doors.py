@@ -24,9 +24,7 @@ class Doors:
         self._found: dict[str, Any] = {name: system.actor(name) for name in self._names}
         self.positions: Any = getattr(self._found["positions"], "remembered", None)
         self.sentiment: Any = getattr(self._found["sentiment"], "remembered", None)
-        hosts = ((name, self._found[f"strategy.{name}"]) for name in strategies)
-        self.strategies = [(name, getattr(host, "take_frames", _nobody)) for name, host in hosts]
-
+        self.strategies: list[tuple[str, Any]] = [(name, self._found[f"strategy.{name}"]) for name in strategies]
         self._all_live = None not in self._found.values()
 
     @property
@@ -36,10 +34,10 @@ class Doors:
 
     def count_idle(self, run: list[Closing]) -> int:
         """Return how many closings pass before somebody who decides, or news, has something to say; wake who has."""
-        news, *counts = [self._count(name, run) for name in COUNTED]
-        idle = min(news, *counts)
+        counts = [self._count(name, run) for name in COUNTED]
+        idle = min(counts)
         if idle < len(run):
-            for name, count in zip(COUNTED[1:], counts, strict=True):
+            for name, count in zip(COUNTED[1:], counts[1:], strict=True):
                 if count == idle:
                     self.wake(name)
         return idle
@@ -77,8 +75,3 @@ class Doors:
             self.fail(name, error)
             return 0
         return count
-
-
-def _nobody(*_arguments: Any, **_options: Any) -> bool:
-    """Stand in for a strategy that does not live: nothing is asked of it."""
-    return False

@@ -10,6 +10,7 @@ stands for the record of it.  Where somebody has something to say the bars stop 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from operator import itemgetter
 
 from actors.feed_memory import Audience, Circle, FeedMemory
 from domain.bars import judge_step, read_stretch
@@ -22,10 +23,14 @@ from supervision import Crashed, System
 
 STEPS_MAX = 10_000
 """Instants that one record stands for at most."""
-WINDOW = 24
+WINDOW = 48
 """Closings that are looked at together."""
 
+_BARS = itemgetter(1)
 
+Mark = tuple[Instant, Decimal]
+"""When an account was marked, and what it was worth."""
+MarkAll = Callable[[Sequence[Mark]], None]
 Read = Callable[[Instant], Iterator[Step | Stretch]]
 
 
@@ -38,28 +43,33 @@ class Passage:
         *,
         read: Read,
         count_unmatched: Callable[[Sequence[Closing]], int],
-        mark: Callable[[Instant, Decimal], None],
+        mark_all: MarkAll,
         look: Callable[[Instant], None],
         system: System,
         feed: FeedMemory,
         put_back: Callable[[Step], None],
+        are_bars_frames: bool = False,
     ) -> None:
         """Set out in an incarnation of the feed.
 
         `read` reads the source from an instant on; a step that holds anything odd is put back when it is due.
-        `count_unmatched` is the venue's: how many closings would do nothing to its open orders.  `mark` hears what the
-        account is worth when strategies are about to decide; `look`, how far the market has come.
+        `count_unmatched` is the venue's: how many closings would do nothing to its open orders.  `mark_all` hears what
+        the account is worth when strategies are about to decide, and while that stays the same of the first and the
+        last; `look`, how far the market has come.  `are_bars_frames` where there is one symbol, and its bars are the
+        only frames.
         """
         self._circle = Circle(audiences)
         self._strategies = tuple(audience.strategy for audience in audiences)
         self._count_unmatched = count_unmatched
-        self._mark = mark
+        self._mark_all = mark_all
         self._worth = ZERO, ZERO
         self._is_offering = False
         self._look = look
         self._system = system
         self._feed = feed
         self._doors = Doors(system, self._strategies)
+        self._goes_together = are_bars_frames and len(audiences) == 1
+        """One strategy may be told of many closings at once: nobody else is to be asked in between."""
         self._ahead = _Ahead(feed, read, put_back)
 
     @property
@@ -88,7 +98,7 @@ class Passage:
         while not has_stirred and steps < STEPS_MAX and (run := self._ahead.read(doors, puts_back=not has_begun)):
             taken, asked, has_stirred = self._let_through(run, doors)
             passed = run if taken == len(run) else run[:taken]
-            doors.positions.count_bars(sum([len(bars) for _at, bars in passed]))
+            doors.positions.count_bars(sum(map(len, map(_BARS, passed))))
             if doors.take(passed):
                 has_stirred, self._is_offering = True, False
             self._ahead.drop(taken)
@@ -106,9 +116,13 @@ class Passage:
     def _let_through(self, run: list[Closing], doors: Doors) -> tuple[int, int, bool]:
         """Let closings through; return how many, whom the last one asked, and whether somebody has something to say."""
         feed, build, price = self._feed, self._feed.build, doors.positions.price
-        idle = min(self._count_unmatched(run), doors.count_idle(run))
-        asked, has_stirred = 0, False
-        for place, (at, bars) in enumerate(run):
+        idle = self._count_idle(run, doors)
+        asked, has_stirred, together = 0, False, 0
+        if self._goes_together and idle and self._circle.of(run[0][1]):
+            together, asked, has_stirred = self._tell_all(run[:idle], doors)
+            if has_stirred or together == len(run):
+                return together, asked, has_stirred
+        for place, (at, bars) in enumerate(run[together:], together):
             frames = build(bars)
             price(bars)
             if place == idle:
@@ -123,6 +137,32 @@ class Passage:
                 feed.come_to(at)
         return len(run), asked, False
 
+    def _count_idle(self, run: list[Closing], doors: Doors) -> int:
+        """Return how many closings pass before somebody has something to say."""
+        unmatched = self._count_unmatched(run)
+        return min(unmatched, doors.count_idle(run if unmatched == len(run) else run[: unmatched + 1]))
+
+    def _tell_all(self, run: list[Closing], doors: Doors) -> tuple[int, int, bool]:
+        """Tell the one strategy of closings whose bars are its frames, as `_tell` would of each; return as it does.
+
+        The first number is how many were told; the last of them is what it has something to propose to, if it has.
+        """
+        ((strategy, host),) = doors.strategies
+        try:
+            is_stirring = self._is_offering = host.take_run(run, doors.positions.worths_along(run))
+        except Exception as error:  # noqa: BLE001  a strategy may raise anything
+            is_stirring = doors.fail(f"strategy.{strategy}", error)
+        marks: list[Mark] = host.marks
+        told = len(marks)
+        passed = run if told == len(run) else run[:told]
+        self._worth = doors.positions.take_marks(passed, marks)
+        self._mark_all([marks[0], marks[-1]] if len(marks) > 2 and marks[0][1] is marks[-1][1] else marks)
+        at, bars = passed[-1]
+        doors.sentiment.take_frames(at)
+        self._feed.come_to(at, self._feed.build(bars), [] if is_stirring else [strategy])
+        self._feed.state.closed_frames = []
+        return told, int(not is_stirring), is_stirring
+
     def _tell(
         self, at: Instant, frames: list[Bar], doors: Doors, *, may_ask: bool = True, is_last: bool = True
     ) -> tuple[int, bool]:
@@ -136,11 +176,11 @@ class Passage:
         except Exception as error:  # noqa: BLE001  whatever it is, it befalls who raised it
             has_stirred = doors.fail("positions", error)
         equity, cash = self._worth
-        self._mark(at, equity)
-        for strategy, take_frames in doors.strategies:
+        self._mark_all(((at, equity),))
+        for strategy, host in doors.strategies:
             is_asked = not has_stirred and strategy in deciding
             try:
-                is_stirring = take_frames(at, frames, equity, cash, is_asked=is_asked)
+                is_stirring = host.take_frames(at, frames, equity, cash, is_asked=is_asked)
                 self._is_offering = self._is_offering or is_stirring
             except Exception as error:  # noqa: BLE001  a strategy may raise anything
                 is_stirring = doors.fail(f"strategy.{strategy}", error)

@@ -149,7 +149,8 @@ class _Gathering:
         self._connection = connection
         self._orders: dict[str, dict[str, Any]] = {}
         self._fills: list[tuple[Any, ...]] = []
-        self._positions: list[tuple[Any, ...]] = []
+        self._positions: dict[tuple[str, str], tuple[Any, ...]] = {}
+        """The newest of each strategy and symbol."""
         self._equity: list[tuple[Any, ...]] = []
         self._sentiment: list[tuple[Any, ...]] = []
         self._imported_trades: list[tuple[Any, ...]] = []
@@ -158,7 +159,7 @@ class _Gathering:
         for insert, rows in (
             (_INSERT_ORDER, [_order_values(order) for order in self._orders.values()]),
             (_INSERT_FILL, self._fills),
-            (_INSERT_POSITION, self._positions),
+            (_INSERT_POSITION, list(self._positions.values())),
             (_INSERT_EQUITY, self._equity),
             (_INSERT_SENTIMENT, self._sentiment),
             (_INSERT_IMPORTED_TRADE, self._imported_trades),
@@ -229,7 +230,8 @@ class _Gathering:
 
     def changed(self, record: Draft | Record, event: PositionChanged) -> None:
         amounts = (str(event.quantity), str(event.average_price), str(event.realised))
-        self._positions.append((event.strategy, event.symbol, *amounts, event.entered_at, record.seq, record.at))
+        key = event.strategy, event.symbol
+        self._positions[key] = (*key, *amounts, event.entered_at, record.seq, record.at)
 
     def marked(self, record: Draft | Record, event: EquityMarked) -> None:
         amounts = (event.equity, event.cash, event.unrealised, event.realised, event.drawdown)

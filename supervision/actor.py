@@ -35,9 +35,11 @@ class Actor(pykka.Actor):
         self._heard = 0
         self._watching: dict[int, str] = {}
         """Names that are watched, by the number of the watch."""
+        self._encode = system.encode
         self._finish = system.switchboard.finish
         self._monotonic = system.clock.monotonic
         self._cue = system.cue
+        self._can_wait = type(self).has_open_work is not Actor.has_open_work
         super().__init__()
 
     # -- for subclasses ------------------------------------------------------------------------------------------
@@ -73,16 +75,16 @@ class Actor(pykka.Actor):
 
     def tell(self, to: str, message: Any) -> None:
         """Say something to a name, once this handler has returned."""
-        self._saying().messages.append((to, message))
+        (self._outbox or self._saying()).messages.append((to, message))
 
     def record(self, event: object, *, at: int | None = None) -> None:
         """Have an event numbered, remembered and heard, once this handler has returned.
 
         `at` moves market time on recorded data; only its source gives it.
         """
-        kind, version, payload = self._system.encode(event)
-        causation, correlation = self._cause()
-        self._saying().events.append((kind, version, payload, event, at, causation, correlation))
+        kind, version, payload = self._encode(event)
+        outbox = self._outbox or self._saying()
+        outbox.events.append((kind, version, payload, event, at, *self._cause()))
 
     def has_recorded(self) -> bool:
         """Say whether this handler has recorded an event so far."""
@@ -160,8 +162,18 @@ class Actor(pykka.Actor):
         if outbox is not None:
             self._outbox = None
             outbox.seen = self._seen()
-        if last := self._finish(self._cell, self._epoch, outbox, open_work=self.has_open_work()):
+        open_work = self._can_wait and self.has_open_work()
+        if last := self._finish(self._cell, self._epoch, outbox, open_work=open_work):
             self._said(last)
+
+    def _let_out(self) -> None:
+        """Release what this handler has said, and take in whether something is waited for."""
+        if self._cue is not None:
+            self._cue(f"{self.name}.before_release")
+        if self._outbox is not None or (self._can_wait and self.has_open_work() is not self._cell.open_work):
+            self._release()
+        if self._cue is not None:
+            self._cue(f"{self.name}.after_release")
 
     # -- pykka's seams -------------------------------------------------------------------------------------------
 
@@ -187,19 +199,16 @@ class Actor(pykka.Actor):
         self.started()
 
     def _handle_receive(self, message: Any) -> Any:
-        if type(message) is Stop and self._ends_at_once(message):
+        kind = type(message)
+        if kind is Stop and self._ends_at_once(message):
             return None
         mailbox = self._mailbox
         mailbox.in_hand, mailbox.busy_since = message, self._monotonic()
-        mailbox.recent.append(message if type(message) is Recorded else type(message))
+        mailbox.recent.append(message if kind is Recorded else kind)
         try:
             answer = self._take(message)
-            if self._cue is not None:
-                self._cue(f"{self.name}.before_release")
-            if self._outbox is not None or self.has_open_work() is not self._cell.open_work:
-                self._release()
-            if self._cue is not None:
-                self._cue(f"{self.name}.after_release")
+            if self._outbox is not None or self._can_wait or self._cue is not None:
+                self._let_out()
         except BaseException as error:
             self._fail(error, kind="crash")
             if isinstance(error, Exception):

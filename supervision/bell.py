@@ -39,29 +39,27 @@ class Turns:
         self.on_quiet: Callable[[], object] = nothing
         """Called when it is nobody's turn."""
         self._urgencies: dict[int, deque[Any]] = {}
-        self._queues: tuple[deque[Any], ...] = ()
+        self.queues: tuple[deque[Any], ...] = ()
         """The most urgent first."""
 
     def queue_for(self, urgency: int) -> deque[Any]:
         """Return where those of an urgency queue for their turns."""
         queue = self._urgencies.setdefault(urgency, deque())
-        self._queues = tuple(queue for _urgency, queue in sorted(self._urgencies.items(), reverse=True))
+        self.queues = tuple(queue for _urgency, queue in sorted(self._urgencies.items(), reverse=True))
         return queue
 
     def take(self) -> Any:
         """Return whose turn it is; None where it is nobody's."""
-        for queue in self._queues:
-            if queue:
-                return queue.popleft()
-        return None
+        queue = next(filter(None, self.queues), None)
+        return queue.popleft() if queue is not None else None
 
     def next(self) -> Any:
         """Return whose turn it is; sleep until it is somebody's."""
         while True:
-            for queue in self._queues:
+            for queue in self.queues:
                 if queue:
                     return queue.popleft()
             self.bell.sleep(self._has_any, self.on_quiet)
 
     def _has_any(self) -> bool:
-        return any(self._queues)
+        return any(self.queues)

@@ -7,7 +7,7 @@ from pykka._envelope import Envelope
 from supervision.errors import Fenced
 from supervision.mailbox import Mailbox
 from supervision.mailbox_spec import DEFAULT_MAILBOX, MailboxSpec
-from supervision.signals import Exit, Lane
+from supervision.signals import Exit, Lane, Recorded
 
 Encoded = tuple[str, int, bytes, object, int | None, int, int]
 """kind, version, payload, event, market time (None for the clock's), causation, correlation (0 for its own)."""
@@ -16,9 +16,11 @@ Encoded = tuple[str, int, bytes, object, int | None, int, int]
 class Outbox:
     """What one handler said.  It is released as a whole when the handler returns, or not at all."""
 
-    __slots__ = ("events", "messages", "seen", "though_waiting", "wants_settled")
+    __slots__ = ("events", "messages", "own", "seen", "though_waiting", "wants_settled")
 
     def __init__(self) -> None:
+        self.own: list[Recorded] | None = None
+        """Where there is a list, it takes the events as recorded in place of the mailbox, if nothing waits there."""
         self.events: list[Encoded] = []
         self.messages: list[tuple[str, Any]] = []
         self.wants_settled = self.though_waiting = False
@@ -95,7 +97,7 @@ class Cell:
 
     def is_settled(self) -> bool:
         """Say whether nothing is left to do: one that is down is waited for, one that was given up is not."""
-        return self.is_quiet() and not (self.up and self.open_work)
+        return not self.open_work and self.mailbox.is_idle() if self.up else self.retired
 
     def is_quiet(self) -> bool:
         """Say whether nothing is in hand or queued, though an answer from outside may be waited for."""

@@ -75,13 +75,17 @@ class Express(Stage):
         """Take one turn, or let time pass to the next timer; say False where nothing is left to happen."""
         if self.is_dead:
             return False
-        rider = self._turns.take() or self._look_up()
+        queue = next(filter(None, self._turns.queues), None)
+        rider = queue.popleft() if queue is not None else self._look_up()
         if rider is None:
             return self._pass_time()
         self.steps += 1
         self._is_stepping = True
         try:
-            rider.ride()
+            if rider.is_quick:
+                rider.is_quick = rider.take_quick_turn()
+            else:
+                rider.ride()
         finally:
             self._is_stepping = False
         return True
@@ -99,20 +103,21 @@ class Express(Stage):
 class _Rider(Player):
     """An actor with a turn for its start, and then one for each message."""
 
-    __slots__ = ("_by_own_loop", "_join")
+    __slots__ = ("_by_own_loop", "_join", "is_quick")
 
     def __init__(self, actor: "Actor", join: "Callable[[_Rider], object]", by_own_loop: bool) -> None:
         super().__init__(actor)
         self._join = join
         self._by_own_loop = by_own_loop
+        self.is_quick = False
+        """It has begun, lives, and takes quick turns."""
 
     def ride(self) -> None:
-        """Take a turn, unless its life is over."""
-        if self.is_over:
-            return
+        """Take a turn that is no quick one: the first, or one by pykka's own loop; none once its life is over."""
         if not self.has_begun:
             self.take_turn()
             self._join(self)
             self.is_over = self.actor.actor_stopped.is_set() and not self.take_turn()
-        elif not (self.take_turn() if self._by_own_loop else self.take_quick_turn()):
-            self.is_over = True
+            self.is_quick = not (self.is_over or self._by_own_loop)
+        elif self._by_own_loop and not self.is_over:
+            self.is_over = not self.take_turn()

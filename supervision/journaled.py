@@ -62,6 +62,7 @@ class JournaledActor(Actor):
         self._memory = memory
         self._own_last = 0
         self._record: Recorded | None = None
+        self._marker = system.marker
 
     @property
     def remembered(self) -> Memory:
@@ -104,12 +105,29 @@ class JournaledActor(Actor):
             self._record = message
             self._memory.fold(message)
             self.seq = message.seq
-            if type(message.event) is self._system.marker:
+            if type(message.event) is self._marker:
                 self.marked(message, self._memory.version, self._memory.save())
-        if self._own_last <= self.seq and (self._outbox is None or not self._outbox.events):
+        outbox = self._outbox
+        if self._own_last <= self.seq and (outbox is None or not outbox.events):
             self.react()
         self._record = None
         return answer
+
+    def _let_out(self) -> None:
+        """Fold what it recorded itself in the same turn, where no other event waits to be folded before.
+
+        What that leads it to record comes as a message again, so that a turn has an end.
+        """
+        own: list[Recorded] = []
+        if self._outbox is not None:
+            self._outbox.own = own
+        super()._let_out()
+        for record in own:
+            self._mailbox.in_hand = record
+            self._mailbox.recent.append(record)
+            self._take(record)
+        if own:
+            super()._let_out()
 
     def _cause(self) -> tuple[int, int]:
         return (self._record.seq, self._record.correlation) if self._record is not None else (0, 0)

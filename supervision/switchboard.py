@@ -7,6 +7,7 @@ sender knew when it spoke is durable.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pykka import Future
@@ -42,13 +43,11 @@ class Switchboard:
         last_epoch: int = 0,
         a_moment_later: Callable[[Callable[[], None]], object] = lambda call: call(),
     ) -> None:
-        self._clock = clock
-        self._monotonic = clock.monotonic
+        self._clock, self._monotonic = clock, clock.monotonic
         self._recorder = recorder
         self.encode = encode
         self._leaves_house = leaves_house
-        self._seq = last_seq
-        self._epoch = last_epoch
+        self._seq, self._epoch = last_seq, last_epoch
         self._lock = threading.RLock()
         self._cells: dict[str, Cell] = {}
         self._hearers = Hearers(routes, self._cells)
@@ -178,8 +177,7 @@ class Switchboard:
         outbox = Outbox()
         outbox.events = [(*self.encode(event), event, None, 0, 0) for event in events]
         with self._lock:
-            cell = self._cells.get(sender) or Cell(sender)
-            return self._release(cell, outbox)
+            return self._release(self._cells.get(sender) or Cell(sender), outbox)
 
     def tell(self, to: str, message: Any, lane: Lane = Lane.ORDINARY, *, epoch: int | None = None) -> bool:
         """Deliver a message; say False where nobody is there (or no longer that incarnation): a dead letter."""
@@ -189,6 +187,15 @@ class Switchboard:
                 self.dead_letters.bury(to, message)
                 return False
             return self._put(cell, Post(message, self._monotonic()), lane)
+
+    def pass_on(self, sender: str, epoch: int, to: str, message: Any) -> bool:
+        """Deliver what an incarnation was told from outside, on any thread; a dead letter where it lives no more."""
+        with self._lock:
+            cell = self._cells.get(sender)
+            if cell is not None and cell.up and cell.epoch == epoch:
+                return self._deliver(to, message, Sender(sender, epoch))
+            self.dead_letters.bury(to, message)
+            return False
 
     def ask(self, to: str, message: Any, future: Future[Any]) -> None:
         """Deliver a question from the edge of the house; its future always gets an answer or an error."""
@@ -244,8 +251,8 @@ class Switchboard:
     def unsettled(self) -> tuple[str, ...]:
         """Name what settling waits for."""
         with self._lock:
-            parts = [f"{cell.name}: {cell.why_unsettled()}" for cell in self._settling if not cell.is_settled()]
-            return (*parts, *self._gate.why_closed())
+            busy = (cell for cell in self._settling if not cell.is_settled())
+            return (*(f"{cell.name}: {cell.why_unsettled()}" for cell in busy), *self._gate.why_closed())
 
     def vitals(self) -> list[Vitals]:
         """Return how every name is doing, in the order they were declared."""
@@ -257,21 +264,22 @@ class Switchboard:
 
     def _release(self, cell: Cell, outbox: Outbox) -> int:
         last = self._number(cell, outbox) if outbox.events else 0
-        sender = Sender(cell.name, cell.epoch)
-        for to, message in outbox.messages:
-            if type(message) in self._leaves_house:
-                self._hold(sender, to, message, gate=max(cell.given, outbox.seen))
-            else:
-                self._deliver(to, message, sender)
+        if outbox.messages:
+            sender = Sender(cell.name, cell.epoch)
+            for to, message in outbox.messages:
+                if type(message) in self._leaves_house:
+                    self._hold(sender, to, message, gate=max(cell.given, outbox.seen))
+                else:
+                    self._deliver(to, message, sender)
         if outbox.wants_settled:
             self._settle_waiter = cell
             self._is_settled = Cell.is_quiet if outbox.though_waiting else Cell.is_settled
         return last
 
     def _number(self, cell: Cell, outbox: Outbox) -> int:
-        clock, seq, records = self._clock, self._seq, []
-        now, wall = clock.monotonic(), clock.wall_ms()
-        name, epoch, seen = cell.name, cell.epoch, outbox.seen
+        clock, hearers_of, seq, records = self._clock, self._hearers.of, self._seq, []
+        now, wall, name, epoch, seen = clock.monotonic(), clock.wall_ms(), cell.name, cell.epoch, outbox.seen
+        own = None if cell.mailbox.events_waiting() else outbox.own
         for kind, version, payload, event, at, causation, correlation in outbox.events:
             seq += 1
             if at is not None:
@@ -280,10 +288,12 @@ class Switchboard:
             record = Recorded(seq, at_ms, wall, kind, version, name, epoch, seen, root, causation, payload, event)
             records.append(record)
             post = Post(record, now)
-            kind_of = type(event)
-            for hearer in self._hearers.at_once(kind_of, cell):
-                hearer.mailbox.hear(post)
-            for hearer in self._hearers.late(kind_of):
+            ears, late = hearers_of(type(event), cell, own is None)
+            for hear in ears:
+                hear(post)
+            if own is not None:
+                own.append(record)
+            for hearer in late:
                 self._gate.keep_news(seq, hearer, post)
         self._seq = cell.given = seq
         self._recorder.enqueue(records)
@@ -300,12 +310,12 @@ class Switchboard:
         self._gate.hold(Held(gate, sender.name, sender.epoch, to, message))
         self._recorder.hurry(gate)
 
-    def _deliver(self, to: str, message: Any, sender: Sender) -> None:
+    def _deliver(self, to: str, message: Any, sender: Sender) -> bool:
         cell = self._cells.get(to)
-        if cell is None or not cell.takes_messages:
-            self.dead_letters.bury(to, message)
-        else:
-            self._put(cell, Post(message, self._monotonic(), None, sender), Lane.ORDINARY)
+        if cell is not None and cell.takes_messages:
+            return self._put(cell, Post(message, self._monotonic(), None, sender), Lane.ORDINARY)
+        self.dead_letters.bury(to, message)
+        return False
 
     def _put(self, cell: Cell, post: Post, lane: Lane) -> bool:
         if self.quarantine.is_used and lane != Lane.SYSTEM and self.quarantine.takes(cell.name, lane, post.message):
@@ -336,7 +346,5 @@ class Switchboard:
             self._settle_waiter = None
 
     def _new_mailbox(self, cell: Cell) -> Mailbox:
-        bury, name = self.dead_letters.bury, cell.name
-        return Mailbox(
-            self.look_if_settled, spec=cell.mailbox_spec, on_drop=lambda message, why: bury(name, message, why)
-        )
+        drop = partial(self.dead_letters.bury, cell.name)
+        return Mailbox(self.look_if_settled, spec=cell.mailbox_spec, on_drop=drop)

@@ -54,7 +54,7 @@ CATCH_ALL = {
     "holdfast/ground.py": {"run_job"},
     "holdfast/node.py": {"_summarise", "run"},
     "holdfast/simulation/run.py": {"to_end"},
-    "holdfast/passage.py": {"_tell", "read"},
+    "holdfast/passage.py": {"_tell", "_tell_all", "read"},
 }
 """The functions that may catch what they cannot name; supervision may, being there for it."""
 

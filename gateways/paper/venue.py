@@ -25,6 +25,7 @@ from gateways.paper.settings import PaperSettings
 
 Cue = Callable[[str], None]
 NONE: frozenset[str] = frozenset()
+NOTHING_FORESEEN: tuple[tuple[Bar, ...], list[Match]] = (), []
 
 
 def nothing(_: str) -> None:
@@ -51,6 +52,8 @@ class PaperVenue:
         self._bars: dict[str, Bar] = {}
         self._floor: Floor | None = None
         """None where it has to be read from the book."""
+        self._foreseen: tuple[tuple[Bar, ...], list[Match]] = NOTHING_FORESEEN
+        """What the bars that were looked at last would do, while nothing is written in between."""
 
     @classmethod
     def open(
@@ -118,7 +121,10 @@ class PaperVenue:
         shown = {bar.symbol: bar for bar in bars} | (self._bars if at == since else {})
         is_behind = self._floor is None or self._book.head > since or self._book.head >= at
         floor = self._floor_at(at) if is_behind else self._floor_now()
-        matches = self._match(shown, floor, done=self._book.symbols_traded(at) if is_behind else NONE)
+        if not is_behind and since < at and bars is self._foreseen[0]:
+            matches = self._foreseen[1]
+        else:
+            matches = self._match(shown, floor, done=self._book.symbols_traded(at) if is_behind else NONE)
         if matches:
             with self._writing(floor, at):
                 self._take_back(at)
@@ -135,7 +141,8 @@ class PaperVenue:
         if not self._floor:
             return len(run)
         for place, (_at, bars) in enumerate(run):
-            if self._match({bar.symbol: bar for bar in bars}, self._floor, done=NONE):
+            if matches := self._match({bar.symbol: bar for bar in bars}, self._floor, done=NONE):
+                self._foreseen = bars, matches
                 return place
         return len(run)
 
@@ -304,7 +311,7 @@ class PaperVenue:
     @contextmanager
     def _writing(self, floor: Floor, at: Instant) -> Iterator[None]:
         # Until the commit is through, what the floor holds is not certain: whoever fails in between reads it anew.
-        self._floor = None
+        self._floor, self._foreseen = None, NOTHING_FORESEEN
         self._cue("venue.before_book")
         with self._book.writing(at):
             yield

@@ -5,12 +5,13 @@ Nothing of it outlives the process, so what is recorded counts as durable at onc
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 from actors.archivist import hash_parts, hash_states
+from actors.feed import MakesShortcut
 from actors.health import Machine
+from domain.bars import frames_of
 from domain.market import Instant
 from gateways.paper import PaperVenue
 from gateways.recorded import RecordedMarket
@@ -18,7 +19,7 @@ from holdfast.backtest.recovery import BacktestRecovery
 from holdfast.ground import build_system, look_back, opening_of, run_job
 from holdfast.memories import remembering_names
 from holdfast.parts import Parts, audiences_of, paper_settings
-from holdfast.passage import Passage
+from holdfast.passage import MarkAll, Passage
 from holdfast.recovery import draft_of
 from holdfast.stage_life import WALL_MS, StageLife
 from holdfast.wiring import Ports, trading_tree
@@ -49,19 +50,21 @@ class BacktestNode(StageLife):
         *,
         folder: str = ".",
         hear: Callable[[Sequence[Recorded]], None] = lambda records: None,
-        mark: Callable[[Instant, Decimal], None] = lambda at, equity: None,
+        mark_all: MarkAll = lambda marks: None,
         look: Callable[[Instant], None] = lambda at: None,
         by_messages: bool = False,
         by_own_loop: bool = False,
     ) -> None:
         """Set the stage.
 
-        `folder` is where the configuration's relative paths start.  `hear` is told what is recorded, as it is; `mark`,
-        what the account is worth where that is not recorded; `look`, how far the market has come.  `by_messages` lets
-        every bar go by messages and into the journal, `by_own_loop` lets pykka handle each: both take longer, and the
-        tests compare them.
+        `folder` is where the configuration's relative paths start.  `hear` is told what is recorded, as it is;
+        `mark_all`, what the account is worth where that is not recorded; `look`, how far the market has come.
+        `by_messages` lets every bar go by messages and into the journal, `by_own_loop` lets pykka handle each: both
+        take longer, and the tests compare them.
         """
         super().__init__(parts, folder=folder)
+        self.is_over = False
+        """The data has ended, or a part had to be given up."""
         self._given_up = ""
         """Which part had to be given up, and why."""
         self._hear = hear
@@ -92,11 +95,12 @@ class BacktestNode(StageLife):
             deposit=parts.settings.venue.balances if self._opening is None else self._opening.cash,
             settings=paper_settings(parts.settings),
         )
-        audiences = audiences_of(parts.shape, parts.source)
-        read = parts.source.stretches if isinstance(parts.source, RecordedMarket) else parts.source.steps
-        passage = partial(Passage, audiences, read=read, count_unmatched=venue.count_idle, mark=mark, look=look)
-        self._shortcut = None if by_messages else passage
+        self._shortcut = None if by_messages else _shortcut(parts, venue, mark_all=mark_all, look=look)
         self._tree = trading_tree(self.current, self._ports(venue))
+
+    def _data_ended(self) -> None:
+        super()._data_ended()
+        self.is_over = True
 
     @property
     def restarts(self) -> int:
@@ -109,7 +113,7 @@ class BacktestNode(StageLife):
         Raises:
             SupervisionError: the node gave itself up.
         """
-        self.stage.run_until(lambda: self.ended or bool(self._given_up) or until(), steps_max=TURNS_MAX)
+        self.stage.run_until(lambda: self.is_over or until(), steps_max=TURNS_MAX)
         if self._given_up:
             raise SupervisionError(f"a backtest must come to the end of its data, gave up: {self._given_up}")
 
@@ -139,6 +143,7 @@ class BacktestNode(StageLife):
 
     def _hear_report(self, report: Report) -> None:
         if isinstance(report, SupervisorReport) and report.context == "shutdown" and not self._given_up:
+            self.is_over = True
             self._given_up = f"{report.supervisor}, for {report.offender.name} ended with {report.reason}"
 
     def _pause(self, at: Instant, following: Instant) -> float:
@@ -161,6 +166,27 @@ class BacktestNode(StageLife):
             summary_after=lambda at: at,
             shortcut=self._shortcut,
         )
+
+
+def _shortcut(parts: Parts, venue: PaperVenue, *, mark_all: MarkAll, look: Callable[[Instant], None]) -> MakesShortcut:
+    """Return what makes the shortcut of each incarnation of the feed."""
+    source = parts.source
+    return partial(
+        Passage,
+        audiences_of(parts.shape, source),
+        read=source.stretches if isinstance(source, RecordedMarket) else source.steps,
+        count_unmatched=venue.count_idle,
+        mark_all=mark_all,
+        look=look,
+        are_bars_frames=_are_bars_frames(parts),
+    )
+
+
+def _are_bars_frames(parts: Parts) -> bool:
+    """Say whether there is one symbol, of whose bars no others are made."""
+    source, symbols = parts.source, parts.source.symbols()
+    base = source.base_timeframe(symbols[0])
+    return len(symbols) == 1 and frames_of(base, parts.shape.frames) == (base,)
 
 
 def _keep_nothing(seq: int, states: Mapping[str, tuple[int, bytes]]) -> None:

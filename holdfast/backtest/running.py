@@ -142,7 +142,7 @@ def _node(plan: Plan, parts: Parts, home: Path, tape: Tape, *, progress: bool) -
     step_ms = min(TIMEFRAMES_MS[source.base_timeframe(symbol)] for symbol in source.symbols())
     line = ProgressLine(source.starts_at(), source.steps_total(), step_ms) if progress else None
     look = _looks(line, tape) if line is not None else _look_away
-    node = BacktestNode(parts, home, folder=str(plan.folder), look=look, hear=tape.hear, mark=tape.mark)
+    node = BacktestNode(parts, home, folder=str(plan.folder), look=look, hear=tape.hear, mark_all=tape.mark_all)
     try:
         with node:
             yield node

@@ -34,26 +34,29 @@ class Tape:
                 case OrderFilled() as filled:
                     self.fills.append(filled)
                 case EquityMarked(at=at, equity=equity):
-                    self.mark(at, equity)
+                    self.mark_all(((at, equity),))
                 case OrderDenied(reason=reason):
                     self.denied[reason] += 1
 
-    def mark(self, at: Instant, equity: Decimal) -> None:
+    def mark_all(self, marks: Sequence[tuple[Instant, Decimal]]) -> None:
         """Take in what the account was worth; while it stays the same only since when, and until when."""
-        if equity == self._newest:
-            self._newest_at = at
-            return
-        if self._newest_at:
-            self._keep(self._newest_at)
-        self._newest, self._newest_at = equity, 0
-        self._keep(at)
+        newest, newest_at = self._newest, self._newest_at
+        for at, equity in marks:
+            if equity == newest:
+                newest_at = at
+                continue
+            if newest_at:
+                self._keep(newest_at, newest)
+            newest, newest_at = equity, 0
+            self._keep(at, equity)
+        self._newest, self._newest_at = newest, newest_at
 
     def end(self) -> None:
         """Keep the last mark too."""
         if self._newest_at:
-            self._keep(self._newest_at)
+            self._keep(self._newest_at, self._newest)
             self._newest_at = 0
 
-    def _keep(self, at: Instant) -> None:
+    def _keep(self, at: Instant, equity: Decimal) -> None:
         self.marks_at.append(at)
-        self.equity.append(float(self._newest))
+        self.equity.append(float(equity))

@@ -1,6 +1,7 @@
 """Laws of performance: round trips, drawdown and ratios are what their formulas say, in bounded memory."""
 
 import math
+import random
 import statistics
 from decimal import Decimal
 from typing import Literal
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.imported import Counters
-from domain.market import DAY_MS, HOUR_MS
+from domain.market import DAY_MS, HOUR_MS, MINUTE_MS
 from domain.money import Money
 from domain.order import Fill
 from domain.performance import DAYS_MAX, RETURNS_MIN, Performance, daily_returns, sharpe, sortino
@@ -224,6 +225,23 @@ def test_the_summary_rests_on_the_closes_of_its_days() -> None:
     assert summary.days == len(RETURNS)
     assert summary.sharpe == pytest.approx(sharpe(RETURNS), rel=1e-9)
     assert summary.sortino == pytest.approx(sortino(RETURNS), rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_marks_that_follow_each_other_come_to_the_same_together_and_one_by_one(seed: int) -> None:
+    draw = random.Random(seed)
+    together, apart = Performance(), Performance()
+    at = DAY_MS - draw.randrange(60) * MINUTE_MS
+    for _ in range(6):
+        step = draw.choice((MINUTE_MS, HOUR_MS, DAY_MS))
+        marks = [(at + place * step, D(draw.randrange(90, 110))) for place in range(draw.randint(1, 40))]
+        at = marks[-1][0] + step
+
+        together.mark_all(marks)
+
+        for each in marks:
+            apart.mark(*each)
+        assert msgspec.json.encode(together) == msgspec.json.encode(apart)
 
 
 def test_an_equity_that_is_no_number_is_refused() -> None:

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import random
 import tracemalloc
 from collections.abc import Sequence
 from itertools import islice
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from domain.bars import Finding, judge_step
 from domain.market import HOUR_MS, MINUTE_MS, Bar
-from domain.sources import Row, Step
+from domain.sources import Row, Step, Stretch
 from gateways import bar_files
 from gateways.errors import SourceBroken, SourceMissing
 from gateways.recorded import RecordedMarket
@@ -61,6 +62,34 @@ def test_rows_that_close_together_come_in_one_step_in_configured_order(tmp_path:
         (3, [("BBB", 2)]),
         (4, [("BBB", 3), ("AAA", 3)]),
     ]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_stretches_read_what_steps_read_whatever_is_odd_in_the_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(bar_files, "BATCH_BYTES", 256)
+    draw = random.Random(seed)
+    lines = [f"{minute},{line(minute)}" for minute in range(60)]
+    for _ in range(seed % 4):
+        place = draw.randrange(1, 59)
+        lines[place] = draw.choice((f"{lines[place]},8", "", lines[place].rpartition(",")[0], f"{lines[place]}\n"))
+    if seed % 5 == 0:  # A field too many, and one too few in the next line: together they have as many as they should.
+        lines[30], lines[31] = f"{lines[30]},8", line(31)
+    header = f"trades,{HEADER}"
+    if seed % 5 == 1:  # A line that is broken where a field would be that nobody reads.
+        lines, header = (
+            [line(minute).replace(",", ",0,", 1) for minute in range(60)],
+            HEADER.replace(",", ",trades,", 1),
+        )
+        lines[30] = lines[30].replace(",0,", "\n", 1)
+    market = RecordedMarket.open(write(tmp_path, "AAA_1m.csv", lines, header=header), start=at(0))
+
+    read = list(market.stretches(at(0)))
+
+    steps = [step for each in read for step in (each.steps() if isinstance(each, Stretch) else [each])]
+    assert steps == list(market.steps(at(0)))
+    assert seed % 4 or seed % 5 < 2 or all(isinstance(each, Stretch) for each in read)
 
 
 def test_time_frames_are_merged_by_when_their_bars_close(tmp_path: Path) -> None:

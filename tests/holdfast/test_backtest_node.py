@@ -8,9 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from domain.market import Closing
 from holdfast.backtest.node import BacktestNode
 from holdfast.backtest.plan import Plan, plan_backtest
 from holdfast.backtest.tape import Tape
+from holdfast.doors import Doors
+from holdfast.passage import Passage
 from holdfast.replay import rebuild, verify_everything
 from persistence.reader import JournalReader
 from supervision import JournaledActor
@@ -33,6 +36,15 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     write_walk(folder / "BTCUSDT_1m.csv", seed=3, bars=500)
     write_walk(folder / "ETHUSDT_1m.csv", seed=4, bars=500, price=20.0)
     overrides = (*SETTINGS, *PATIENCE)
+    return plan_backtest(folder, "ema-cross", parameters=PARAMETERS, config=None, overrides=overrides)
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """One strategy on one symbol whose bars are its frames: it is told of many bars at once."""
+    folder = tmp_path_factory.mktemp("bar")
+    write_walk(folder / "BTCUSDT_1m.csv", seed=8, bars=2_000)
+    overrides = (*SETTINGS, *PATIENCE, "feed.frames=['1m']", "feed.warmup_bars=3")
     return plan_backtest(folder, "ema-cross", parameters=PARAMETERS, config=None, overrides=overrides)
 
 
@@ -102,14 +114,41 @@ def test_they_do_under_failures_too(plan: Plan, tmp_path: Path, seed: int, by_me
     assert len(deaths) >= len(PARTS) - 1
 
 
+@pytest.mark.parametrize("deaths", [None, pytest.param(3, marks=pytest.mark.slow)])
+def test_bars_that_are_told_together_keep_to_both_laws(
+    narrow: Plan, tmp_path: Path, deaths: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = list[int]()
+    tell_all = Passage._tell_all
+
+    def tell(self: Passage, run: list[Closing], doors: Doors) -> tuple[int, int, bool]:
+        together.append(len(run))
+        return tell_all(self, run, doors)
+
+    monkeypatch.setattr(Passage, "_tell_all", tell)
+    quick, _ = live(narrow, tmp_path / "quick", deaths=deaths)
+    slow, died = live(narrow, tmp_path / "slow", deaths=deaths, by_own_loop=True)
+    live(narrow, tmp_path / "told", by_messages=True)
+
+    assert quick == slow
+    assert outcome_of(tmp_path / "quick") == outcome_of(tmp_path / "told")
+    assert len(outcome_of(tmp_path / "quick").fills) > 20
+    assert max(together) > 20
+    assert (sum(died.values()) > 10) is (deaths is not None)
+
+
 @pytest.mark.parametrize("limits", [{}, {"drawdown_max": Decimal("0.004")}, {"daily_loss_max": Decimal("0.003")}])
-def test_bars_that_pass_come_to_what_messages_come_to(plan: Plan, tmp_path: Path, limits: dict[str, Decimal]) -> None:
+@pytest.mark.parametrize("market", ["plan", "narrow"])
+def test_bars_that_pass_come_to_what_messages_come_to(
+    request: pytest.FixtureRequest, tmp_path: Path, limits: dict[str, Decimal], market: str
+) -> None:
+    plan: Plan = request.getfixturevalue(market)
     risk = msgspec.structs.replace(plan.settings.risk, **limits)
     plan = msgspec.structs.replace(plan, settings=msgspec.structs.replace(plan.settings, risk=risk))
     told: list[list[tuple[int, float]]] = []
     for by_messages in (False, True):
         tape, home = Tape(), tmp_path / f"{by_messages}"
-        with BacktestNode(plan.parts(), home, hear=tape.hear, mark=tape.mark, by_messages=by_messages) as node:
+        with BacktestNode(plan.parts(), home, hear=tape.hear, mark_all=tape.mark_all, by_messages=by_messages) as node:
             node.run()
             node.stop("end of data")
             tape.end()

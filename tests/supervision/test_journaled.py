@@ -116,6 +116,11 @@ class Archive(House):
     def vitals_of(self, name: str) -> Vitals:
         return next(each for each in self.switchboard.vitals() if each.name == name)
 
+    def memory_of(self, name: str) -> Sum:
+        actor = self.system.actor(name)
+        assert isinstance(actor, Rememberer)
+        return actor.memory
+
     def exit_of(self, name: str) -> str:
         return self.vitals_of(name).last_exit
 
@@ -289,6 +294,49 @@ def test_no_reaction_while_an_own_event_is_on_its_way(seed: int) -> None:
 
     echoes = [value for value in house.look()[0] if isinstance(value, int) and value > 0]
     assert sorted(echoes) == list(range(1, 20))
+
+
+def test_what_an_actor_records_is_folded_in_the_same_turn_and_what_that_leads_to_in_another() -> None:
+    house = Archive()
+    house.start(house.rememberer("a"))
+    house.rest()
+    assert house.stage is not None
+    house.system.tell("a", Poke(-1))
+
+    house.stage.step()
+
+    assert house.switchboard.last_seq == 2
+    memory = house.memory_of("a")
+    assert memory.seqs == [1]
+    house.stage.step()
+    assert memory.seqs == [1, 2]
+
+
+def test_what_waits_for_an_actor_is_folded_before_what_it_records() -> None:
+    house = Archive()
+    house.start(house.rememberer("a"))
+    house.rest()
+    assert house.stage is not None
+    house.note(10)
+    house.system.tell("a", Poke(20), Lane.CONTROL)
+
+    house.stage.step()
+
+    memory = house.memory_of("a")
+    assert memory.seqs == []
+    house.rest()
+    assert (memory.seqs, memory.values) == ([1, 2], [10, 20])
+
+
+def test_an_actor_that_cannot_fold_what_it_recorded_is_set_aside_for_the_event_and_not_for_the_message() -> None:
+    house = Archive()
+    house.start(house.rememberer("a"))
+    house.system.tell("a", Poke("poison"))
+    house.rest(30.0)
+
+    assert house.exit_of("a").startswith("poisoned(sequence 1, Noted")
+    assert next(report.message[:8] for report in house.reported(CrashReport)) == "Recorded"
+    assert not house.switchboard.quarantine.is_used
 
 
 def test_no_reaction_in_a_handler_that_has_recorded() -> None:

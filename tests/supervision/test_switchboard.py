@@ -191,6 +191,21 @@ def test_what_waits_for_somebody_who_is_down_when_it_may_leave_is_a_dead_letter(
     assert board.switchboard.dead_letters.counts == {("venue", "Letter", "down"): 1}
 
 
+def test_what_comes_from_outside_is_passed_on_for_an_incarnation_while_that_lives_and_never_after() -> None:
+    board = Board("venue", "executor")
+    epoch = board.seats["venue"].epoch
+
+    assert board.switchboard.pass_on("venue", epoch, "executor", Poke(1))
+    board.switchboard.close("venue", epoch, Exit("crash"))
+    assert not board.switchboard.pass_on("venue", epoch, "executor", Poke(2))
+    board.open("venue")
+    assert not board.switchboard.pass_on("venue", epoch, "executor", Poke(3))
+    assert board.switchboard.pass_on("venue", board.seats["venue"].epoch, "executor", Poke(4))
+
+    assert board.heard("executor") == [Poke(1), Poke(4)]
+    assert board.switchboard.dead_letters.counts == {("executor", "Poke", "down"): 2}
+
+
 def test_a_plain_actor_too_waits_for_what_it_has_heard() -> None:
     def tell_on(puppet: Puppet, message: Any) -> None:
         puppet.tell("venue", Letter(message.seq))
