@@ -15,6 +15,8 @@ def torture(
     *,
     kills: Annotated[int, Parameter(validator=Number(gte=1, lte=10_000_000))] = 30,
     seed: Annotated[int | None, Parameter(validator=Number(gte=0), show_default=False)] = None,
+    real: Annotated[int | None, Parameter(validator=Number(gte=0), show_default=False)] = None,
+    jobs: Annotated[int, Parameter(validator=Number(gte=1, lte=64))] = 1,
     minutes: Annotated[float | None, Parameter(validator=Number(gt=0), show_default=False)] = None,
     honest: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     symbols: Words = ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
@@ -37,6 +39,10 @@ def torture(
         How many deaths.
     seed
         Of the deaths and of the lies; drawn, and told, if not given.
+    real
+        How many of them with real start-ups and real bounds; one in a hundred, at least one, if not given.
+    jobs
+        Homes and exchanges side by side.
     minutes
         Die no more after so many.
     honest
@@ -53,12 +59,14 @@ def torture(
         Write JSON.
     """
     from holdfast.torture.command import torture_command
-    from holdfast.torture.run import SCENARIO, Wanted
+    from holdfast.torture.wanted import SCENARIO, Wanted
 
     return torture_command(
         Wanted(
             kills=kills,
             seed=seed if seed is not None else -1,
+            real=real,
+            jobs=jobs,
             minutes=minutes,
             honest=honest,
             symbols=tuple(word for each in symbols for word in each.split(",") if word),

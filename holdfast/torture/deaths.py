@@ -1,0 +1,75 @@
+"""What the journal tells of the lives in a home: how long each took to recover, and what was open when one died."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from holdfast.rebuild import ORDER_EVENTS, History
+from holdfast.recovery import recorded_of
+from persistence.reader import JournalReader
+from persistence.records import Record
+
+UNPROVEN = ("intended", "unresolved")
+
+
+class Lived(msgspec.Struct):
+    """One life, as whoever took it saw it."""
+
+    first_seq: int
+    """Where the journal ended when it began."""
+    after_ms: int
+    """Wall-clock time of the death that it came after; 0 where there was none."""
+    is_timely: bool = True
+    """Nothing but itself kept it from being quick, and its wall clock told the time."""
+
+
+class Recovery(msgspec.Struct, frozen=True):
+    """How long a life took, from the death before it, in seconds."""
+
+    ready_s: float
+    """Until every part is up again."""
+    trading_s: float
+    """Until a strategy is asked again."""
+
+
+class Deaths(msgspec.Struct):
+    """What a journal tells of all the lives in it."""
+
+    with_open_order: int = 0
+    with_unproven_order: int = 0
+    recoveries: list[Recovery] = []
+
+
+def look_at_deaths(home: Path, lives: Sequence[Lived]) -> Deaths:
+    """Read the journal once."""
+    found, history = Deaths(), History()
+    starts: list[list[Record]] = []
+    with JournalReader(home) as reader:
+        for record in reader.read(kinds=[*ORDER_EVENTS, "NodeStarted", "PartStarted", "Offered"]):
+            if record.kind in ORDER_EVENTS:
+                history.take(recorded_of(record))
+            elif record.kind == "NodeStarted":
+                if starts:
+                    states = {order.state for order in history.orders.values()}
+                    found.with_open_order += "accepted" in states
+                    found.with_unproven_order += any(state in states for state in UNPROVEN)
+                starts.append([record])
+            elif starts:
+                starts[-1].append(record)
+    found.recoveries = [each for life in lives if (each := _recovery(life, starts)) is not None]
+    return found
+
+
+def _recovery(life: Lived, starts: Sequence[Sequence[Record]]) -> Recovery | None:
+    """Return a life's recovery, None where it did not come so far or had a reason to be slow."""
+    if not life.is_timely or not life.after_ms:
+        return None
+    own = next((each for each in starts if each[0].seq > life.first_seq), None)
+    if own is None or own[0].wall < life.after_ms:
+        return None
+    offered = next((record for record in own if record.kind == "Offered"), None)
+    if offered is None:
+        return None
+    up = [record.wall for record in own if record.kind == "PartStarted" and record.seq < offered.seq]
+    return Recovery((max(up) - life.after_ms) / 1000, (offered.wall - life.after_ms) / 1000) if up else None
