@@ -107,6 +107,7 @@ class Torture:
         if tally.violations:
             tally.violations = [f"round {plan.number}, {violation}" for violation in tally.violations]
             tally.reproduce = [command_for(plan, self._wanted, shlex.quote)]
+            (each.folder / "violations.txt").write_text("\n".join([*tally.violations, *tally.reproduce]) + "\n")
         if self._is_kept or tally.violations:
             each.disk.keep()
         else:
