@@ -295,8 +295,5 @@ class Round:
 
 def _must_leave(moment: Moment, tampering: Tampering | None) -> bool:
     """Say whether a write has failed that nobody may pass over; a log is lengthened only where there is room."""
-    return (
-        moment.injection is not None
-        and moment.injection.deed == "error=EIO"
-        and bool(tampering and tampering.has_struck)
-    )
+    is_meant = moment.injection is not None and moment.injection.deed == "error=EIO"
+    return is_meant and tampering is not None and tampering.has_struck

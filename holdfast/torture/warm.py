@@ -2,7 +2,8 @@
 
     python -m holdfast.torture.warm SOCKET
 
-It has no thread, no event loop and no file of its own: a fork of it begins where a start is after a second of imports.  A life is handed over to whoever asked for it (a subreaper): who kills it is who reaps it, as with any child.
+It has no thread, no event loop and no file of its own: a fork of it begins where a start is after a second of imports.
+A life is handed over to whoever asked for it (a subreaper): who kills it is who reaps it, as with any child.
 """
 
 import ctypes
