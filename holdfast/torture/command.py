@@ -1,7 +1,9 @@
 """`holdfast torture`: progress, verdict and exit code."""
 
 import random
+import signal
 import sys
+from types import FrameType
 
 import msgspec
 
@@ -27,6 +29,8 @@ def torture_command(wanted: Wanted, *, as_json: bool) -> int:
         problem = Problem("", "an empty folder, or none", "one with files", str(wanted.keep), "--keep")
         raise ConfigurationError([problem])
     read_scenario(wanted.scenario)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     report = run_torture(wanted, show=lambda kills, violations: _show_progress(kills, violations, wanted.kills))
     _clear_progress()
     out = sys.stdout
@@ -37,6 +41,11 @@ def torture_command(wanted: Wanted, *, as_json: bool) -> int:
     if report.violations:
         return int(ExitCode.FAILED)
     return int(ExitCode.OK)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Die no more: the rounds under way settle and are judged."""
+    raise KeyboardInterrupt
 
 
 def _show_progress(kills: int, violations: int, wanted: int) -> None:

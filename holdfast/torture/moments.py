@@ -4,7 +4,7 @@ import random
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -113,6 +113,7 @@ class Tampering:
     def __init__(self, life: Life, injection: Injection, files: tuple[Path, ...], notes: Path) -> None:
         """Attach; calls that write count only on these files.  `notes` takes what strace tells."""
         self._notes = notes
+        notes.unlink(missing_ok=True)
         only = [word for file in files if injection.call != SEND for word in ("-P", str(file))]
         self._strace = subprocess.Popen(
             [
@@ -125,9 +126,7 @@ class Tampering:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        deadline = time.monotonic() + ATTACH_WITHIN_S
-        while not _is_traced(life.process.pid) and time.monotonic() < deadline and not life.is_over():
-            time.sleep(0.002)
+        _wait_until(lambda: _is_traced(life.process.pid) or life.is_over())
 
     @property
     def has_struck(self) -> bool:
@@ -146,9 +145,24 @@ class Tampering:
             self._strace.wait()
 
 
+def wait_until_stopped(life: Life) -> None:
+    """Wait for a life that is to stop before its first step: continued before that, it would wait for ever."""
+    _wait_until(lambda: "State:\tT" in _status(life.process.pid) or life.is_over())
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + ATTACH_WITHIN_S
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.002)
+
+
 def _is_traced(pid: int) -> bool:
+    status = _status(pid)
+    return bool(status) and "TracerPid:\t0\n" not in status
+
+
+def _status(pid: int) -> str:
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        return Path(f"/proc/{pid}/status").read_text()
     except OSError:
-        return False
-    return "TracerPid:\t0\n" not in status
+        return ""

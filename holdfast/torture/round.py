@@ -14,7 +14,7 @@ from holdfast.torture.exchange import ExchangeProcess
 from holdfast.torture.judge import disagreements, unproven
 from holdfast.torture.liar import Liar
 from holdfast.torture.lives import Life, NodeEnded, durable_seq
-from holdfast.torture.moments import Injection, Moment, Tampering, draw_moment
+from holdfast.torture.moments import Injection, Moment, Tampering, draw_moment, wait_until_stopped
 from holdfast.torture.report import Tally
 from holdfast.torture.wanted import SPEED, Plan, Wanted, arguments_for, scenario_for, setting_words
 from holdfast.torture.warm import Warm
@@ -29,7 +29,7 @@ LEAVE_WITHIN_S = 15.0
 """A process that cannot write its journal must be gone within that."""
 START_S, REAL_START_S = 0.3, 2.5
 """About how long a start takes, for deaths in its midst."""
-SETTLE_WITHIN_S = 120.0
+SETTLE_WITHIN_S = 90.0
 LOOK_AT_BOOKS_S = 0.5
 STOP_WITHIN_S = 60.0
 ENDS_IN_A_ROW_MAX = 20
@@ -145,7 +145,7 @@ class Round:
         is_fair = weather == "fair weather"
         life = self._begin([*arguments, *setting_words(forecast.settings)], moment, forecast, is_timely=is_fair)
         tampering = self._tamper(life, moment.injection) if moment.injection is not None else None
-        if moment.kind == "its start":
+        if moment.kind == "its start" and not forecast.must_end:
             time.sleep(moment.delay_s)
         else:
             have_weather(life)
@@ -165,7 +165,7 @@ class Round:
             return
         if not life.wait_for_events(1, limit_s=SIGN_WITHIN_S):
             if not life.is_over():
-                self._violate(f"no sign of life within {SIGN_WITHIN_S:g} s")
+                self._violate(f"{moment.name}: no sign of life within {SIGN_WITHIN_S:g} s: {life.last_words()}")
             return
         if moment.kind == "anywhere":
             life.wait_for_events(moment.events, limit_s=LIFE_S_MAX)
@@ -195,6 +195,8 @@ class Round:
         # A write that is lost without a word is one to the log: the watermark is what tells.
         is_lie = injection.deed.startswith("retval=")
         files = tuple(self._home / name for name in ("journal.db-wal", *(() if is_lie else ("journal.watermark",))))
+        if self._warm is not None:
+            wait_until_stopped(life)
         tampering = Tampering(life, injection, files, self.folder / "strace.txt")
         if self._warm is not None:
             life.go_on()

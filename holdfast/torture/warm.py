@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn, Self
 
 import msgspec
@@ -135,12 +135,16 @@ class Warm:
         return said
 
 
-def main() -> None:
-    """Import everything, and fork a life for each request until nobody asks any more."""
+def main(prepare: Callable[[], None] = lambda: None) -> None:
+    """Import everything, and fork a life for each request until nobody asks any more.
+
+    `prepare` is called once everything is imported: what it changes is changed in every life.
+    """
     channel = socket.socket(fileno=int(sys.argv[1]))
     # Before the imports: some of them take hold of the clock.
     install()
     _import_everything()
+    prepare()
     assert threading.active_count() == 1, "a process with threads cannot be forked"
     gc.collect()
     gc.freeze()

@@ -23,11 +23,11 @@ from gateways.live.binance import Binance
 from gateways.live.dialect import Shown
 from gateways.live.orders import Orders
 from gateways.live.wire import Lost, Received
-from holdfast.torture.lives import NodeEnded
-from holdfast.torture.run import SCENARIO, Wanted, run_torture
+from holdfast.torture.run import run_torture
+from holdfast.torture.wanted import SCENARIO, Wanted
 
 SEEDS_MAX = 6
-KILLS = 8
+KILLS = 24
 CREATE = 'where = "order.create", probability = 0.3'
 FOCUS: dict[str, str] = {
     "redirects_are_followed": f'{{ kind = "redirect", strike = "after", {CREATE} }}',
@@ -180,16 +180,15 @@ def hunt(name: str) -> str:
             scenario.write_text(SCENARIO.read_text().rstrip().removesuffix("]") + more)
             wanted = Wanted(
                 kills=KILLS,
+                real=0,
                 seed=seed,
                 keep=Path(folder) / "kept",
                 program=program,
+                warm=(*program, "--warm"),
                 scenario=scenario,
                 overrides=BOUNDS.get(name, ()),
             )
-            try:
-                report = run_torture(wanted, show=lambda report: None)
-            except NodeEnded as error:
-                return f"the node ended by itself: {str(error)[:200]}"
+            report = run_torture(wanted, show=lambda kills, violations: None)
             if report.violations:
                 return report.violations[0]
     return ""
