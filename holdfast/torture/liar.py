@@ -13,8 +13,12 @@ from pathlib import Path
 from holdfast.exit_codes import ExitCode
 from holdfast.torture.exchange import ExchangeProcess
 from holdfast.torture.judge import doubled, unproven
-from holdfast.torture.lives import Life
+from holdfast.torture.lives import Life, durable_seq
 from holdfast.torture.moments import Injection, Moment, Tampering
+from messages.codec import decode
+from messages.node import Salvaged
+from messages.orders import OrderIntended
+from persistence.reader import JournalReader
 
 CALLS_MAX = 60
 EVENTS = (25, 80)
@@ -71,23 +75,34 @@ class Liar:
         return "told at the next start"
 
     def _salvage(self, exchange: ExchangeProcess, program: Sequence[str]) -> None:
-        """Keep what is proven; the node must come up halted, and send nothing."""
+        """Keep what is proven.  The node must come up halted; and know everything again where all was kept."""
+        reached = durable_seq(self._home)
         words = [*program, "journal", "salvage", "--home", str(self._home)]
         salvage = subprocess.run(words, capture_output=True, text=True, timeout=SALVAGE_WITHIN_S, check=False)
         if salvage.returncode != 0:
             self._violate(f"after a lie: the salvage ended with {salvage.returncode}: {salvage.stderr[-1_000:]}")
             return
-        before = _sent(exchange)
         life, _ = self._begin(Moment("after a salvage"))
         if not life.wait_for_events(1, limit_s=SIGN_WITHIN_S):
             self._violate(f"after a salvage: it did not start: {life.last_words()}")
         time.sleep(HALTED_FOR_S)
         life.kill()
-        if (sent := _sent(exchange)) != before:
-            self._violate(f"after a salvage: expected a node that is halted, found {sent - before} more orders")
+        kept, entries = self._after_salvage()
+        if entries:
+            self._violate(f"after a salvage: expected a node that is halted, found that it ordered {entries} entries")
         for problem in (*unproven(self._home), *doubled(exchange.ledger())):
             self._violate(f"after a salvage: {problem}")
+        if kept >= reached:
+            self._settle()
 
-
-def _sent(exchange: ExchangeProcess) -> int:
-    return sum(row["count"] for row in exchange.ledger()["requests"] if row["kind"] == "order.create")
+    def _after_salvage(self) -> tuple[int, int]:
+        """Return how many records were kept, and how many entries were ordered since."""
+        kept = entries = 0
+        with JournalReader(self._home) as reader:
+            for record in reader.read(kinds=["Salvaged", "OrderIntended"]):
+                event = decode(record.kind, record.version, record.payload)
+                if isinstance(event, Salvaged):
+                    kept, entries = event.kept, 0
+                elif isinstance(event, OrderIntended):
+                    entries += event.terms.leg == "entry"
+        return kept, entries
