@@ -41,6 +41,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int = 1
     """Rounds at a time."""
     minutes: float | None = None
+    settle_within_s: float = 90.0
+    """Journal and ledger must agree so long after the last fault."""
     honest: bool = False
     symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
     data: str = "sample"

@@ -7,11 +7,11 @@ import sys
 
 from holdfast.__main__ import main
 from holdfast.torture import warm
-from tests.endurance.gateway_mutants import MUTANTS
+from tests.endurance.gateway_mutants import MUTANTS, nothing_at_all
 
 if __name__ == "__main__":
     bug = sys.argv.pop(1)
-    mutant = next(mutant for mutant in MUTANTS if mutant.__name__ == bug)
+    mutant = next(mutant for mutant in (*MUTANTS, nothing_at_all) if mutant.__name__ == bug)
     if sys.argv[1] == "--warm":
         del sys.argv[1]
         warm.main(prepare=mutant)
