@@ -1,6 +1,8 @@
 """The line between a node and its exchange: a proxy on loopback that can be cut, and joined again."""
 
 import asyncio
+import socket
+import struct
 import threading
 from contextlib import suppress
 from typing import Self
@@ -34,9 +36,10 @@ class Line:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.cut()
+        self._do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(WITHIN_S)
+        self._loop.close()
 
     def cut(self) -> None:
         """Refuse and reset."""
@@ -64,7 +67,15 @@ class Line:
             self._server.close()
             self._server = None
         for writer in tuple(self._writers):
-            writer.transport.abort()
+            _reset(writer)
+
+    async def _end(self) -> None:
+        await self._cut()
+        self._flows.set()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     async def _jam(self) -> None:
         self._flows.clear()
@@ -73,7 +84,7 @@ class Line:
         try:
             onward_reader, onward = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:
-            writer.transport.abort()
+            _reset(writer)
             return
         self._writers |= {writer, onward}
         try:
@@ -87,4 +98,12 @@ class Line:
                 await self._flows.wait()
                 writer.write(chunk)
                 await writer.drain()
-        writer.transport.abort() if self._server is None else writer.close()
+        writer.close()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    # A socket that does not linger is reset when it is closed.
+    connected = writer.get_extra_info("socket")
+    if connected is not None and connected.fileno() >= 0:
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

@@ -115,6 +115,11 @@ class Warm:
         self._channel.close()
         self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        """Return the number of the process."""
+        return self._process.pid
+
     def bear(self, birth: Birth) -> Forked:
         """Fork a life.
 
