@@ -115,5 +115,6 @@ class ExchangeProcess:
 
 
 def _drain(pipe: IO[str]) -> None:
-    while pipe.read(LINE_CHARS_MAX):
-        pass
+    with pipe:
+        while pipe.read(LINE_CHARS_MAX):
+            pass
