@@ -129,13 +129,14 @@ def run_torture(wanted: Wanted, *, show: Callable[[int, int], None]) -> Report:
         ExchangeFailed: an exchange did not start, or does not answer; the folder is kept.
     """
     with _folder(wanted.keep) as (folder, keep):
+        # Where it comes to no end, the folder is what is left to find out why.
+        is_kept = True
         try:
             report = Torture(wanted, folder, show=show).run()
-        except BaseException:
-            keep()
-            raise
-        if report.kept:
-            keep()
+            is_kept = bool(report.kept)
+        finally:
+            if is_kept:
+                keep()
     return report
 
 
