@@ -30,6 +30,9 @@ WARM = (sys.executable, "-m", "holdfast.torture.warm")
 _SUBREAPER = 36
 """`PR_SET_CHILD_SUBREAPER` of prctl(2): orphans of a child become ours."""
 
+_DIES_WITH_PARENT = 1
+"""`PR_SET_PDEATHSIG`: a signal for when the parent is dead."""
+
 
 class WarmFailed(OSError):
     """The warm process did not start, or could not fork."""
@@ -176,10 +179,12 @@ def _fork_away(birth: Birth, channel: socket.socket) -> int:
     reading, writing = os.pipe()
     between = os.fork()
     if between == 0:
+        parent = os.getpid()
         if (pid := os.fork()) == 0:
             os.close(reading)
             os.close(writing)
             channel.close()
+            _die_with_its_new_parent(parent)
             _live(birth)
         os.write(writing, str(pid).encode())
         os._exit(0)
@@ -188,6 +193,13 @@ def _fork_away(birth: Birth, channel: socket.socket) -> int:
     pid_text = os.read(reading, 32)
     os.close(reading)
     return int(pid_text)
+
+
+def _die_with_its_new_parent(old: int) -> None:
+    """Be killed where the torture is: a node that nobody waits for would trade on for ever."""
+    while os.getppid() == old:
+        time.sleep(0.0005)
+    ctypes.CDLL(None).prctl(_DIES_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
 
 
 def _live(birth: Birth) -> NoReturn:

@@ -228,6 +228,36 @@ def test_a_torture_that_is_told_to_end_settles_and_is_judged() -> None:
     assert report["settled_s"] is not None
 
 
+def test_no_life_outlives_a_torture_that_is_killed(tmp_path: Path) -> None:
+    program = f"""if True:
+        import time
+        from pathlib import Path
+        from holdfast.torture.lives import Life
+        from holdfast.torture.warm import Warm
+        with Warm() as warm:
+            home = Path({str(tmp_path)!r})
+            life = Life(home / "home", {PAPER!r}, said=home / "said", warm=warm)
+            life.wait_for_events(20, limit_s=30.0)
+            print(life.process.pid, flush=True)
+            time.sleep(60)
+    """
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as torture:
+        assert torture.stdout is not None
+        life = int(torture.stdout.readline())
+        assert is_running(life)
+        torture.kill()
+    deadline = time.monotonic() + 10.0
+    while is_running(life) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert not is_running(life)
+
+
+def is_running(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
+
+
 def test_the_warm_process_ends_with_the_torture() -> None:
     with Warm() as process:
         pid = process.pid
