@@ -1,5 +1,7 @@
 """What the journal tells of the lives in a home: how long each took to recover, and what was open when one died."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,9 +9,12 @@ import msgspec
 
 from holdfast.rebuild import ORDER_EVENTS, History
 from holdfast.recovery import recorded_of
+from messages.codec import decode
+from messages.parts import PartCrashed
 from persistence.reader import JournalReader
 from persistence.records import Record
 
+REASON_CHARS_MAX = 60
 UNPROVEN = ("intended", "unresolved")
 
 
@@ -38,6 +43,8 @@ class Deaths(msgspec.Struct):
 
     with_open_order: int = 0
     with_unproven_order: int = 0
+    crashes: Counter[str] = msgspec.field(default_factory=Counter)
+    """Parts that crashed, or hung and were replaced, by name and reason."""
     recoveries: list[Recovery] = []
 
 
@@ -46,9 +53,14 @@ def look_at_deaths(home: Path, lives: Sequence[Lived]) -> Deaths:
     found, history = Deaths(), History()
     starts: list[list[Record]] = []
     with JournalReader(home) as reader:
-        for record in reader.read(kinds=[*ORDER_EVENTS, "NodeStarted", "PartStarted", "Offered"]):
+        for record in reader.read(kinds=[*ORDER_EVENTS, "NodeStarted", "PartStarted", "PartCrashed", "Offered"]):
             if record.kind in ORDER_EVENTS:
                 history.take(recorded_of(record))
+            elif record.kind == "PartCrashed":
+                crashed = decode(record.kind, record.version, record.payload)
+                assert isinstance(crashed, PartCrashed)
+                reason = re.split(r"[:(]", crashed.reason)[0][:REASON_CHARS_MAX]
+                found.crashes[f"{crashed.part}: {reason}"] += 1
             elif record.kind == "NodeStarted":
                 if starts:
                     states = {order.state for order in history.orders.values()}

@@ -79,7 +79,8 @@ class Disk:
     def keep(self) -> Path:
         """Put the home where it stays when this process has ended; return where that is."""
         if self._mount is not None:
-            shutil.copytree(self.home, self._folder / "node", dirs_exist_ok=True)
+            if self.home.exists():
+                shutil.copytree(self.home, self._folder / "node", dirs_exist_ok=True)
             _run("umount", "-l", str(self._mount))
             with suppress(OSError):
                 self._mount.rmdir()

@@ -35,6 +35,7 @@ class Tally(msgspec.Struct):
     moments: Counter[str] = msgspec.field(default_factory=Counter)
     weathers: Counter[str] = msgspec.field(default_factory=Counter)
     ends: Counter[str] = msgspec.field(default_factory=Counter)
+    crashes: Counter[str] = msgspec.field(default_factory=Counter)
     lies: Counter[str] = msgspec.field(default_factory=Counter)
     faults: Counter[str] = msgspec.field(default_factory=Counter)
     recoveries: list[Recovery] = []
@@ -75,6 +76,8 @@ class Report(msgspec.Struct, kw_only=True):
     lives_by_weather: dict[str, int]
     ends: dict[str, int]
     """Lives that ended by themselves, as they had to: by what befell them and exit code."""
+    crashes: dict[str, int]
+    """Parts that crashed, or hung, and were replaced."""
     lies: dict[str, int]
     """What became of journals whose disk had lied."""
     faults: dict[str, int]
@@ -102,7 +105,13 @@ def report_of(
     tally: Tally, *, seed: int, seconds: float, is_partial: bool, left_out: Sequence[str], kept: str
 ) -> Report:
     """Return the report of all rounds."""
-    same = set(Report.__struct_fields__) & set(Tally.__struct_fields__) - {"settled_s", "ends", "lies", "faults"}
+    same = set(Report.__struct_fields__) & set(Tally.__struct_fields__) - {
+        "settled_s",
+        "ends",
+        "crashes",
+        "lies",
+        "faults",
+    }
     values: dict[str, Any] = {name: getattr(tally, name) for name in same}
     times = {
         "ready_s": [each.ready_s for each in tally.real_recoveries],
@@ -117,6 +126,7 @@ def report_of(
         kills_by_moment=_sorted(tally.moments),
         lives_by_weather=_sorted(tally.weathers),
         ends=_sorted(tally.ends),
+        crashes=_sorted(tally.crashes),
         lies=_sorted(tally.lies),
         faults=_sorted(tally.faults),
         seed=seed,
@@ -147,6 +157,7 @@ def lines_of(report: Report) -> Iterator[str]:
     yield f"moments      {_counts(report.kills_by_moment)}"
     yield f"weather      {_counts(report.lives_by_weather)}"
     yield f"ends         {_counts(report.ends)}"
+    yield f"crashes      {_counts(report.crashes)}"
     yield f"lying disks  {_counts(report.lies)}"
     yield f"orders       {report.orders}, {report.absent} more never arrived; {report.fills} fills"
     yield f"faults       {_counts(report.faults)}"

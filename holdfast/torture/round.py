@@ -85,6 +85,9 @@ class Round:
         with self._exchange() as exchange:
             arguments = arguments_for(self._wanted, exchange, self.folder, is_real=self._plan.is_real)
             self._live_and_die(arguments, Sky(self._draw, self.disk, exchange))
+            if not durable_seq(self._home):
+                self._violate("no life has left a journal")
+                return
             exchange.be_honest()
             self._settle(arguments, exchange)
             self.tally.violations += unproven(self._home)
@@ -270,6 +273,7 @@ class Round:
         tally.events = durable_seq(self._home)
         deaths = look_at_deaths(self._home, self._lives)
         tally.with_open_order, tally.with_unproven_order = deaths.with_open_order, deaths.with_unproven_order
+        tally.crashes.update(deaths.crashes)
         (tally.recoveries if self._warm is not None else tally.real_recoveries).extend(deaths.recoveries)
 
     # -- a disk that lies ----------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ UNTIL_S_MAX = 1.5
 CLOCK_STEPS_S = (-86_400.0, -3_600.0, -2.0, 0.7, 5.0, 3_600.0, 86_400.0)
 HANGING = ("executor", "breaker", "positions", "feed")
 HANG_TIMES_MAX = 12
+HANG_NOTICED_S = 4.0
 UNWRITABLE, GAVE_UP = 74, 70
 
 
@@ -111,6 +112,8 @@ def part_hangs(sky: Sky) -> Weather:
     """A part of the node never goes on; the watchdog has another take its place, or ends the process."""
     place = f"{sky.draw.choice(HANGING)}.{sky.draw.choice(('before', 'after'))}_release"
     yield Forecast({HANG_VARIABLE: f"{place}:{sky.draw.randint(1, HANG_TIMES_MAX)}"}, may_end_with=[GAVE_UP])
+    # It has to be noticed first: `supervision.hang_after_s`, and a look of the watchdog.
+    sleep(HANG_NOTICED_S)
 
 
 def disk_is_full(sky: Sky) -> Weather:

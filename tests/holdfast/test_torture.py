@@ -146,6 +146,14 @@ def test_what_is_wrong_is_told_with_the_command_that_does_it_again(tmp_path: Pat
     assert told == [*report.violations, again]
 
 
+def test_a_node_that_ends_by_itself_is_a_violation_that_says_what_it_said(tmp_path: Path) -> None:
+    ended = torture("--kills", "2", "--real", "0", "--set", "risk.nonsense=1", "--keep", str(tmp_path / "kept"))
+
+    assert ended.returncode == 1
+    assert "it ended with 78" in json.loads(ended.stdout)["violations"][0]
+    assert "nonsense" in json.loads(ended.stdout)["violations"][0]
+
+
 def test_a_spread_has_the_middle_and_the_late() -> None:
     found = spread([float(number) for number in range(1, 101)])
 
