@@ -30,6 +30,7 @@ from messages.orders import (
 )
 from messages.positions import AccountOpened
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
+from messages.watch import InvariantViolated
 from supervision import Recorded
 
 
@@ -72,6 +73,8 @@ class BreakerState(msgspec.Struct):
     halted: str = ""
     reduced: str = ""
     """Why, where it is not empty."""
+    violated: list[str] = msgspec.field(default_factory=list)
+    """Laws that did not hold since the last resume, each with what it was about."""
 
     @property
     def mode(self) -> Mode:
@@ -84,7 +87,7 @@ class BreakerState(msgspec.Struct):
         """Return what operators and failures have made of it; trips have codes of their own."""
         if self.halted:
             return "halted"
-        if self.reduced:
+        if self.reduced or self.violated:
             return "reduce_only"
         return "paused" if self.paused else "active"
 
@@ -92,8 +95,8 @@ class BreakerState(msgspec.Struct):
 class BreakerMemory(StructMemory[BreakerState]):
     """Folds what is held, what is approved, what was lost, and what operators ordered."""
 
-    version = 3
-    """Since 3, an entry is known with what its quantity was made of."""
+    version = 4
+    """Since 3, an entry is known with what its quantity was made of; since 4, which laws did not hold."""
 
     def __init__(self, instruments: Mapping[str, Instrument], quote: str) -> None:
         super().__init__(BreakerState(book=Book(quote)))
@@ -192,6 +195,8 @@ class BreakerMemory(StructMemory[BreakerState]):
                 state.cleared = [each for each in state.cleared if each != limit]
             case PartGaveUp(part=part, reason=reason):
                 state.reduced = f"{part} gave up: {reason}"
+            case InvariantViolated(reduces=True) as broken:
+                state.violated.append(f"{broken.code} {broken.subject}")
             case Restored(source=source, last_sequence=last):
                 state.halted = f"restored up to sequence {last}: what came after it is not known here (backup {source})"
             case Salvaged(kept=kept, reason=reason):
@@ -258,5 +263,6 @@ class BreakerMemory(StructMemory[BreakerState]):
                 state.halted = why
             case "resume":
                 state.paused = state.halted = state.reduced = ""
+                state.violated.clear()
                 for limit in list(state.watch.tripped):
                     state.watch.reset(limit)

@@ -125,7 +125,9 @@ class Health(Actor):
         if lag > limits.journal_lag:
             found["journal"] = f"events not on disk must be at most {limits.journal_lag}, were {lag}"
         for each in vitals:
-            if each.busy_s > limits.message_age_s:
+            if each.is_poisoned:
+                found[each.name] = f"{each.name} is down: {each.last_exit}"
+            elif each.busy_s > limits.message_age_s:
                 found[each.name] = f"{each.name} has been busy with {each.busy_with} for {each.busy_s:.0f} s"
             elif each.oldest_s > limits.message_age_s:
                 found[each.name] = f"a message to {each.name} has waited for {each.oldest_s:.0f} s"

@@ -19,6 +19,7 @@ from messages.orders import (
 )
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
 from messages.sentiment import HeadlinesAvailable, HeadlinesUnavailable
+from messages.watch import InvariantViolated
 from supervision import Actor, Recorded, Seat, System
 
 WARNINGS = (
@@ -31,6 +32,7 @@ WARNINGS = (
     BreakerReset,
     OperatorCommanded,
     PartGaveUp,
+    InvariantViolated,
 )
 NAMES: dict[type, str] = {
     SourceOpened: "market.opened",
@@ -52,6 +54,7 @@ NAMES: dict[type, str] = {
     BreakerReset: "breaker.reset",
     OperatorCommanded: "operator.commanded",
     PartGaveUp: "part.gave_up",
+    InvariantViolated: "invariant.violated",
 }
 
 

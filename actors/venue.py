@@ -55,9 +55,12 @@ class VenueDesk(RememberingActor):
         self._shown: Instant = 0
 
     def started(self) -> None:
-        """Hear the venue, and show it the newest journaled bars before anyone can ask it anything."""
-        self._venue.watch(lambda seen: self._hear(VenueReported(seen)))
+        """Show the venue the newest journaled bars before anyone can ask it anything, and only then hear it.
+
+        What those bars did, the executor asks about: it starts after this, and would hear some of it and not the rest.
+        """
         self._show()
+        self._venue.watch(lambda seen: self._hear(VenueReported(seen)))
 
     def take_run(self, run: Sequence[Closing]) -> None:
         """Take closings in of which the venue cares for the last at most."""

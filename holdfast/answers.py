@@ -18,7 +18,9 @@ from holdfast.audit.newest import NewestAudit
 from holdfast.crashes import crashes
 from holdfast.helpers import Helpers
 from holdfast.mending.books import Stray
+from holdfast.routes import WATCHER
 from holdfast.tail import tail
+from holdfast.violations import violations
 from messages.node import (
     BreakerAsked,
     Command,
@@ -110,6 +112,8 @@ class Answers:
                 return told | {"audit": self._newest_audit()}
             case "crashes":
                 return crashes(self._home, request.params["n"])
+            case "violations":
+                return violations(self._home, request.params["n"])
             case "quarantine":
                 return views.quarantine_view(self._system.switchboard.quarantine.cases())
             case "dead-letters":
@@ -141,7 +145,9 @@ class Answers:
         if self._strays:
             status["unknown_orders"] = self._strays
         if poisoned := views.poisoned_view(vitals):
-            return status | {"state": "halted", "poisoned": poisoned}
+            status["poisoned"] = poisoned
+        if poisoned.keys() - {WATCHER}:
+            return status | {"state": "halted"}
         return status | ({} if breaker is None else {k: v for k, v in views.breaker_view(breaker).items() if v})
 
     def _uptime_s(self) -> float:

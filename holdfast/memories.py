@@ -8,6 +8,7 @@ from actors.positions import PositionsMemory
 from actors.sentiment import SentimentMemory
 from actors.strategy import StrategyMemory
 from actors.venue import VenueMemory
+from actors.watcher_memory import WatcherMemory
 from holdfast.parts import Shape, StrategyPart
 from supervision import Memory
 
@@ -15,7 +16,7 @@ from supervision import Memory
 def remembering_names(shape: Shape) -> tuple[str, ...]:
     """Return the names of all actors with a memory, in the order they start."""
     strategies = tuple(f"strategy.{part.name}" for part in shape.strategies)
-    return ("operator", "positions", "venue", "executor", "breaker", "sentiment", *strategies, "feed")
+    return ("operator", "watcher", "positions", "venue", "executor", "breaker", "sentiment", *strategies, "feed")
 
 
 def new_memory(name: str, shape: Shape) -> Memory:
@@ -35,6 +36,8 @@ def new_memory(name: str, shape: Shape) -> Memory:
             return SentimentMemory()
         case "operator":
             return OperatorMemory()
+        case "watcher":
+            return watcher_memory(shape)
     return strategy_memory(next(part for part in shape.strategies if name == f"strategy.{part.name}"))
 
 
@@ -43,3 +46,8 @@ def strategy_memory(part: StrategyPart) -> StrategyMemory:
     memory = StrategyMemory(part.name, part.make(), version=part.version)
     memory.watch(part.symbols)
     return memory
+
+
+def watcher_memory(shape: Shape) -> WatcherMemory:
+    """Return an empty memory for the watcher."""
+    return WatcherMemory(shape.instruments, demands_stops=shape.demands_stops)

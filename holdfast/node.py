@@ -1,7 +1,6 @@
 """The headless node: opens the journal, starts the tree, waits for its end, and leaves in order."""
 
 import os
-import platform
 import signal
 import sys
 import threading
@@ -54,7 +53,7 @@ from supervision.system import Report
 LOOK_S = 0.5
 """Between two looks of the main thread at configuration and progress."""
 STARTING_LOOK_S = 0.02
-STOP_S = 60.0
+STOP_S = 75.0
 
 
 def run_node(
@@ -111,7 +110,7 @@ class Node:
             outside = open_live(settings, home, self._past, folder=self._folder, log=self._log)
         else:
             outside = open_paper(parts, home, self._past, opening, cue=cue)
-        self._opening, parts = outside.opening, outside.parts
+        self._opening, parts, self._platform = outside.opening, outside.parts, outside.platform
         stack.callback(outside.venue.close)
         linger_s = settings.journal.linger_ms / 1000
         self._recorder = JournalRecorder(self._journal, linger_s=linger_s, on_failure=self._journal_failed)
@@ -217,7 +216,7 @@ class Node:
             self._journal,
             opening=self._opening,
             folder=str(self._folder.resolve()),
-            platform=f"{platform.system()} Python {platform.python_version()}",
+            platform=self._platform,
             wall_ms=self._system.clock.wall_ms(),
         )
         self._record(*events)

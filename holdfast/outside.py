@@ -1,5 +1,6 @@
 """What a node meets outside: a paper venue with a market that is read, or a real venue whose market goes on."""
 
+import platform
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,6 +25,14 @@ class Outside(NamedTuple):
     """What the account is opened with; None where it is open."""
     venue: Venue
     clock: Clock
+    library: str = ""
+    """What speaks to a real venue, and its version."""
+
+    @property
+    def platform(self) -> str:
+        """Return what a process runs on: what an upgrade may have changed between two of them."""
+        own = f"{platform.system()} Python {platform.python_version()}"
+        return f"{own}, {self.library}" if self.library else own
 
     def pause_s(self, pace: Callable[[Instant, Instant], float]) -> Callable[[Instant, Instant], float]:
         """Return the pauses between instants: a market that goes on has a pace of its own."""
@@ -51,12 +60,13 @@ def open_live(settings: Settings, home: Path, past: Past, *, folder: Path, log: 
     from holdfast.live import LiveSide, reaching  # Takes long to import, and a paper node needs none of it.
 
     with reaching(settings), ExitStack() as opened:
-        live = LiveSide(settings, tell=lambda event, **values: log("warning", event, **values))
+        live = LiveSide(settings, home, tell=lambda event, **values: log("warning", event, **values))
         opened.callback(live.close)
+        live.demand_trading_only()
         parts = live.parts(folder, past.market)
         opening = demand_fitting(past, parts, home, live)
         opened.pop_all()
-    return Outside(parts, opening, live.venue, FollowingClock(live.now_ms))
+    return Outside(parts, opening, live.venue, FollowingClock(live.now_ms, past.market_at), live.library)
 
 
 def _at_once(at: Instant, following: Instant) -> float:

@@ -60,6 +60,8 @@ class Shape(msgspec.Struct, frozen=True):
     quote: str
     strategies: tuple[StrategyPart, ...]
     frames: tuple[str, ...]
+    demands_stops: bool = True
+    """A position that lacks its stop at the venue is a violation."""
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -149,7 +151,7 @@ def shape_of(settings: Settings, symbols: tuple[str, ...], folder: Path, problem
     if len(quotes) > 1:
         problems.append(Problem("feed.symbols", "symbols with one quote asset", ", ".join(quotes), "symbols"))
     wanted = dict.fromkeys((*settings.feed.frames, *(frame for part in strategies for frame in part.timeframes)))
-    return Shape(instruments, quotes[0] if quotes else "", strategies, tuple(wanted))
+    return Shape(instruments, quotes[0] if quotes else "", strategies, tuple(wanted), settings.invariants.protection)
 
 
 def _starved(part: StrategyPart, source: MarketSource, shape: Shape) -> list[Problem]:

@@ -15,7 +15,7 @@ from domain.market import Closing
 from domain.order import Order, Terms
 from domain.sources import MarketSource
 from holdfast.config.problems import ConfigurationError, Problem
-from holdfast.config.settings import Feed, InstrumentRules, Settings, StrategySettings
+from holdfast.config.settings import Feed, InstrumentRules, Invariants, Settings, StrategySettings
 from holdfast.memories import new_memory, remembering_names
 from holdfast.parts import Shape, audiences_of, open_market, shape_of
 from holdfast.recovery import recorded_of
@@ -286,7 +286,12 @@ def shape_at(reader: JournalReader, until: int) -> tuple[Shape, list[Problem]]:
 def settings_of(configuration: dict[str, Any]) -> Settings:
     """Return the settings that memories depend on, from a journaled configuration; the rest is left at its default."""
     given = msgspec.convert(configuration, _Journaled, strict=False)
-    return Settings(feed=Feed(frames=given.feed.frames), instruments=given.instruments, strategies=given.strategies)
+    return Settings(
+        feed=Feed(frames=given.feed.frames),
+        instruments=given.instruments,
+        strategies=given.strategies,
+        invariants=given.invariants,
+    )
 
 
 def market_at(reader: JournalReader, until: int) -> MarketSource:
@@ -325,6 +330,7 @@ class _Journaled(msgspec.Struct):
     feed: _Frames
     strategies: dict[str, StrategySettings]
     instruments: dict[str, InstrumentRules] = {}
+    invariants: Invariants = Invariants()
 
 
 def symbols_at(reader: JournalReader, until: int) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from actors.archivist import hash_parts, hash_states
+from actors.watcher_memory import WatcherMemory
+from domain.invariants.finding import LAWS, NOTICES
 from domain.market import Instant
 from domain.sources import MarketSource
 from holdfast import views
@@ -17,7 +19,7 @@ from holdfast.exit_codes import ExitCode
 from holdfast.memories import new_memory
 from holdfast.rebuild import Rebuilt, eras, excuses, market_at, shape_at
 from holdfast.recovery import recorded_of
-from holdfast.routes import kinds_of
+from holdfast.routes import WATCHER, kinds_of
 from holdfast.summary import when
 from messages.codec import decode
 from messages.node import StateHashed
@@ -154,8 +156,18 @@ def verify_everything(home: Path) -> list[Check]:
         Check("states", compared, problems, passed_over, _why_passed_over(notes) if passed_over else ""),
     ]
     if verification.is_sound:
-        checks.append(_check_snapshots(home, rebuilt))
+        checks += [_check_snapshots(home, rebuilt), _check_invariants(rebuilt)]
     return checks
+
+
+def _check_invariants(full: Rebuilt) -> Check:
+    """Hold the whole journal to the laws of the watcher; what that told while the node ran is no news."""
+    memory = full.memories.get(WATCHER)
+    if not isinstance(memory, WatcherMemory):
+        return Check("invariants", 0, [])
+    news = [str(finding) for finding in memory.state.pending if finding.code not in NOTICES]
+    told = len(memory.state.told)
+    return Check("invariants", len(LAWS), news, told, "told while running: see ctl violations" if told else "")
 
 
 def _why_passed_over(notes: Sequence[Problem]) -> str:

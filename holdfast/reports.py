@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from holdfast.routes import WATCHER
 from holdfast.secrets import scrub
 from messages.base import Event
 from messages.node import OperatorCommanded, PartGaveUp
@@ -34,6 +35,8 @@ def halts_of(report: Report, *, wall_ms: int) -> list[Event]:
     """Return the halt that a poison event asks for: an actor that cannot fold its past knows nothing."""
     if not isinstance(report, SupervisorReport) or report.reason.kind != "poisoned":
         return []
+    if report.offender.name == WATCHER:
+        return []  # It only looks on: that it is blind is in the log and in the status, and no reason to stop.
     part, seq_and_why = report.offender.name, journal_text(report.reason.detail)
     return [
         OperatorCommanded(

@@ -10,6 +10,7 @@ from actors.positions import PositionsMemory
 from actors.sentiment import SentimentMemory
 from actors.strategy import StrategyMemory
 from actors.venue import VenueMemory
+from actors.watcher_memory import WatcherMemory
 from domain.bars import judge_step
 from domain.market import Closing, Instant
 from domain.sources import MarketSource, Step
@@ -28,6 +29,7 @@ class Takers:
         self._venue: VenueMemory | None = known.get("venue")
         self._executor: ExecutorMemory | None = known.get("executor")
         self._breaker: BreakerMemory | None = known.get("breaker")
+        self._watcher: WatcherMemory | None = known.get("watcher")
 
     def take(self, run: Sequence[Closing]) -> None:
         """Let closings that follow each other through, with nothing else in between."""
@@ -42,6 +44,8 @@ class Takers:
                 self._executor.take_bars(bars)
         if self._breaker is not None:
             self._breaker.take_run(run)
+        if self._watcher is not None:
+            self._watcher.take_run(run)
         if self._feed is not None:
             for _at, bars in run:
                 self._feed.state.closed_frames += self._feed.build(bars)

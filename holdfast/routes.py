@@ -50,6 +50,7 @@ from messages.orders import (
 from messages.positions import AccountOpened, EquityMarked, PositionChanged
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
 from messages.sentiment import HeadlinesAvailable, HeadlineScored, HeadlinesUnavailable
+from messages.watch import InvariantViolated
 
 Kinds = tuple[type[Event], ...]
 
@@ -102,6 +103,7 @@ HEARS: dict[str, Kinds] = {
         OperatorCommanded,
         *MENDS,
         PartGaveUp,
+        InvariantViolated,
     ),
     "executor": (
         AccountOpened,
@@ -133,6 +135,26 @@ HEARS: dict[str, Kinds] = {
         PositionChanged,
         EquityMarked,
     ),
+    "watcher": (
+        AccountOpened,
+        PositionImported,
+        BarsClosed,
+        OrderApproved,
+        OrderDenied,
+        OrderIntended,
+        OrderAccepted,
+        OrderUnresolved,
+        *ENDS,
+        ExitOrdered,
+        ExitEnded,
+        PositionChanged,
+        BreakerTripped,
+        BreakerReset,
+        OperatorCommanded,
+        *MENDS,
+        PartGaveUp,
+        InvariantViolated,
+    ),
     "operator": (OperatorCommanded, CommandDone),
     "archivist": (EquityMarked,),
     "health": (EquityMarked,),
@@ -153,12 +175,13 @@ HEARS: dict[str, Kinds] = {
         BreakerReset,
         OperatorCommanded,
         PartGaveUp,
+        InvariantViolated,
         MarketEnded,
     ),
 }
 """By role; all strategies hear the same."""
 
-REMEMBERING = ("positions", "venue", "executor", "breaker", "feed", "sentiment", "operator")
+REMEMBERING = ("positions", "venue", "executor", "breaker", "feed", "sentiment", "operator", "watcher")
 """Roles with a memory, besides the strategies."""
 
 LEAVES_HOUSE: frozenset[type] = frozenset({SubmitOrder, CancelOrder, LookUpOrder, Perform, AnswerOperator})
@@ -168,7 +191,9 @@ Look-ups too: a question about an order must not overtake the order itself while
 """
 
 
-OPERATIONS = ("health", "herald", "archivist", "operator")
+OPERATIONS = ("health", "herald", "archivist", "operator", "watcher")
+WATCHER = "watcher"
+"""Judges the others by what they record; whatever befalls it touches no trading."""
 AUDITOR = "auditor"
 """One more of them, where days are audited on schedule: not on the stage, nor in a backtest."""
 KEEPER = "keeper"

@@ -90,6 +90,7 @@ def breaker_view(state: BreakerState) -> dict[str, Any]:
         "state": state.mode,
         "reasons": {name: why for name, why in reasons.items() if why},
         "tripped": list(state.watch.tripped),
+        "violated": list(state.violated),
     }
 
 

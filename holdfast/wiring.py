@@ -1,7 +1,7 @@
 """The system on one page: the tree of children with their restart policy.  `routes` says who hears what.
 
     root (one_for_one)
-    |- operations (one_for_one)            health, herald, archivist, operator, auditor, keeper: none touches trading
+    |- operations (one_for_one)            health, herald, archivist, watcher, operator, auditor, keeper: onlookers
     `- trading (one_for_one, transient, significant)
        |- guard (rest_for_one, transient, significant)  positions -> venue -> executor -> breaker
        |- strategies (one_for_one, transient)
@@ -33,10 +33,11 @@ from actors.positions import Positions, PositionsMemory
 from actors.sentiment import FetchHeadlines, Sentiment, SentimentMemory
 from actors.strategy import StrategyHost
 from actors.venue import VenueDesk, VenueMemory
+from actors.watcher import Watcher
 from domain.market import Instant
 from domain.venue import Venue
 from holdfast.config.settings import Intensity, Settings
-from holdfast.memories import remembering_names, strategy_memory
+from holdfast.memories import remembering_names, strategy_memory, watcher_memory
 from holdfast.parts import Parts, Scorer, StrategyPart, audiences_of
 from holdfast.routes import AUDITOR, KEEPER, role_of
 from persistence.snapshots import STATE_BYTES_MAX
@@ -135,6 +136,9 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
             state_bytes_max=STATE_BYTES_MAX,
         )
 
+    def watcher(system: System, seat: Seat) -> Watcher:
+        return Watcher(system, seat, memory=watcher_memory(current.parts.shape))
+
     def operator(system: System, seat: Seat) -> Operator:
         return Operator(system, seat, memory=OperatorMemory(), act=ports.act)
 
@@ -142,6 +146,7 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
         "health": health,
         "herald": herald,
         "archivist": archivist,
+        "watcher": watcher,
     }
     patience = _patience(settings)
     return _supervisor(

@@ -49,6 +49,7 @@ from messages.parts import PartCrashed, PartStarted, SupervisorReported
 from messages.positions import AccountOpened, EquityMarked, PositionChanged
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
 from messages.sentiment import HeadlinesAvailable, HeadlineScored, HeadlinesUnavailable
+from messages.watch import InvariantViolated
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 """Turns an event's plain JSON values of one version into those of the next."""
@@ -104,6 +105,7 @@ EVENTS: tuple[type[Event], ...] = (
     PartCrashed,
     SupervisorReported,
     DayAudited,
+    InvariantViolated,
 )
 
 KINDS: dict[str, type[Event]] = {event.__name__: event for event in EVENTS}

@@ -33,6 +33,7 @@ class NodeStarted(Event, frozen=True):
     version: str
     configuration: dict[str, Any]
     platform: str
+    """System, Python, and the library that speaks to a real venue, with their versions."""
     folder: str = ""
     """Where relative paths of the configuration start."""
 

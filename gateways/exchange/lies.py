@@ -12,6 +12,7 @@ Family = Literal["answer", "order", "stream", "connection", "world"]
 
 REQUESTS = (
     *("ping", "time", "exchange_info", "ticker", "book_ticker", "price", "klines", "trades", "depth", "account"),
+    "key",
     *("order.create", "order.test", "order.query", "order.cancel", "order.cancel_all"),
     *("open_orders", "all_orders", "my_trades"),
 )

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from gateways.exchange.settings import LOOPBACK
 
 UNMAPPED = (
-    *("sapi", "sapiV2", "sapiV3", "sapiV4"),
+    *("sapiV2", "sapiV3", "sapiV4"),
     *("dapiPublic", "dapiPrivate", "dapiPrivateV2", "dapiData", "eapiPublic", "eapiPrivate"),
     *("fapiPublic", "fapiPublicV2", "fapiPublicV3", "fapiPrivate", "fapiPrivateV2", "fapiPrivateV3", "fapiData"),
     *("papi", "papiV2"),
@@ -42,6 +42,7 @@ def ccxt_settings(rest_url: str, ws_url: str, key: str, secret: str) -> dict[str
         "public": f"{rest_url}/api/v3",
         "private": f"{rest_url}/api/v3",
         "v1": f"{rest_url}/api/v1",
+        "sapi": f"{rest_url}/sapi/v1",
         "ws": {
             **shut_streams,
             "spot": f"{ws_url}/stream/ws",

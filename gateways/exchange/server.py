@@ -187,7 +187,9 @@ class Exchange:
         self._world = World(self._engine, self._market, self._ledger, gate, clock, connections)
         public = PublicApi(self._market, clock, settings)
         fees = (settings.fee_maker_bps * BASIS_POINT, settings.fee_taker_bps * BASIS_POINT)
-        private = PrivateApi(self._engine, self._ledger, public, clock, veil, fees)
+        private = PrivateApi(
+            self._engine, self._ledger, public, clock, veil, fees, key_may_withdraw=settings.key_may_withdraw
+        )
         rest = RestDoor(
             endpoints_of(public, private),
             keys=self._keys,

@@ -44,6 +44,8 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`received`: out of what a trade brings; `quote`: on top in quote currency."""
     participation: Decimal = Decimal("0.5")
     """Share of what is traded beyond a resting order's price that the order gets."""
+    key_may_withdraw: bool = False
+    """What it says of its key when it is asked; it lets nobody withdraw."""
     scenario: Scenario = Scenario()
     """What it lies about from the start."""
     weight_max: int = 6_000

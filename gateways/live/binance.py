@@ -41,10 +41,8 @@ _TYPES = {"market": "MARKET", "limit": "LIMIT", "stop": "STOP_LOSS"}
 _REFUSALS = frozenset(
     {
         -1002,  # not authorised
-        -1003,  # too many requests
         -1013,  # a filter of the symbol
         -1014,  # combination of order terms
-        -1015,  # too many orders
         -1016,  # no longer served
         -1020,  # not supported
         -1022,  # signature
@@ -58,6 +56,8 @@ _REFUSALS = frozenset(
 )
 _KEYS = frozenset({-1022, -2008, -2014, -2015})
 _CLOCK = -1021
+_BUSY = frozenset({-1003, -1015})
+"""Too many requests, too many orders."""
 _NOT_FOUND = frozenset({-2011, -2013})
 _DUPLICATE = "duplicate order"
 _REACHED = "would trigger immediately"
@@ -155,6 +155,10 @@ class Binance:
         """Ask for what the account holds."""
         return Call(lane=Lane.QUERY, method="GET", path="account", api="private", weight=20)
 
+    def permissions(self) -> Call:
+        """Ask for what the key permits."""
+        return Call(lane=Lane.QUERY, method="GET", path="account/apiRestrictions", api="sapi", weight=1)
+
     def bars(self, symbol: str, timeframe: str, *, since: Instant, limit: int) -> Call:
         """Ask for bars that open at `since` or later, oldest first."""
         params = {"symbol": symbol, "interval": timeframe, "startTime": str(since), "limit": str(limit)}
@@ -189,6 +193,13 @@ class Binance:
             raise Unreadable(f"expected a list of balances, found {type(held).__name__}")
         totals = {text(row, "asset"): amount(row, "free") + amount(row, "locked") for row in held}
         return {asset: total for asset, total in sorted(totals.items()) if total}
+
+    def read_may_withdraw(self, received: Received) -> bool:
+        """Return whether the key permits withdrawals."""
+        may_withdraw = fields(received).get("enableWithdrawals")
+        if not isinstance(may_withdraw, bool):
+            raise Unreadable(f"expected true or false as enableWithdrawals, found {may_withdraw!r:.80}")
+        return may_withdraw
 
     def read_bars(self, received: Received, symbol: str, timeframe: str) -> Sequence[Row]:
         """Return bars as rows: numbers stay the texts that they came as."""
@@ -250,6 +261,8 @@ def _meaning(code: int, message: str, status: int) -> Meaning:
         return "reached"
     if code == _CLOCK:
         return "clock"
+    if code in _BUSY:
+        return "busy"
     if code in _NOT_FOUND:
         return "not_found"
     return "rejected" if code in _REFUSALS else "nothing"

@@ -52,6 +52,11 @@ class Client:
         """Return the client itself, for its streams."""
         return self._exchange
 
+    @property
+    def library(self) -> str:
+        """Return ccxt's name and version, which is pinned: an upgrade may change what is sent."""
+        return _library()
+
     async def open(self) -> None:
         """Make the client; importing ccxt takes a second or two, which happens off the loop.
 
@@ -128,6 +133,12 @@ def _class_of(exchange_id: str) -> type:
     if not isinstance(found, type):
         raise ValueError(f"expected an exchange that ccxt {ccxt.pro.__version__} knows, found {exchange_id!r}")
     return found
+
+
+def _library() -> str:
+    import ccxt.pro
+
+    return f"ccxt {ccxt.pro.__version__}"
 
 
 def _unread(base: type) -> type:

@@ -16,9 +16,10 @@ from domain.venue import VenueProfile
 from gateways.live.wire import Call, Received
 
 VenueState = Literal["accepted", "filled", "canceled", "expired", "rejected"]
-Meaning = Literal["rejected", "reached", "exists", "not_found", "clock", "nothing"]
+Meaning = Literal["rejected", "reached", "busy", "exists", "not_found", "clock", "nothing"]
 """What a venue's error code proves.  `exists`: it has an order of this client id.  `clock`: refused for the time that
-the request bore, and so a rejection too; `reached`: a stop that was refused because its price is reached already.
+the request bore, and so a rejection too; `busy`: refused because there were too many, a rejection too; `reached`: a
+stop that was refused because its price is reached already.
 `nothing`: the code is not on the list of those that prove something."""
 
 
@@ -81,6 +82,12 @@ class Dialect(Protocol):
 
     def read_balances(self, received: Received) -> Mapping[str, Decimal]:
         """Return totals by asset, free and locked together, without those that are 0; raise Unreadable."""
+
+    def permissions(self) -> Call:
+        """Ask for what the key permits."""
+
+    def read_may_withdraw(self, received: Received) -> bool:
+        """Return whether the key permits withdrawals; raise Unreadable where that is not told."""
 
     def bars(self, symbol: str, timeframe: str, *, since: Instant, limit: int) -> Call:
         """Ask for bars that open at `since` or later, oldest first."""

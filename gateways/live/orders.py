@@ -1,6 +1,6 @@
 """Orders at a venue: placed, cancelled, asked for, each outcome judged.  All on the venue's own loop."""
 
-from domain.market import HOUR_MS, Instant
+from domain.market import HOUR_MS, SECOND_MS, Instant
 from domain.order import Terms
 from domain.venue import Answer, OrderNotFound, Unproven
 from gateways.live import outcome
@@ -10,6 +10,8 @@ from gateways.live.wire import Call, Lane
 
 LOOK_BACK_MS = HOUR_MS
 """How much earlier than it can have been sent an order is looked for: the venue's clock may have been set."""
+ASKED_MAX = 1_000
+"""Orders of which it is known how often they were not found; most of them will never be asked for again."""
 
 
 class Orders:
@@ -29,7 +31,8 @@ class Orders:
             return self._dialect.place(terms, good_for_ms=left_ms) if left_ms > 0 else None
 
         lane = Lane.STOP if terms.leg == "stop" else Lane.ORDER
-        sent = await self._requests.send_by(put, lane, self._dialect.order_weight)
+        within_s = (terms.valid_until - self._requests.clock.now_ms()) / SECOND_MS
+        sent = await self._requests.send_by(put, lane, self._dialect.order_weight, within_s)
         found = outcome.of_placing(self._dialect, terms.client_id, sent)
         if found == "exists":
             return await self.find(terms.client_id, terms.symbol, since=terms.sent_from)
@@ -56,8 +59,15 @@ class Orders:
         else:
             found = await self._find_in_list(client_id, symbol, since)
         if isinstance(found, OrderNotFound):
-            self._asked[client_id] = times + 1
+            self._count(client_id, times + 1)
         return await self._told(found, symbol)
+
+    def _count(self, client_id: str, times: int) -> None:
+        """Note a negative answer; of very many orders those are forgotten that were not asked for the longest."""
+        self._asked.pop(client_id, None)
+        self._asked[client_id] = times
+        while len(self._asked) > ASKED_MAX:
+            del self._asked[next(iter(self._asked))]
 
     async def _find_in_list(self, client_id: str, symbol: str, since: Instant) -> Shown | OrderNotFound | Unproven:
         """Look an order up among the newest; where there are too many of them, among those of its time."""

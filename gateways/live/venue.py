@@ -3,13 +3,16 @@
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from domain.market import Bar, Instant
+from domain.market import HOUR_MS, Bar, Instant
 from domain.order import Terms
 from domain.venue import Answer, OrderSeen, Reply, Unproven, VenueProfile
 from gateways.live.connection import Connection
 from gateways.live.orders import Orders
 from gateways.live.streams import OrderStream
 from gateways.live.watch import ASK_ALL_EVERY_S, Watch
+
+REMEMBERED_MS = HOUR_MS
+"""How long after its time an id is known as sent."""
 
 
 class LiveVenue:
@@ -19,8 +22,8 @@ class LiveVenue:
         """Begin to watch; `ask_all_every_s` is how often all open orders are asked for, whatever the stream tells."""
         self._connection = connection
         self._report: Callable[[OrderSeen], None] = lambda seen: None
-        self._sent: set[str] = set()
-        """Client ids that were sent in this life: none of them is sent again, whatever is asked."""
+        self._sent: dict[str, Instant] = {}
+        """Client ids that were sent in this life, and until when they were good: none is sent again."""
         self._orders = Orders(connection.dialect, connection.requests)
         self._watch = Watch(
             self._orders,
@@ -43,8 +46,9 @@ class LiveVenue:
 
     def submit(self, terms: Terms, reply: Reply) -> None:
         """Place an order, once."""
+        self._forget_old()
         is_new = terms.client_id not in self._sent
-        self._sent.add(terms.client_id)
+        self._sent[terms.client_id] = terms.valid_until
         if is_new:
             self._answer(lambda: self._orders.place(terms), terms.client_id, terms.symbol, reply)
         else:
@@ -64,6 +68,11 @@ class LiveVenue:
     def close(self) -> None:
         """End the connection.  Who still waits for an answer gets that nothing is proven."""
         self._connection.close()
+
+    def _forget_old(self) -> None:
+        """Forget ids whose time ran out long ago: nobody can mean to send them any more."""
+        long_ago = self._connection.clock.now_ms() - REMEMBERED_MS
+        self._sent = {client_id: until for client_id, until in self._sent.items() if until >= long_ago}
 
     # -- on the connection's thread ------------------------------------------------------------------------------
 

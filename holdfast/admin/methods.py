@@ -12,6 +12,7 @@ RequestId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 
 TAIL_MAX = 1_000
 CRASHES_MAX = 100
+VIOLATIONS_MAX = 100
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,6 +37,12 @@ class Crashes(Question, frozen=True):
     """How many crashes to tell of."""
 
     n: Annotated[int, Meta(ge=1, le=CRASHES_MAX)] = 10
+
+
+class Violations(Question, frozen=True):
+    """How many violations to tell of."""
+
+    n: Annotated[int, Meta(ge=1, le=VIOLATIONS_MAX)] = 10
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -90,6 +97,7 @@ METHODS: dict[str, type[Question] | type[Order]] = {
     "performance": Question,
     "tail": Tail,
     "crashes": Crashes,
+    "violations": Violations,
     "quarantine": Question,
     "dead-letters": Question,
     "pause": Order,

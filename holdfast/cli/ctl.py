@@ -7,7 +7,7 @@ from cyclopts.validators import Number
 
 from holdfast.cli.asking import ask, ask_or_else, stream
 from holdfast.cli.options import HERE, At
-from holdfast.cli.tables import as_crashes, as_event, as_outcome
+from holdfast.cli.tables import as_crashes, as_event, as_outcome, as_violations
 
 app = App(name="ctl", help="Steer the node that runs in this home.")
 quarantine = App(
@@ -85,6 +85,30 @@ def crashes(
 
     return ask_or_else(
         at.folder, "crashes", {"n": n}, look, as_json=at.as_json, write=lambda _method, found: as_crashes(found)
+    )
+
+
+@app.command
+def violations(
+    *,
+    n: Annotated[int, Parameter(name=("-n", "--lines"), validator=Number(gte=1, lte=100))] = 10,
+    at: At = HERE,
+) -> int:
+    """Show which laws of the node's own records did not hold, newest first, and what to do; also without a node.
+
+    Parameters
+    ----------
+    n
+        How many violations, at most 100.
+    """
+
+    def look() -> Any:
+        from holdfast.violations import violations as read
+
+        return read(at.folder, n)
+
+    return ask_or_else(
+        at.folder, "violations", {"n": n}, look, as_json=at.as_json, write=lambda _method, found: as_violations(found)
     )
 
 

@@ -83,6 +83,26 @@ def _crash(crash: Mapping[str, Any]) -> str:
     return "\n".join([head, *lines, _indented(crash["stack"].rstrip(), "    ")])
 
 
+def as_violations(violations: Any) -> str:
+    """Return violations as paragraphs, each with what to do."""
+    if not isinstance(violations, list) or not violations:
+        return as_text(violations)
+    return "\n\n".join(map(_violation, violations))
+
+
+def _violation(violation: Mapping[str, Any]) -> str:
+    facts = {
+        "law": violation["law"],
+        "expected": violation["expected"],
+        "found": violation["found"],
+        "records": ", ".join(map(str, violation["sequences"])),
+        "entries": "denied until a resume" if violation["reduces"] else "go on: this is a notice",
+        "to do": violation["advice"],
+    }
+    head = f"{violation['code']}  {violation['subject']}  {instant(violation['at'])}  sequence {violation['seq']}"
+    return "\n".join([head, *(f"  {name:<9}  {said or '-'}" for name, said in facts.items())])
+
+
 def cell(key: str, value: Any, cut_at: int | None = CELL_MAX) -> str:
     """Return a single value as a person reads it, whole with None; the unit is in its key's name."""
     match value:

@@ -92,6 +92,8 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True):
     """How far a real venue's clock may be from what we take it for."""
     visibility_lag_s: Seconds = 10.0
     """How long a real venue may leave an order that it has taken out of its answers."""
+    allow_withdrawals: Annotated[bool, Flag()] = False
+    """Whether a real venue's key may be one that permits withdrawals."""
     balances: dict[Annotated[str, ASSET], AmountOrNone] = msgspec.field(
         default_factory=lambda: {"USDT": Decimal(10_000)}
     )
@@ -181,6 +183,13 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """How long a message may wait before that is an alarm, and an actor be busy with one before systemd steps in."""
 
 
+class Invariants(msgspec.Struct, frozen=True, kw_only=True):
+    """What is demanded of the node's own records."""
+
+    protection: Annotated[bool, Flag()] = True
+    """A position with a stop price is covered by an order at the venue."""
+
+
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
     """When days are audited beside the node, and what is said of it."""
 
@@ -267,6 +276,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     risk: Risk = Risk()
     journal: Journal = Journal()
     health: Health = Health()
+    invariants: Invariants = Invariants()
     audit: Audit = Audit()
     backup: Backup = Backup()
     supervision: Supervision = Supervision()

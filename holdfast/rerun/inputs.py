@@ -28,7 +28,7 @@ from persistence.reader import JournalReader
 INPUTS_OF_THE_JOURNAL = ("feed.", "sentiment.", "import.")
 """Settings of what a re-run has from the journal; the frames that are built of it can be others."""
 
-PARTAKERS = frozenset({*REMEMBERING, "strategy"} - {"operator"})
+PARTAKERS = frozenset({*REMEMBERING, "strategy"} - {"operator", "watcher"})
 
 
 class Life(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ from messages.orders import (
 from messages.parts import PartStarted
 from messages.positions import PositionChanged
 from messages.risk import OrderApproved, OrderDenied
+from messages.watch import InvariantViolated
 from supervision import Recorded
 
 Say = Callable[[str, str], None]
@@ -237,6 +238,20 @@ class Decisions:
             found = f"{terms.client_id} for {proposal!r} buys {terms.quantity} at {record.seq}, approved: {approved}"
             self._say("buys-what-is-approved", found)
         self._placed.add(proposal)
+
+
+class Watch:
+    """The node's own watcher finds nothing wrong; what it only gives notice of is no fault."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+
+    def take(self, record: Recorded) -> None:
+        """Take in the next record."""
+        match record.event:
+            case InvariantViolated(reduces=True) as broken:
+                found = f"{broken.code} of {broken.subject}: expected {broken.expected}, found {broken.found}"
+                self._say("invariants", f"{found} at {record.seq}, from {broken.sequences}")
 
 
 class Cooldowns:

@@ -200,11 +200,11 @@ class Flattens:
         if record.seen < self._holdings.changed_at(key):
             return
         self._leaving.discard(key)
-        owed = self._owed.get(key)
-        if owed is None or record.seen < owed.seq:
-            return
+        owed, is_sellable = self._owed.get(key), self._is_sellable(key[1], ended.left)
+        if owed is None or (record.seen < owed.seq and is_sellable):
+            return  # What is too little for any order was left as well as it can be, by who had not heard either.
         is_late = record.at > owed.at + WISHED_FOR_MS
-        if not is_late and self._is_sellable(key[1], ended.left):
+        if not is_late and is_sellable:
             self._say("flattens", f"{ended.left} of {key} is kept at {record.seq}, ordered flat at {owed.seq}")
         del self._owed[key]
 

@@ -11,7 +11,7 @@ from domain.proposal import Exit, offer_of
 from domain.venue import OrderSeen, Reply, Venue
 from holdfast.recovery import recorded_of
 from holdfast.simulation.exposure import Exposure
-from holdfast.simulation.laws import Cooldowns, Decisions, Holdings, Numbers, Orders
+from holdfast.simulation.laws import Cooldowns, Decisions, Holdings, Numbers, Orders, Watch
 from holdfast.simulation.ledger import Ledger
 from holdfast.simulation.obedience import Commands, Flattens, Stops
 from holdfast.simulation.world import World
@@ -47,6 +47,7 @@ class Oracle:
         self.flattens = Flattens(self.say, self.holdings, instruments=instruments)
         cooldowns = {part.name: part.parameters["cooldown_minutes"] for part in parts.shape.strategies}
         self._checkers = (
+            Watch(self.say),
             self._numbers,
             self.orders,
             self.holdings,

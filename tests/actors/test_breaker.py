@@ -26,6 +26,7 @@ from messages.orders import (
 )
 from messages.positions import AccountOpened
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
+from messages.watch import InvariantViolated
 from tests.actors.alone import Alone
 from tests.actors.values import (
     INSTRUMENTS,
@@ -59,6 +60,7 @@ LIMITS = Limits(
 OPENED = AccountOpened(cash={"USDT": D(10_000)}, quote="USDT")
 BOTH = BarsClosed(at=T0, bars=(a_bar(), a_bar(symbol="GOLDUSDT")))
 PROPOSAL = approved().proposal_id
+VIOLATED = InvariantViolated("P1", "a law", "one|COINUSDT", "1", "2", (1,), "look")
 
 
 def a_breaker(*past: Event, at: int = T0, only: Sequence[str] = (), **limits: Any) -> Alone:
@@ -130,6 +132,7 @@ FAILS_CLOSED: list[tuple[str, Reason, list[Event]]] = [
     ("a halt", "BREAKER_NOT_ACTIVE", [OPENED, BOTH, commanded("halt")]),
     ("a pause", "BREAKER_NOT_ACTIVE", [OPENED, BOTH, commanded("pause")]),
     ("a part that gave up", "BREAKER_NOT_ACTIVE", [OPENED, BOTH, PartGaveUp("market", "feed: a test")]),
+    ("a law that did not hold", "BREAKER_NOT_ACTIVE", [OPENED, BOTH, VIOLATED]),
     (
         "an order of unknown fate",
         "UNRESOLVED_ORDER",
@@ -386,6 +389,10 @@ def test_a_limit_that_was_lowered_below_the_loss_of_the_day_trips_at_once() -> N
         ([], "active"),
         ([commanded("pause")], "paused"),
         ([commanded("pause"), PartGaveUp("market", "a test")], "reduce_only"),
+        ([VIOLATED], "reduce_only"),
+        ([VIOLATED, commanded("halt")], "halted"),
+        ([VIOLATED, commanded("resume")], "active"),
+        ([msgspec.structs.replace(VIOLATED, code="O7", reduces=False)], "active"),
         ([commanded("pause"), PartGaveUp("market", "a test"), commanded("halt")], "halted"),
         ([commanded("halt"), BreakerTripped("drawdown", D("0.3"), D("0.2"))], "halted"),
         ([commanded("halt"), commanded("resume")], "active"),

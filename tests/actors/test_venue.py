@@ -183,16 +183,20 @@ def test_the_bars_of_a_source_that_was_opened_later_go_on_where_the_old_ones_end
     assert filled(desk) == 2 * HALF_OF_A_BAR
 
 
-def test_bars_that_are_shown_again_to_a_desk_that_came_back_fill_nothing_twice(paper: PaperVenue) -> None:
+def test_bars_that_are_shown_again_by_a_desk_that_came_back_fill_nothing_twice_and_wait_for_a_question(
+    paper: PaperVenue,
+) -> None:
     desk = a_desk(paper).live()
     desk.happen(bars_closed(T0), at=T0)
     desk.tell(SubmitOrder(1, some_terms("h1", 2 * HALF_OF_A_BAR)))
     desk.happen(bars_closed(T0 + MINUTE_MS), at=T0 + MINUTE_MS)
-    first = desk.told_of(VenueReported)
+    (first,) = desk.told_of(VenueReported)
     desk.forget()
 
     desk.crash()
-    again = desk.told_of(VenueReported)
+    unasked = desk.told_of(VenueReported)
+    desk.tell(LookUpOrder(2, "h1", "COINUSDT"))
 
-    assert again == first
+    assert unasked == []
+    assert desk.told_of(VenueAnswered) == [VenueAnswered(2, first.seen)]
     assert filled(desk) == HALF_OF_A_BAR

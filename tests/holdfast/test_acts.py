@@ -150,7 +150,9 @@ def test_markers_from_before_amid_and_after_a_reload_of_a_strategy_are_accepted(
 ) -> None:
     """A marker set right after the reload may still be answered by a strategy's old life, and then says nothing."""
     old_answers = 0
-    for seed in range(6):
+    for seed in range(40):
+        if old_answers > 0 and seed >= 6:
+            break
         home = tmp_path / f"home-{seed}"
         config.write_text("")
         with StagedNode(parts, home, seed=seed) as node, closing(NodeLog(Log(level="error", file=False), home)) as log:

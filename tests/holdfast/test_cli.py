@@ -98,6 +98,7 @@ def command(*tokens: str, **more: Any) -> subprocess.CompletedProcess[str]:
         ["ctl", "tail", "-n", "many"],
         ["ctl", "tail", "-n", "5000"],
         ["ctl", "crashes", "-n", "0"],
+        ["ctl", "violations", "-n", "0"],
         ["ctl", "quarantine", "retry", "feed"],
         ["ctl", "quarantine", "forget", "feed", "0123456789ab"],
         ["journal", "tail", "-n", "-1"],
@@ -267,6 +268,8 @@ def test_run_hands_over_what_it_was_told_and_returns_the_nodes_code(
         (["hang", "feed"], {"actor": "feed", "reason": ""}),
         (["crashes"], {"n": 10}),
         (["crashes", "-n", "3"], {"n": 3}),
+        (["violations"], {"n": 10}),
+        (["violations", "-n", "3"], {"n": 3}),
         (["dead-letters"], {}),
         (["quarantine"], {}),
         (["quarantine", "retry", *POISON], {"actor": "feed", "fingerprint": POISON[1], "reason": ""}),
@@ -357,6 +360,38 @@ CRASH = {
     "uptime_s": 4.5,
     "ancestors": ["market"],
 }
+
+
+VIOLATION = {
+    "seq": 815,
+    "at": 1_623_326_400_000,
+    "code": "P1",
+    "law": "what is told of a position is the sum of its fills",
+    "subject": "confidence|BTCUSDT",
+    "expected": "0.5, the sum of its fills",
+    "found": "0.7",
+    "sequences": [812, 815],
+    "advice": "Compare the position at the venue.",
+    "reduces": True,
+}
+
+
+def test_violations_are_told_in_paragraphs_with_what_to_do(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    node.answer = [VIOLATION, VIOLATION | {"reduces": False}]
+
+    run_command_line(["ctl", "violations"])
+
+    first, second = capsys.readouterr().out.split("\n\n")
+    assert first.splitlines() == [
+        "P1  confidence|BTCUSDT  2021-06-10 12:00:00  sequence 815",
+        "  law        what is told of a position is the sum of its fills",
+        "  expected   0.5, the sum of its fills",
+        "  found      0.7",
+        "  records    812, 815",
+        "  entries    denied until a resume",
+        "  to do      Compare the position at the venue.",
+    ]
+    assert "go on: this is a notice" in second
 
 
 def test_crashes_are_told_in_paragraphs_with_their_stacks(node: Node, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,9 +32,12 @@ class PrivateApi:
         clock: VenueClock,
         veil: Veil,
         fees: tuple[Decimal, Decimal],
+        *,
+        key_may_withdraw: bool = False,
     ) -> None:
         self._engine, self._ledger, self._public, self._clock, self._veil = engine, ledger, public, clock, veil
         self._fees = fees
+        self._key_may_withdraw = key_may_withdraw
 
     def create_order(self, asked: Parameters) -> Any:
         """Take an order."""
@@ -142,6 +145,21 @@ class PrivateApi:
             "balances": shapes.balances(self._engine.account.holdings()),
             "permissions": ["SPOT"],
             "uid": 1,
+        }
+
+    def restrictions(self, asked: Parameters) -> Any:
+        """Tell what the key permits."""
+        return {
+            "ipRestrict": False,
+            "createTime": 0,
+            "enableReading": True,
+            "enableSpotAndMarginTrading": True,
+            "enableWithdrawals": self._key_may_withdraw,
+            "enableInternalTransfer": False,
+            "permitsUniversalTransfer": False,
+            "enableVanillaOptions": False,
+            "enableMargin": False,
+            "enableFutures": False,
         }
 
     def _named(self, asked: Parameters) -> tuple[str, int | None, str | None]:

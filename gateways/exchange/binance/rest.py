@@ -42,6 +42,7 @@ class Endpoint(NamedTuple):
     weight: int
     security: Security
     answer: Callable[[Parameters], Any]
+    below: str = "/api/v3"
 
 
 def endpoints_of(public: PublicApi, private: PrivateApi) -> list[Endpoint]:
@@ -58,6 +59,7 @@ def endpoints_of(public: PublicApi, private: PrivateApi) -> list[Endpoint]:
         Endpoint("trades", "GET", "trades", 25, "none", public.trades),
         Endpoint("depth", "GET", "depth", 5, "none", public.depth),
         Endpoint("account", "GET", "account", 20, "signed", private.account),
+        Endpoint("key", "GET", "account/apiRestrictions", 1, "signed", private.restrictions, below="/sapi/v1"),
         Endpoint("order.create", "POST", "order", 1, "signed", private.create_order),
         Endpoint("order.test", "POST", "order/test", 1, "signed", private.test_order),
         Endpoint("order.query", "GET", "order", 4, "signed", private.query_order),
@@ -70,7 +72,7 @@ def endpoints_of(public: PublicApi, private: PrivateApi) -> list[Endpoint]:
 
 
 class RestDoor:
-    """Serves the endpoints below `/api/v3`."""
+    """Serves the endpoints, most of them below `/api/v3`."""
 
     def __init__(
         self,
@@ -92,7 +94,7 @@ class RestDoor:
     def add_routes(self, app: web.Application) -> None:
         """Take the paths."""
         for endpoint in self._endpoints:
-            app.router.add_route(endpoint.method, f"/api/v3/{endpoint.path}", _bound(self._serve, endpoint))
+            app.router.add_route(endpoint.method, f"{endpoint.below}/{endpoint.path}", _bound(self._serve, endpoint))
 
     async def _serve(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         parameters = Parameters(

@@ -35,6 +35,8 @@ class Liar:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.raw: list[tuple[str, str]] = []
+        """Head and body of each of them, as they came."""
         self.behave: Behave = lambda request: answer({}, 404)
         self._loop = asyncio.new_event_loop()
         self._is_up = threading.Event()
@@ -73,6 +75,7 @@ class Liar:
                 parts = urlsplit(target)
                 request = Request(method, parts.path, dict(parse_qsl(parts.query) + parse_qsl(body)))
                 self.requests.append(request)
+                self.raw.append((head, body))
                 said = self.behave(request)
                 if said == HANG:
                     await asyncio.sleep(3600)

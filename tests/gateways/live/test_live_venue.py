@@ -12,6 +12,8 @@ import pytest
 from domain.market import MINUTE_MS
 from domain.order import Terms
 from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven
+from gateways.live import orders
+from gateways.live import venue as venues
 from gateways.live.binance import Binance
 from gateways.live.connection import Connection, VenueSilent
 from gateways.live.market import LiveMarket
@@ -58,6 +60,10 @@ def a_venue(liar: Liar, answer_within_s: float = ANSWER_WITHIN_S) -> LiveVenue:
     return LiveVenue(Connection(Binance(), pointed_at(liar.url), answer_within_s=answer_within_s))
 
 
+def id_of(number: int) -> str:
+    return f"h0100000{number:04}e00"
+
+
 class Desk:
     """A venue, the server behind it, and a way to wait for answers."""
 
@@ -76,13 +82,15 @@ class Desk:
         self.liar.behave = with_time
 
     def asked(self) -> list[str]:
-        """Return what was asked about orders, by its path."""
-        paths = [request.path.removeprefix("/api/v3/") for request in self.liar.requests]
+        """Return what was asked about the newest order, by its path: earlier ones may still be looked for."""
+        earlier = {id_of(number) for number in range(self._numbers)}
+        requests = [each for each in self.liar.requests if each.params.get("origClientOrderId") not in earlier]
+        paths = [request.path.removeprefix("/api/v3/") for request in requests]
         return [path for path in paths if path not in ("time", "exchangeInfo")]
 
     def new_id(self) -> str:
         self._numbers += 1
-        return f"h0100000{self._numbers:04}e00"
+        return id_of(self._numbers)
 
     def ask(self, ask: Callable[[Callable[[Answer], None]], None]) -> Answer:
         answers: queue.Queue[Answer] = queue.Queue()
@@ -166,6 +174,8 @@ REFUSALS: dict[str, bytes] = {
     "insufficient balance": answer({"code": -2010, "msg": "Account has insufficient balance."}, 400),
     "a filter": answer({"code": -1013, "msg": "Filter failure: LOT_SIZE"}, 400),
     "its time": answer({"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}, 400),
+    "too many requests": answer({"code": -1003, "msg": "Too much request weight used."}, 429, "Retry-After: 0"),
+    "too many orders": answer({"code": -1015, "msg": "Too many new orders."}, 429, "Retry-After: 0"),
     "a bad signature": answer({"code": -1022, "msg": "Signature for this request is not valid."}, 400),
     "a symbol that is none": answer({"code": -1121, "msg": "Invalid symbol."}, 400),
     "a key that is none": answer({"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}, 401),
@@ -181,6 +191,7 @@ def test_a_code_that_is_on_the_list_is_a_refusal(desk: Desk, name: str) -> None:
 
     assert isinstance(found, Refused), found
     assert found.code in REFUSALS[name].decode()
+    assert found.passes == (name in ("its time", "too many requests", "too many orders"))
     assert desk.liar.count("POST", PATH) == 1
 
 
@@ -283,9 +294,25 @@ def test_an_order_whose_time_ran_out_is_not_sent(desk: Desk) -> None:
 
     found = desk.submit(some_terms(desk.new_id(), valid_until=now_ms() - 1))
 
-    assert isinstance(found, Unproven)
-    assert "not sent" in found.detail
+    assert isinstance(found, Refused)
+    assert (found.code, found.passes) == ("NOT_SENT", True)
     assert desk.liar.count("POST", PATH) == 0
+
+
+def test_an_order_does_not_wait_past_its_time_for_a_venue_that_wants_to_be_left_alone() -> None:
+    desk = Desk()
+    desk.behaves(lambda request: answer({}, 429, "Retry-After: 20"))
+    desk.look_up("h1")
+
+    begun = time.monotonic()
+    found = desk.submit(some_terms(desk.new_id(), valid_until=now_ms() + 1_000))
+    waited_s = time.monotonic() - begun
+    desk.venue.close()
+    desk.liar.close()
+
+    assert isinstance(found, Refused)
+    assert (found.code, found.passes) == ("NOT_SENT", True)
+    assert waited_s < 10
 
 
 def test_what_nobody_listens_to_was_not_sent() -> None:
@@ -298,8 +325,8 @@ def test_what_nobody_listens_to_was_not_sent() -> None:
     found = answers.get(timeout=20)
     venue.close()
 
-    assert isinstance(found, Unproven)
-    assert found.detail.endswith("it was not sent"), found
+    assert isinstance(found, Refused), found
+    assert (found.code, found.passes) == ("NOT_SENT", True)
 
 
 def test_an_order_that_is_looked_up_comes_with_all_of_its_trades(desk: Desk) -> None:
@@ -554,3 +581,34 @@ def test_a_long_history_is_asked_for_page_by_page() -> None:
     liar.close()
 
     assert [bar.closed_at // MINUTE_MS for bar in bars] == list(range(701, 3_001))
+
+
+def test_ids_that_were_sent_are_forgotten_only_long_after_their_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venues, "REMEMBERED_MS", 400)
+    desk.behaves(lambda request: answer(shown(request.params.get("newClientOrderId", ""))))
+    first, second = some_terms(desk.new_id(), valid_until=now_ms() + 300), some_terms(desk.new_id())
+    desk.submit(first)
+    time.sleep(0.4)
+    desk.submit(second)
+    remembered = set(desk.venue._sent)
+    time.sleep(0.6)
+    desk.submit(some_terms(desk.new_id()))
+
+    assert {first.client_id, second.client_id} <= remembered
+    assert first.client_id not in desk.venue._sent
+    assert second.client_id in desk.venue._sent
+
+
+def test_of_orders_that_were_never_found_only_the_newest_are_remembered(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "ASKED_MAX", 3)
+    desk.behaves(lambda request: answer({"code": -2013, "msg": "Order does not exist."}, 400))
+    for _ in range(5):
+        newest = desk.new_id()
+        assert isinstance(desk.look_up(newest), OrderNotFound)
+
+    assert len(desk.venue._orders._asked) == 3
+    assert newest in desk.venue._orders._asked
