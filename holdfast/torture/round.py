@@ -253,7 +253,8 @@ class Round:
                 found = disagreements(self._home, ledger)
                 is_final = any(doubled(ledger))
         self.tally.settled_s.append(round(time.monotonic() - began, 3))
-        self.tally.violations += [f"{each}, {within_s:g} s after the last fault" for each in found]
+        since = "" if is_final else f", {within_s:g} s after the last fault"
+        self.tally.violations += [f"{each}{since}" for each in found]
         try:
             life.stop(limit_s=STOP_WITHIN_S)
         except NodeEnded as error:
