@@ -13,6 +13,7 @@ from messages.codec import decode
 from messages.parts import PartCrashed
 from persistence.reader import JournalReader
 from persistence.records import Record
+from persistence.scan import END
 
 REASON_CHARS_MAX = 60
 UNPROVEN = ("intended", "unresolved")
@@ -69,15 +70,20 @@ def look_at_deaths(home: Path, lives: Sequence[Lived]) -> Deaths:
                 starts.append([record])
             elif starts:
                 starts[-1].append(record)
-    found.recoveries = [each for life in lives if (each := _recovery(life, starts)) is not None]
+    ends = [*(life.first_seq for life in lives[1:]), END]
+    recoveries = (_recovery(life, end, starts) for life, end in zip(lives, ends, strict=False))
+    found.recoveries = [each for each in recoveries if each is not None]
     return found
 
 
-def _recovery(life: Lived, starts: Sequence[Sequence[Record]]) -> Recovery | None:
-    """Return a life's recovery, None where it did not come so far or had a reason to be slow."""
+def _recovery(life: Lived, end: int, starts: Sequence[Sequence[Record]]) -> Recovery | None:
+    """Return the recovery of a life that the next one found at `end`.
+
+    None where it did not come so far, or had a reason to be slow.
+    """
     if not life.is_timely or not life.after_ms:
         return None
-    own = next((each for each in starts if each[0].seq > life.first_seq), None)
+    own = next((each for each in starts if life.first_seq < each[0].seq <= end), None)
     if own is None or own[0].wall < life.after_ms:
         return None
     offered = next((record for record in own if record.kind == "Offered"), None)

@@ -17,8 +17,9 @@ import pytest
 
 from gateways.exchange.scenario import read_scenario
 from holdfast.cues import HANG_VARIABLE
+from holdfast.torture.deaths import Lived, Recovery, look_at_deaths
 from holdfast.torture.line import Line
-from holdfast.torture.lives import Life
+from holdfast.torture.lives import Life, durable_seq
 from holdfast.torture.moments import Injection, Tampering, has_strace, wait_until_stopped
 from holdfast.torture.wanted import SCENARIO, Wanted, plans_for, scenario_for
 from holdfast.torture.warm import Warm
@@ -91,6 +92,28 @@ def test_a_wall_clock_is_set_for_a_forked_life_alone(begin: Callable[..., Life],
     with JournalReader(tmp_path / "home") as reader:
         first = next(iter(reader.read(kinds=["NodeStarted"])))
     assert abs(first.wall / 1000 - (time.time() + 86_400)) < 60
+
+
+def test_a_life_that_left_nothing_is_not_given_the_recovery_of_the_next(
+    begin: Callable[..., Life], tmp_path: Path
+) -> None:
+    began_ms = time.time_ns() // 1_000_000
+    life = begin("--set", "feed.speed=5000")
+    home = tmp_path / "home"
+    deadline = time.monotonic() + 30.0
+    while not (found := recoveries(home, [Lived(0, began_ms)])) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    life.kill()
+
+    assert len(found) == 1
+    assert 0 < found[0].ready_s <= found[0].trading_s < 30
+    assert recoveries(home, [Lived(0, began_ms), Lived(0, began_ms, is_timely=False)]) == []
+
+
+def recoveries(home: Path, lives: list[Lived]) -> list[Recovery]:
+    if not durable_seq(home):
+        return []
+    return look_at_deaths(home, lives).recoveries
 
 
 # -- what befalls a life ---------------------------------------------------------------------------------------------
