@@ -85,11 +85,13 @@ class Round:
         with self._exchange() as exchange:
             arguments = arguments_for(self._wanted, exchange, self.folder, is_real=self._plan.is_real)
             self._live_and_die(arguments, Sky(self._draw, self.disk, exchange))
+            exchange.be_honest()
+            # Lives that all died while they started may have left none; one that cannot start leaves none ever.
+            if durable_seq(self._home) or not self.tally.violations:
+                self._settle(arguments, exchange)
             if not durable_seq(self._home):
                 self._violate("no life has left a journal")
                 return
-            exchange.be_honest()
-            self._settle(arguments, exchange)
             self.tally.violations += unproven(self._home)
             self._count(exchange.ledger())
             self.tally.faults.update(exchange.faults())

@@ -237,17 +237,19 @@ def test_with_real_bounds_the_exchange_takes_longer_for_the_same_lies(tmp_path: 
     assert re.search(r"seconds = \[0\.5, 6\.0\]", SCENARIO.read_text())
 
 
+@pytest.mark.timeout(240)
 def test_a_torture_that_is_told_to_end_settles_and_is_judged() -> None:
     words = [sys.executable, "-m", "holdfast", "torture", "--kills", "500", "--real", "0", "--seed", "2", "--json"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as running:
-        time.sleep(15.0)
+        time.sleep(20.0)
         running.send_signal(signal.SIGTERM)
-        out, _ = running.communicate(timeout=90.0)
+        out, _ = running.communicate(timeout=200.0)
 
     report = json.loads(out)
     assert running.returncode == 0
     assert report["is_partial"]
-    assert 0 < report["kills"] < 500
+    assert report["kills"] < 500
+    assert report["violations"] == []
     assert report["settled_s"] is not None
 
 
