@@ -230,7 +230,7 @@ class Round:
             if forecast.must_end or _must_leave(moment, tampering):
                 self._violate(f"{weather}: expected a node that leaves with {UNWRITABLE}, found that it lives on")
             return
-        if code in may_end_with or (code == UNWRITABLE and SILENT_VENUE in life.last_words()):
+        if code in may_end_with or _found_no_venue(life):
             self.tally.ends[f"{weather}: {code}"] += 1
         else:
             self._violate(f"{weather}, to die at {moment.name}: it ended with {code}: {life.last_words()}")
@@ -243,12 +243,15 @@ class Round:
     def _settle(self, arguments: Sequence[str], exchange: ExchangeProcess) -> None:
         """Let the node live, undisturbed, until journal and ledger agree; they must within a bound."""
         began, within_s = time.monotonic(), self._wanted.settle_within_s
-        life = self._begin(
-            [*arguments, *setting_words(["risk.no_trade=true"])], Moment("settle"), Forecast(), is_timely=False
-        )
+        words = [*arguments, *setting_words(["risk.no_trade=true"])]
+        life = self._begin(words, Moment("settle"), Forecast(), is_timely=False)
         found, is_final = ["it did not hear the market"], False
         while found and not is_final and not life.is_over() and time.monotonic() - began < within_s:
             time.sleep(LOOK_AT_BOOKS_S)
+            if _found_no_venue(life):
+                # As a service manager does after 74.
+                self.tally.ends[f"settling: {UNWRITABLE}"] += 1
+                life = self._begin(words, Moment("settle"), Forecast(), is_timely=False)
             if self._hears_the_market(life):
                 # The ledger first: what happens in between is in the journal later, and looked at again.
                 ledger = exchange.ledger()
@@ -300,6 +303,11 @@ class Round:
             violate=self._violate,
         )
         self.tally.lies[liar.lie(exchange, self._wanted.program)] += 1
+
+
+def _found_no_venue(life: Life) -> bool:
+    """Say whether a life ended at its start because the exchange did not tell what must be known before."""
+    return life.exit_code == UNWRITABLE and SILENT_VENUE in life.last_words()
 
 
 def _must_leave(moment: Moment, tampering: Tampering | None) -> bool:
