@@ -117,6 +117,15 @@ def demand_safe(urls: Any) -> None:
             raise ValueError(f"a venue's URL must be encrypted or on this machine, was {urls}")
 
 
+def import_exchange(exchange_id: str) -> None:
+    """Import what a client of this exchange needs, so that opening one is quick.
+
+    Raises:
+        ValueError: ccxt knows no such exchange.
+    """
+    _class_of(exchange_id)
+
+
 def _class_of(exchange_id: str) -> type:
     import ccxt.pro
 

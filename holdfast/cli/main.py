@@ -25,6 +25,11 @@ COMMANDS = {
     "version": "Say which version of Holdfast this is.",
 }
 NOTES = {
+    "torture": """A node dies anywhere, while it starts, at named boundaries of the journal and of its parts, and at
+system calls.  Writes fail and lie, disks are full or read-only, clocks are set, parts hang, the line is cut, a machine
+stands still: as far as this one lets us (strace for system calls, root for small disks).  See docs/torture.md.
+
+Exit code 0: nothing is violated.  1: something is; the folder is kept, and a command told that repeats the round.""",
     "audit": """A place is one strategy, symbol, side and instant of market time at which the node, or the day lived
 again, decided something (a proposal, verdict, order, exit, end of an order, trip) or had a fill.  It is matched where
 both sides have the same to the last digit.  A score is matched places of all places in percent, rounded down: 100 only

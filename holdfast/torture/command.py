@@ -1,15 +1,18 @@
 """`holdfast torture`: progress, verdict and exit code."""
 
 import random
+import signal
 import sys
+from types import FrameType
 
 import msgspec
 
 from gateways.exchange.scenario import read_scenario
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.exit_codes import ExitCode
-from holdfast.torture.report import Report, lines_of
-from holdfast.torture.run import Wanted, run_torture
+from holdfast.torture.report import lines_of
+from holdfast.torture.run import run_torture
+from holdfast.torture.wanted import Wanted
 
 
 def torture_command(wanted: Wanted, *, as_json: bool) -> int:
@@ -18,7 +21,7 @@ def torture_command(wanted: Wanted, *, as_json: bool) -> int:
     Raises:
         ConfigurationError: the folder to keep it in is not empty.
         ScenarioBroken: the scenario has mistakes.
-        NodeEnded, ExchangeFailed, OSError: it could not be brought to its end.
+        ExchangeFailed, OSError: it could not be brought to its end.
     """
     if wanted.seed < 0:
         wanted = msgspec.structs.replace(wanted, seed=random.SystemRandom().randrange(10**6))
@@ -26,8 +29,10 @@ def torture_command(wanted: Wanted, *, as_json: bool) -> int:
         problem = Problem("", "an empty folder, or none", "one with files", str(wanted.keep), "--keep")
         raise ConfigurationError([problem])
     read_scenario(wanted.scenario)
-    report = run_torture(wanted, show=lambda report: _show_progress(report, wanted.kills))
-    _show_progress(None, wanted.kills)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    report = run_torture(wanted, show=lambda kills, violations: _show_progress(kills, violations, wanted.kills))
+    _clear_progress()
     out = sys.stdout
     if as_json:
         out.write(msgspec.json.encode(report).decode() + "\n")
@@ -38,12 +43,18 @@ def torture_command(wanted: Wanted, *, as_json: bool) -> int:
     return int(ExitCode.OK)
 
 
-def _show_progress(report: Report | None, kills: int) -> None:
-    if not sys.stderr.isatty():
-        return
-    if report is None:
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Die no more: the rounds under way settle and are judged."""
+    raise KeyboardInterrupt
+
+
+def _show_progress(kills: int, violations: int, wanted: int) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{kills} of {wanted} kills, {violations} violations\033[K")
+        sys.stderr.flush()
+
+
+def _clear_progress() -> None:
+    if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
-    else:
-        unproven = report.with_unproven_order
-        sys.stderr.write(f"\r{report.kills} of {kills} kills, {unproven} with an order unproven\033[K")
-    sys.stderr.flush()
+        sys.stderr.flush()

@@ -1,9 +1,11 @@
 """The exchange of a torture: a process of its own, spoken to through its operator's door."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -48,6 +50,8 @@ class ExchangeProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # An interrupt from the keyboard is for the torture: its end needs the exchange.
+            start_new_session=True,
         )
         assert self._process.stdout is not None and self._process.stderr is not None
         line = self._process.stdout.readline(LINE_CHARS_MAX)
@@ -77,6 +81,12 @@ class ExchangeProcess:
         """Tell no lies from now on."""
         self._ask("DELETE", "faults")
 
+    def stand_still(self, seconds: float) -> None:
+        """Do nothing for so long, and then at once what came meanwhile."""
+        self._process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._process.send_signal(signal.SIGCONT)
+
     def ledger(self) -> dict[str, Any]:
         """Return everything the exchange has taken, refused and traded, and what the account holds."""
         return self._ask("GET", "ledger")
@@ -105,5 +115,6 @@ class ExchangeProcess:
 
 
 def _drain(pipe: IO[str]) -> None:
-    while pipe.read(LINE_CHARS_MAX):
-        pass
+    with pipe:
+        while pipe.read(LINE_CHARS_MAX):
+            pass

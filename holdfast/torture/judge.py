@@ -19,12 +19,22 @@ def judge(home: Path, ledger: dict[str, Any]) -> list[str]:
     No order sent twice, none at the exchange that the journal does not know or knows in another state, every trade
     counted once, both accounts equal to the last digit, and a journal that verifies.
     """
+    return [*unproven(home), *disagreements(home, ledger)]
+
+
+def unproven(home: Path) -> list[str]:
+    """Return what does not verify in the journal of a home."""
+    return [f"the journal: {problem}" for check in verify_everything(home) for problem in check.problems]
+
+
+def disagreements(home: Path, ledger: dict[str, Any]) -> list[str]:
+    """Return what ledger and journal do not agree on.  While a node lives they may be a moment apart."""
     rebuilt, _ = rebuild(home)
-    found = [f"the journal: {problem}" for check in verify_everything(home) for problem in check.problems]
-    return [*found, *_doubled(ledger), *_orders(rebuilt, ledger), *_fills(rebuilt, ledger), *_accounts(rebuilt, ledger)]
+    return [*doubled(ledger), *_orders(rebuilt, ledger), *_fills(rebuilt, ledger), *_accounts(rebuilt, ledger)]
 
 
-def _doubled(ledger: dict[str, Any]) -> Iterator[str]:
+def doubled(ledger: dict[str, Any]) -> Iterator[str]:
+    """Yield every order that was sent or taken more than once."""
     for row in ledger["requests"]:
         if row["kind"] == "order.create" and row["count"] > 1:
             yield f"{row['client_id']} was sent {row['count']} times"

@@ -1,271 +1,157 @@
-"""A torture from its beginning to its verdict."""
+"""A torture from its beginning to its verdict: rounds, some at a time."""
 
-import random
+import shlex
 import shutil
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import msgspec
+from holdfast.torture.disk import can_mount
+from holdfast.torture.moments import has_strace
+from holdfast.torture.report import Report, Tally, report_of
+from holdfast.torture.round import Round, Tools
+from holdfast.torture.wanted import Plan, Wanted, command_for, plans_for
+from holdfast.torture.warm import Warm, WarmFailed
 
-from holdfast.replay import rebuild
-from holdfast.torture.exchange import ExchangeProcess
-from holdfast.torture.judge import judge
-from holdfast.torture.lives import PROGRAM, Life, NodeEnded, durable_seq
-from holdfast.torture.report import Report, spread
-from persistence.reader import JournalReader
-
-SCENARIO = Path(__file__).parent / "scenario.toml"
-SPEED = 60.0
-"""The market of an exchange moves so much faster than the clock, or nothing would happen in a life."""
-BOUNDS = ("venue.deadline_s=3", "venue.skew_s=0.5", "venue.visibility_lag_s=1")
-"""The venue's bounds, scaled down together with what `scenario.toml` has it do."""
-HASTY = (
-    "strategies.hasty.class=holdfast.torture.hasty:Hasty",
-    "strategies.hasty.parameters.enter=0.5",
-    "strategies.hasty.parameters.leave=0.3",
-    "strategies.hasty.parameters.size=0.05",
-    "strategies.hasty.parameters.cooldown_minutes=0",
-    "strategies.confidence.enabled=false",
-    "strategies.ema_cross.enabled=false",
-    "risk.daily_loss_max=1",
-    "risk.drawdown_max=1",
-)
-PARTS = ("executor", "breaker", "venue", "positions")
-CUES = (
-    *("journal.before_commit", "journal.after_commit", "journal.after_watermark"),
-    *(f"{part}.{when}_release" for part in PARTS for when in ("before", "after")),
-)
-EVENTS_MAX = 60
-"""The most events that a life has before it is to die."""
-LIFE_S_MAX = 30.0
-SETTLE_WITHIN_S = 120.0
-QUIET_S = 5.0
-STOP_WITHIN_S = 60.0
-
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What a torture is to be."""
-
-    kills: int
-    seed: int
-    minutes: float | None = None
-    honest: bool = False
-    symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
-    data: str = "sample"
-    config: Path | None = None
-    overrides: Sequence[str] = ()
-    scenario: Path = SCENARIO
-    keep: Path | None = None
-    program: Sequence[str] = PROGRAM
-    """What is started as the node, before its own words."""
+FAR_S = 1e12
 
 
 class Torture:
     """One torture in a folder of its own."""
 
-    def __init__(self, wanted: Wanted, folder: Path, *, show: Callable[[Report], None]) -> None:
-        """`show` hears of the report after each death."""
+    def __init__(self, wanted: Wanted, folder: Path, *, show: Callable[[int, int], None]) -> None:
+        """`show` hears of kills and violations after each life."""
         self._wanted = wanted
         self._folder = folder
-        self._home = folder / "node"
         self._show = show
-        self._draw = random.Random(wanted.seed)
-        self._deaths_ms: list[int] = []
-        self.report = Report(wanted.seed)
+        self._began = time.monotonic()
+        self._until = self._began + (60 * wanted.minutes if wanted.minutes is not None else FAR_S)
+        self._is_interrupted = threading.Event()
+        self._rounds: list[Round] = []
+        self._lock = threading.Lock()
+        self._left_out: list[str] = []
+        self._total = Tally()
+        self._is_kept = wanted.keep is not None
 
     def run(self) -> Report:
-        """Let the node live and die, settle, and be judged.
+        """Let nodes live and die, settle, and be judged.
 
         Raises:
-            NodeEnded: the node ended by itself.
-            ExchangeFailed: the exchange did.
+            ExchangeFailed: an exchange did not start, or does not answer.
         """
-        began = time.monotonic()
-        with self._exchange() as exchange:
-            arguments = self._arguments(exchange)
-            try:
-                self._live_and_die(arguments, until=began + 60 * (self._wanted.minutes or 1e9))
-            except KeyboardInterrupt:
-                self.report.is_partial = True
-            exchange.be_honest()
-            self._settle(arguments)
-            ledger = exchange.ledger()
-            self.report.faults = dict(sorted(exchange.faults().items()))
-        self.report.violations = judge(self._home, ledger)
-        self._count(ledger)
-        self.report.seconds = round(time.monotonic() - began, 1)
-        return self.report
-
-    def _exchange(self) -> ExchangeProcess:
-        wanted = self._wanted
-        return ExchangeProcess(
-            self._folder / "exchange",
-            symbols=wanted.symbols,
-            balances=("USDT=100000",),
-            speed=SPEED,
-            seed=wanted.seed,
-            scenario=None if wanted.honest else self._scenario(),
-            data=wanted.data,
+        with ExitStack() as stack:
+            tools = self._tools(stack)
+            plans = plans_for(self._wanted)
+            with ThreadPoolExecutor(self._wanted.jobs, thread_name_prefix="round") as pool:
+                rounds = [pool.submit(self._round, plan, tools) for plan in plans]
+                self._wait_for(rounds)
+        total = self._total
+        return report_of(
+            total,
+            seed=self._wanted.seed,
+            seconds=time.monotonic() - self._began,
+            is_partial=total.kills < self._wanted.kills,
+            left_out=self._left_out,
+            kept=str(self._folder) if self._is_kept or total.violations else "",
         )
 
-    def _scenario(self) -> Path:
-        """Give the scenario the seed of this torture."""
-        own = self._folder / "scenario.toml"
-        lines = [line for line in self._wanted.scenario.read_text().splitlines() if not line.startswith("seed")]
-        own.write_text("\n".join([f"seed = {self._wanted.seed}", *lines]) + "\n")
-        return own
+    def _tools(self, stack: ExitStack) -> Tools:
+        """Find out what can be done on this machine; small disks first, while there is one thread."""
+        mounts = can_mount(self._folder)
+        strace = has_strace()
+        warm = None
+        try:
+            warm = stack.enter_context(Warm(self._wanted.warm))
+        except WarmFailed as error:
+            self._left_out.append(f"forked lives, and clocks that are set: {error}")
+        if not mounts:
+            self._left_out.append("full and read-only disks: they take a small disk, which root can mount")
+        if not strace:
+            self._left_out.append("system calls that fail, lie or kill: they take strace")
+        return Tools(warm=warm, has_strace=strace, can_mount=mounts)
 
-    def _arguments(self, exchange: ExchangeProcess) -> list[str]:
-        for name, text in (("api_key", exchange.keys.api_key), ("api_secret", exchange.keys.secret)):
-            file = self._folder / name
-            file.touch(mode=0o600)
-            file.write_text(text)
-        symbols = ",".join(self._wanted.symbols)
-        settings = [
-            *("feed.source=venue", f"feed.symbols={symbols}", "feed.timeframe=1s", "feed.warmup_bars=10"),
-            *("venue.kind=binance", f"venue.url={exchange.rest_url}", *BOUNDS),
-            f"venue.credentials.api_key=file:{self._folder / 'api_key'}",
-            f"venue.credentials.api_secret=file:{self._folder / 'api_secret'}",
-            *("log.level=error", "admin.enabled=false"),
-            *(("feed.frames=1s", *HASTY) if self._wanted.config is None else ()),
-            *self._wanted.overrides,
-        ]
-        config = self._wanted.config
-        given = ["--config", str(config)] if config is not None else []
-        return [*given, *(word for each in settings for word in ("--set", each))]
-
-    # -- lives and deaths ----------------------------------------------------------------------------------------
-
-    def _live_and_die(self, arguments: list[str], *, until: float) -> None:
-        report = self.report
-        while report.kills < self._wanted.kills:
-            if time.monotonic() > until:
-                report.is_partial = True
-                return
-            self._deaths_ms.append(self._life(arguments))
-            report.kills += 1
-            if durable_seq(self._home):
-                orders = rebuild(self._home)[0].executor.state.orders.values()
-                report.with_open_order += any(order.state == "accepted" for order in orders)
-                report.with_unproven_order += any(order.state in ("intended", "unresolved") for order in orders)
-            self._show(report)
-
-    def _life(self, arguments: list[str]) -> int:
-        """Live for a while and die; return when, in wall-clock milliseconds."""
-        draw, report = self._draw, self.report
-        kind = draw.choices(("anywhere", "cue", "start"), (0.6, 0.3, 0.1))[0]
-        report.restarts += bool(report.kills)
-        if kind == "cue":
-            cue = f"{draw.choice(CUES)}:{draw.randint(1, 40)}"
-            life = self._begin(arguments, {"HOLDFAST_DIE_AT": cue})
-            if self._dies_by_itself(life):
-                report.on_cue += 1
-                return time.time_ns() // 1_000_000
-            return life.kill()
-        life = self._begin(arguments)
-        if kind == "start":
-            report.during_start += 1
-            time.sleep(draw.random() * 2.0)
-            return life.kill()
-        life.wait_for_events(draw.randint(1, EVENTS_MAX), limit_s=LIFE_S_MAX)
-        time.sleep(draw.random() * 1.5)
-        return life.kill()
-
-    def _begin(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Life:
-        return Life(self._home, arguments, program=self._wanted.program, environment=environment)
-
-    def _dies_by_itself(self, life: Life) -> bool:
-        deadline = time.monotonic() + LIFE_S_MAX
-        while time.monotonic() < deadline:
-            if life.is_over():
-                return True
-            time.sleep(0.01)
-        return False
-
-    def _settle(self, arguments: list[str]) -> None:
-        """Let the node live until every order it was ever unsure of is proven, and end it in order."""
-        life = self._begin([*arguments, "--set", "risk.no_trade=true"])
-        self.report.restarts += 1
-        deadline, quiet_since = time.monotonic() + SETTLE_WITHIN_S, 0.0
-        while time.monotonic() < deadline and not life.is_over():
-            time.sleep(0.5)
-            is_quiet = life.wait_for_events(1, limit_s=0.1) and self._is_proven()
-            quiet_since = (quiet_since or time.monotonic()) if is_quiet else 0.0
-            if quiet_since and time.monotonic() - quiet_since > QUIET_S:
+    def _wait_for(self, rounds: list[Future[None]]) -> None:
+        """Wait for all of them; after an interrupt the ones that run settle and are judged."""
+        while True:
+            try:
+                done, _waiting = wait(rounds, return_when=FIRST_EXCEPTION)
                 break
+            except KeyboardInterrupt:
+                self._is_interrupted.set()
+        self._is_interrupted.set()
+        for each in done:
+            each.result()
+
+    def _is_over(self) -> bool:
+        return self._is_interrupted.is_set() or time.monotonic() > self._until
+
+    def _round(self, plan: Plan, tools: Tools) -> None:
+        if self._is_over():
+            return
+        folder = self._folder / f"round-{plan.number:04d}"
+        each = Round(self._wanted, plan, folder, tools, is_over=self._is_over, show=self._tell)
+        with self._lock:
+            self._rounds.append(each)
+        try:
+            each.run()
+        finally:
+            self._finish(each, plan)
+
+    def _finish(self, each: Round, plan: Plan) -> None:
+        """Take in what a round came to, and keep its folder only where somebody wants it."""
+        tally = each.tally
+        if tally.violations:
+            tally.violations = [f"round {plan.number}, {violation}" for violation in tally.violations]
+            tally.reproduce = [command_for(plan, self._wanted, shlex.quote)]
+            (each.folder / "violations.txt").write_text("\n".join([*tally.violations, *tally.reproduce]) + "\n")
+        if self._is_kept or tally.violations:
+            each.disk.keep()
         else:
-            self.report.violations.append(f"not everything was proven within {SETTLE_WITHIN_S:g} s")
-        life.stop(limit_s=STOP_WITHIN_S)
+            each.disk.give_up()
+        with self._lock:
+            self._rounds.remove(each)
+            self._total.take(tally)
 
-    def _is_proven(self) -> bool:
-        return all(order.state == "accepted" for order in rebuild(self._home)[0].executor.state.orders.values())
-
-    # -- what came of it -----------------------------------------------------------------------------------------
-
-    def _count(self, ledger: dict[str, list[object]]) -> None:
-        report = self.report
-        history = rebuild(self._home)[0].history
-        report.orders, report.fills = len(ledger["orders"]), len(ledger["trades"])
-        report.absent = sum(order.state == "absent" for order in history.orders.values())
-        report.events = durable_seq(self._home)
-        ready, trading = self._recoveries()
-        report.ready_s, report.trading_s = spread(ready), spread(trading)
-
-    def _recoveries(self) -> tuple[list[float], list[float]]:
-        """Return the seconds from each death until the next life was ready, and until it asked a strategy."""
-        ready: list[float] = []
-        trading: list[float] = []
-        with JournalReader(self._home) as reader:
-            records = [
-                (record.wall, record.kind) for record in reader.read(kinds=["NodeStarted", "PartStarted", "Offered"])
-            ]
-        starts = [wall for wall, kind in records if kind == "NodeStarted"]
-        for began, over in zip(starts[1:], [*starts[2:], None], strict=True):
-            death = max((at for at in self._deaths_ms if at <= began), default=None)
-            life = [(wall, kind) for wall, kind in records if began <= wall and (over is None or wall < over)]
-            offers = [wall for wall, kind in life if kind == "Offered"]
-            parts = [wall for wall, kind in life if kind == "PartStarted" and (not offers or wall <= offers[0])]
-            if death is not None and parts and offers:
-                ready.append((parts[-1] - death) / 1000)
-                trading.append((offers[0] - death) / 1000)
-        return ready, trading
+    def _tell(self) -> None:
+        with self._lock:
+            tallies = [self._total, *(each.tally for each in self._rounds)]
+            self._show(sum(each.kills for each in tallies), sum(len(each.violations) for each in tallies))
 
 
-def run_torture(wanted: Wanted, *, show: Callable[[Report], None]) -> Report:
+def run_torture(wanted: Wanted, *, show: Callable[[int, int], None]) -> Report:
     """Run a torture; its folder is kept where somebody wants it, or where something was violated.
 
     Raises:
-        NodeEnded: the node ended by itself; the folder is kept.
-        ExchangeFailed: the exchange did.
+        ExchangeFailed: an exchange did not start, or does not answer; the folder is kept.
     """
     with _folder(wanted.keep) as (folder, keep):
-        torture = Torture(wanted, folder, show=show)
+        # Where it comes to no end, the folder is what is left to find out why.
+        is_kept = True
         try:
-            report = torture.run()
-        except NodeEnded as error:
-            keep()
-            raise NodeEnded(f"{error}; seed {wanted.seed}, everything is in {folder}") from error
-        if report.violations or wanted.keep is not None:
-            keep()
-            report.kept = str(folder)
+            report = Torture(wanted, folder, show=show).run()
+            is_kept = bool(report.kept)
+        finally:
+            if is_kept:
+                keep()
     return report
 
 
 @contextmanager
-def _folder(keep: Path | None) -> Iterator[tuple[Path, Callable[[], None]]]:
-    folder = Path(tempfile.mkdtemp(prefix="holdfast-torture-")) if keep is None else keep.expanduser().absolute()
+def _folder(wanted: Path | None) -> Iterator[tuple[Path, Callable[[], None]]]:
+    folder = Path(tempfile.mkdtemp(prefix="holdfast-torture-")) if wanted is None else wanted.expanduser().absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    is_kept = keep is not None
+    is_kept = wanted is not None
 
-    def keep_it() -> None:
+    def keep() -> None:
         nonlocal is_kept
         is_kept = True
 
     try:
-        yield folder, keep_it
+        yield folder, keep
     finally:
         if not is_kept:
             shutil.rmtree(folder, ignore_errors=True)

@@ -12,12 +12,16 @@ import pytest
 
 from holdfast.torture.judge import judge
 from holdfast.torture.report import spread
+from holdfast.torture.run import run_torture
+from holdfast.torture.wanted import Wanted
 from holdfast.venue import read_ledger
 from tests.endurance.nodes import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 Ledger = dict[str, Any]
+FORKED = "round-0002"
+"""The round of which the lives are forked."""
 
 
 def torture(*options: str) -> subprocess.CompletedProcess[str]:
@@ -28,7 +32,7 @@ def torture(*options: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def tortured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("torture") / "kept"
-    ended = torture("--kills", "4", "--seed", "1", "--keep", str(folder))
+    ended = torture("--kills", "6", "--real", "1", "--seed", "1", "--jobs", "2", "--keep", str(folder))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return folder, json.loads(ended.stdout)
 
@@ -39,10 +43,12 @@ def test_a_node_that_is_killed_again_and_again_loses_and_doubles_nothing(
     _folder, report = tortured
 
     assert report["violations"] == []
-    assert report["kills"] == 4
-    assert report["orders"] >= 3
+    assert report["kills"] == 6
+    assert report["real_kills"] == 1
+    assert sum(report["kills_by_moment"].values()) == 6
+    assert report["orders"] >= 2
     assert report["fills"] >= 1
-    assert report["trading_s"]["p50"] > 0
+    assert report["forked_trading_s"]["p50"] > 0
     assert sum(report["faults"].values()) > 0
 
 
@@ -101,12 +107,12 @@ def test_the_judge_sees_what_the_ledger_and_the_journal_do_not_agree_on(
     tortured: tuple[Path, dict[str, Any]], commit: Callable[[Ledger], None]
 ) -> None:
     folder, _report = tortured
-    ledger = copy.deepcopy(read_ledger(folder / "exchange"))
-    assert judge(folder / "node", ledger) == []
+    ledger = copy.deepcopy(read_ledger(folder / FORKED / "exchange"))
+    assert judge(folder / FORKED / "node", ledger) == []
 
     commit(ledger)
 
-    assert judge(folder / "node", ledger)
+    assert judge(folder / FORKED / "node", ledger)
 
 
 def test_a_folder_with_files_in_it_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -116,6 +122,36 @@ def test_a_folder_with_files_in_it_is_refused_and_left_alone(tmp_path: Path) -> 
 
     assert ended.returncode == 78
     assert [file.name for file in tmp_path.iterdir()] == ["mine"]
+
+
+def test_what_is_wrong_is_told_with_the_command_that_does_it_again(tmp_path: Path) -> None:
+    program = (sys.executable, "-m", "tests.endurance.mutated", "fees_are_forgotten")
+    wanted = Wanted(
+        kills=4,
+        real=0,
+        seed=4,
+        settle_within_s=8.0,
+        keep=tmp_path / "kept",
+        program=program,
+        warm=(*program, "--warm"),
+        overrides=("strategies.hasty.parameters.enter=1",),
+    )
+
+    report = run_torture(wanted, show=lambda kills, violations: None)
+
+    assert any("the journal does not know it" in violation for violation in report.violations)
+    again = "holdfast torture --seed 4 --kills 4 --real 0 --set strategies.hasty.parameters.enter=1"
+    assert report.reproduce == [again]
+    told = (tmp_path / "kept" / "round-0001" / "violations.txt").read_text().splitlines()
+    assert told == [*report.violations, again]
+
+
+def test_a_node_that_ends_by_itself_is_a_violation_that_says_what_it_said(tmp_path: Path) -> None:
+    ended = torture("--kills", "2", "--real", "0", "--set", "risk.nonsense=1", "--keep", str(tmp_path / "kept"))
+
+    assert ended.returncode == 1
+    assert "it ended with 78" in json.loads(ended.stdout)["violations"][0]
+    assert "nonsense" in json.loads(ended.stdout)["violations"][0]
 
 
 def test_a_spread_has_the_middle_and_the_late() -> None:
