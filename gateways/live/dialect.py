@@ -12,7 +12,7 @@ import msgspec
 from domain.market import Instant, Instrument
 from domain.order import Fill, Terms
 from domain.sources import Row
-from domain.venue import VenueProfile
+from domain.venue import OpenOrder, VenueProfile
 from gateways.live.wire import Call, Received
 
 VenueState = Literal["accepted", "filled", "canceled", "expired", "rejected"]
@@ -81,6 +81,12 @@ class Dialect(Protocol):
 
     def read_balances(self, received: Received) -> Mapping[str, Decimal]:
         """Return totals by asset, free and locked together, without those that are 0; raise Unreadable."""
+
+    def open_orders(self, after: str = "") -> Call:
+        """Ask for the account's open orders, whoever sent them; `after` is where the page before ended."""
+
+    def read_open_orders(self, received: Received) -> tuple[Sequence[OpenOrder], str]:
+        """Return a page of open orders, and where the next one begins, empty where there is none; raise Unreadable."""
 
     def bars(self, symbol: str, timeframe: str, *, since: Instant, limit: int) -> Call:
         """Ask for bars that open at `since` or later, oldest first."""
