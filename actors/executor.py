@@ -6,7 +6,8 @@ from typing import Any, Literal, NamedTuple
 from actors.base import RememberingActor
 from actors.evidence import events_of
 from actors.executor_memory import ExecutorMemory
-from domain.market import Closing, Instrument
+from domain.execution import RETRY_SOON_MS
+from domain.market import SECOND_MS, Closing, Instant, Instrument
 from domain.order import UNPROVEN, Order
 from domain.steps import (
     Cancel,
@@ -20,7 +21,16 @@ from domain.steps import (
     next_steps,
     queue_place,
 )
-from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven, VenueProfile, absence_is_proven
+from domain.venue import (
+    Answer,
+    OrderNotFound,
+    OrderSeen,
+    Refused,
+    Unproven,
+    VenueProfile,
+    absence_is_proven,
+    may_still_turn_up,
+)
 from messages.node import OrdersAsked
 from messages.orders import (
     CancelIntended,
@@ -52,6 +62,8 @@ class _Request(NamedTuple):
     client_id: str
     due: float = 0.0
     """Until when it may wait for its answer, in monotonic seconds."""
+    asked_at: Instant = 0
+    """In market time."""
 
 
 class Executor(RememberingActor):
@@ -162,7 +174,10 @@ class Executor(RememberingActor):
                 # It cannot rest any more: what it was to protect is left now, and not when its price is back.
                 why = f"stop {order.terms.stop_price} was reached before it could rest"
                 self.record(ExitOrdered(order.terms.strategy, order.terms.symbol, why, None))
-            self.record(OrderRejected(answer.client_id, answer.code, answer.message, evidence="answer"))
+            self.record(OrderRejected(answer.client_id, answer.code, answer.message, "answer", passes=answer.passes))
+            if answer.passes:
+                # No bar may close for long, and a position waits for its protection.
+                self.after(RETRY_SOON_MS / SECOND_MS, CheckRequests())
         else:
             # Also a refusal of what was seen in the meantime: one of the two is wrong, and only asking tells which.
             self._doubt(request, order, answer)
@@ -199,17 +214,18 @@ class Executor(RememberingActor):
         if not order.is_open:
             self._inherited.discard(client_id)
         elif request.kind == "lookup" and isinstance(answer, OrderNotFound):
-            self._count_negative(order)
+            self._count_negative(order, request.asked_at)
         else:
             if order.state == "intended":
                 self.record(OrderUnresolved(client_id, detail))
             self._ask_again_later(client_id)
 
-    def _count_negative(self, order: Order) -> None:
+    def _count_negative(self, order: Order, asked_at: Instant) -> None:
         client_id = order.terms.client_id
-        negatives = self._negatives[client_id] = self._negatives.get(client_id, 0) + 1
-        is_proven = absence_is_proven(order.terms, negatives=negatives, now=self.market_ms(), profile=self._profile)
-        if order.state != "accepted" and is_proven:
+        if not may_still_turn_up(order.terms, now=asked_at, profile=self._profile):
+            self._negatives[client_id] = self._negatives.get(client_id, 0) + 1
+        negatives = self._negatives.get(client_id, 0)
+        if order.state != "accepted" and absence_is_proven(negatives, self._profile):
             proposal_id = self._known.state.proposals.get(client_id, "")
             detail = f"not found {negatives} times, and it can no longer arrive"
             self.record(OrderAbsent(client_id, detail, proposal_id))
@@ -222,6 +238,7 @@ class Executor(RememberingActor):
     def _make_sure_of(self, client_id: str) -> None:
         self._certain.add(client_id)
         self._inherited.discard(client_id)
+        self._negatives.pop(client_id, None)
 
     def _ask_again_later(self, client_id: str) -> None:
         self._certain.discard(client_id)
@@ -296,7 +313,7 @@ class Executor(RememberingActor):
     def _number(self, kind: Literal["submit", "cancel", "lookup"], client_id: str) -> int:
         self._last_request += 1
         due = self.monotonic() + self._profile.answer_within_s
-        self._requests[self._last_request] = _Request(kind, client_id, due)
+        self._requests[self._last_request] = _Request(kind, client_id, due, self.market_ms())
         self._watch_requests()
         return self._last_request
 

@@ -36,7 +36,7 @@ class ExecutorMemory(StructMemory[Execution]):
     version = 6
     """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized; since 4,
     an exit that was called off on its way is unwanted; since 5, a take-profit is judged by closes after its fill;
-    since 6, client order ids carry a namespace."""
+    since 6, client order ids carry a namespace, and what was refused for a reason that passes is tried again soon."""
 
     def __init__(self) -> None:
         super().__init__(Execution())
@@ -93,8 +93,8 @@ class ExecutorMemory(StructMemory[Execution]):
                 known.end(client_id, "expired", record.seq)
             case OrderAbsent(client_id=client_id):
                 known.end(client_id, "absent", record.seq)
-            case OrderRejected(client_id=client_id):
-                known.refuse(client_id, record.seq, record.at)
+            case OrderRejected(client_id=client_id, passes=passes):
+                known.refuse(client_id, record.seq, record.at, passes=passes)
             case CancelIntended(client_id=client_id):
                 known.canceling.append(client_id)
             case ExitOrdered(strategy=strategy, symbol=symbol, why=why, quantity=quantity):

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from domain.imported import HeldPosition
-from domain.market import MINUTE_MS, Instant
+from domain.market import MINUTE_MS, SECOND_MS, Instant
 from domain.money import ZERO
 from domain.order import Fill, Leg, Order, Terms
 from domain.proposal import Entry, Exit
@@ -18,6 +18,8 @@ from domain.proposal import Entry, Exit
 FINISHED_KEPT = 200
 """Finished orders that stay known, for answers that come late."""
 RETRY_AFTER_MS = MINUTE_MS
+RETRY_SOON_MS = 2 * SECOND_MS
+"""The first pause after a refusal for a reason that passes; each one more takes twice as long, up to a minute."""
 """After a refused stop or exit, market time until the next try."""
 
 
@@ -42,6 +44,8 @@ class Plan(msgspec.Struct):
     """Its take-profit is judged by what closed at this instant or later: before that, nothing was bought for it."""
     not_before: Instant = 0
     """The next stop or exit waits until this instant, after one was refused."""
+    refusals: int = 0
+    """How many of its orders were refused in a row, for reasons that pass."""
     wish: Exit | None = None
     """Somebody wants it left; not taken up yet."""
     wished_at: int = 0
@@ -140,6 +144,7 @@ class Execution(msgspec.Struct):
         if order := self.orders.get(client_id):
             order.venue_id = venue_id
             order.move_to("accepted")
+            self.plan_of(order.terms.strategy, order.terms.symbol).refusals = 0
 
     def doubt(self, client_id: str) -> None:
         """Take it as unknown whether the venue has an order."""
@@ -171,15 +176,17 @@ class Execution(msgspec.Struct):
         self._change(plan, seq)
         self._finish(order)
 
-    def refuse(self, client_id: str, seq: int, at: Instant) -> None:
-        """Take an order as rejected; what it was for is not tried again in the same minute."""
+    def refuse(self, client_id: str, seq: int, at: Instant, *, passes: bool = False) -> None:
+        """Take an order as rejected; what it was for is tried again after a minute, or soon where the reason passes."""
         order = self.orders.get(client_id)
         self.end(client_id, "rejected", seq)
         if order is None or order.terms.leg == "entry":
             return
         plan = self.plan_of(order.terms.strategy, order.terms.symbol)
         if order.terms.leg == "exit" or not plan.exit_why:  # Who leaves needs no stop, and need not wait for one.
-            plan.not_before = at + RETRY_AFTER_MS
+            plan.refusals = plan.refusals + 1 if passes else 0
+            soon_ms = RETRY_SOON_MS << min(plan.refusals - 1, 5) if passes else RETRY_AFTER_MS
+            plan.not_before = at + min(soon_ms, RETRY_AFTER_MS)
 
     def order_exit(
         self, strategy: str, symbol: str, why: str, quantity: Decimal | None, *, seq: int, seen: int

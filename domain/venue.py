@@ -39,6 +39,8 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     message: str
     is_reached: bool = False
     """It was a stop, and is refused because its price is reached already."""
+    passes: bool = False
+    """For a reason that passes: it could not be sent in time, its time was not the venue's, or there were too many."""
 
 
 class Unproven(msgspec.Struct, frozen=True, tag="unproven"):
@@ -130,10 +132,14 @@ class VenueProfile(msgspec.Struct, frozen=True):
     """Share of its worth that it holds back on top for the fees of a buy, in quote currency."""
 
 
-def absence_is_proven(terms: Terms, *, negatives: int, now: Instant, profile: VenueProfile) -> bool:
-    """Say whether an order that was not found so many times can no longer turn up."""
-    if negatives < profile.negatives_needed:
-        return False
+def may_still_turn_up(terms: Terms, *, now: Instant, profile: VenueProfile) -> bool:
+    """Say whether an order that is not found now could be there later: that it is not found proves nothing then."""
     if not profile.in_flight_outlives_us:
-        return True
-    return profile.enforces_deadline and now > terms.valid_until + profile.skew_ms + profile.visibility_lag_ms
+        return False
+    is_over = now > terms.valid_until + profile.skew_ms + profile.visibility_lag_ms
+    return not (profile.enforces_deadline and is_over)
+
+
+def absence_is_proven(negatives: int, profile: VenueProfile) -> bool:
+    """Say whether an order never came to be that was not found so many times, each when it could not turn up later."""
+    return negatives >= profile.negatives_needed

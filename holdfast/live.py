@@ -1,21 +1,24 @@
 """A node's side of a real venue: one connection, for orders, bars, rules and the account."""
 
 import secrets
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from domain.market import SECOND_MS, Instant
+from domain.market import SECOND_MS, Instant, Instrument
 from domain.order import DIGITS, NAMESPACE_LENGTH
 from domain.venue import VenueProfile
 from gateways.exchange.pointing import ccxt_settings
 from gateways.live.binance import Binance
 from gateways.live.connection import Connection, KeysRefused, VenueSilent
 from gateways.live.dialect import Dialect, Unreadable
+from gateways.live.kept import VenueFile
 from gateways.live.market import SETTLE_MS, LiveMarket
 from gateways.live.venue import LiveVenue
 from holdfast.config.instruments import instrument_for
@@ -26,6 +29,10 @@ from holdfast.parts import Parts, gather
 
 DIALECTS: dict[str, type[Dialect]] = {"binance": Binance}
 TIMEFRAME = "1m"
+PAUSES_S = (1.0, 2.0)
+"""Between the attempts to ask what has to be known at a start."""
+HELD_S_MAX = 30.0
+"""The longest that a start waits for a venue that has asked to be left alone."""
 Value = TypeVar("Value")
 
 
@@ -49,21 +56,24 @@ def reaching(settings: Settings) -> Iterator[None]:
 class LiveSide:
     """Open from the start of a process to its end."""
 
-    def __init__(self, settings: Settings, *, tell: Callable[..., None]) -> None:
-        """Connect, and learn the venue's time.
+    def __init__(self, settings: Settings, home: Path, *, tell: Callable[..., None]) -> None:
+        """Connect, and learn the venue's time; what is known of the venue from earlier lives is in the home.
 
         Raises:
-            VenueSilent: the venue does not answer.
+            VenueSilent: the venue does not answer, or has asked to be left alone for longer than a start may wait.
         """
         given = settings.venue
+        self._file = VenueFile(home, given.url)
+        self._tell = tell
+        self._wait_until_it_may_be_asked()
         key, secret = given.credentials.api_key, given.credentials.api_secret
         assert key is not None and secret is not None, "a configuration without keys must have been refused"
         ws_url = given.url.replace("http", "ws", 1)
         pointed = ccxt_settings(given.url, ws_url, key.reveal(), secret.reveal())
         self._settings = settings
-        self._connection = Connection(DIALECTS[given.kind](), pointed, tell=tell)
+        self._connection = Connection(DIALECTS[given.kind](), pointed, tell=tell, on_pause=self._keep_pause)
         try:
-            self._connection.know_the_time()
+            self._patiently(self._connection.know_the_time)
         except VenueSilent:
             self._connection.close()
             raise
@@ -102,7 +112,7 @@ class LiveSide:
             expected = "no state to take over: an account at a real venue is opened with what it holds there"
             raise ConfigurationError([Problem("import.path", expected, str(files[0]), str(home))])
         dialect, ask = self._connection.dialect, self._connection.ask
-        held = _read(lambda: dialect.read_balances(ask(dialect.balances())))
+        held = self._patiently(lambda: dialect.read_balances(ask(dialect.balances())))
         known = {asset for each in parts.shape.instruments.values() for asset in (each.base, each.quote)}
         cash = {asset: amount for asset, amount in held.items() if asset in known}
         return Opening(cash=cash or _nothing(parts), namespace=_new_namespace())
@@ -130,10 +140,66 @@ class LiveSide:
             visibility_lag_ms=int(given.visibility_lag_s * SECOND_MS),
         )
 
+    def _keep_pause(self, seconds: float) -> None:
+        self._file.hold(seconds, _wall_ms())
+
+    def _wait_until_it_may_be_asked(self) -> None:
+        """Wait out a pause that the venue asked for, be it in an earlier life: who asks within a ban makes it longer.
+
+        Raises:
+            VenueSilent: it lasts for longer than a start may wait.
+        """
+        now_ms = _wall_ms()
+        held_s = self._file.held_for_s(now_ms)
+        if held_s > HELD_S_MAX:
+            until = datetime.fromtimestamp(now_ms / SECOND_MS + held_s, UTC)
+            raise VenueSilent(f"it has asked to be left alone until {until:%Y-%m-%d %H:%M:%S} UTC")
+        if held_s:
+            self._tell("venue.asks_for_a_pause", seconds=held_s)
+            time.sleep(held_s)
+
+    def _patiently(self, ask: Callable[[], Value]) -> Value:
+        """Return what the venue answers; a lost answer or two end no start.
+
+        Raises:
+            KeysRefused: it refuses the keys.
+            VenueSilent: it does not answer, or nothing that can be read.
+        """
+        for pause_s in PAUSES_S:
+            try:
+                return ask()
+            except KeysRefused:
+                raise
+            except (VenueSilent, Unreadable):
+                self._wait_until_it_may_be_asked()
+                time.sleep(pause_s)
+        try:
+            return ask()
+        except Unreadable as error:
+            raise VenueSilent(f"the venue's answer cannot be read: {error}") from error
+
+    def _rules(self, symbols: Sequence[str]) -> Mapping[str, Instrument]:
+        """Return the venue's rules; those of an earlier life where it does not tell them now.
+
+        Raises:
+            VenueSilent: it does not, and they are not known.
+        """
+        dialect, ask, tell = self._connection.dialect, self._connection.ask, self._tell
+        try:
+            told = self._patiently(lambda: dialect.read_rules(ask(dialect.rules()), symbols))
+        except VenueSilent as error:
+            if (kept := self._file.rules_of(symbols)) is None:
+                raise
+            tell("venue.rules_are_old", told_at=kept[1], why=str(error))
+            return kept[0]
+        if changed := self._file.keep_rules(told, _wall_ms()):
+            tell("venue.rules_changed", symbols=changed)
+        return told
+
     def _with_rules(self) -> Settings:
         """Return the settings with the venue's rules of each symbol; what is configured goes first."""
-        dialect, ask, symbols = self._connection.dialect, self._connection.ask, self._settings.feed.symbols
-        rules = _read(lambda: dialect.read_rules(ask(dialect.rules()), symbols))
+        symbols = self._settings.feed.symbols
+        rules = self._rules(symbols)
         if missing := [symbol for symbol in symbols if symbol not in rules]:
             expected = f"symbols that {self._settings.venue.kind} has"
             raise ConfigurationError([Problem("feed.symbols", expected, ", ".join(missing), "the venue")])
@@ -155,12 +221,8 @@ class LiveSide:
         return msgspec.structs.replace(self._settings, instruments={**given, **merged})
 
 
-def _read(ask: Callable[[], Value]) -> Value:
-    """Return what a venue answers; one that answers something else is as good as silent."""
-    try:
-        return ask()
-    except Unreadable as error:
-        raise VenueSilent(f"the venue's answer cannot be read: {error}") from error
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _refined(told: InstrumentRules, given: InstrumentRules | None) -> InstrumentRules:

@@ -51,12 +51,12 @@ def open_live(settings: Settings, home: Path, past: Past, *, folder: Path, log: 
     from holdfast.live import LiveSide, reaching  # Takes long to import, and a paper node needs none of it.
 
     with reaching(settings), ExitStack() as opened:
-        live = LiveSide(settings, tell=lambda event, **values: log("warning", event, **values))
+        live = LiveSide(settings, home, tell=lambda event, **values: log("warning", event, **values))
         opened.callback(live.close)
         parts = live.parts(folder, past.market)
         opening = demand_fitting(past, parts, home, live)
         opened.pop_all()
-    return Outside(parts, opening, live.venue, FollowingClock(live.now_ms))
+    return Outside(parts, opening, live.venue, FollowingClock(live.now_ms, past.market_at))
 
 
 def _at_once(at: Instant, following: Instant) -> float:

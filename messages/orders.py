@@ -33,12 +33,14 @@ class OrderAccepted(Event, frozen=True):
 
 
 class OrderRejected(Event, frozen=True):
-    """The venue refused the order, provably."""
+    """The venue refused the order, provably; or it provably was not sent."""
 
     client_id: str
     code: str
     message: str
     evidence: Evidence
+    passes: bool = False
+    """For a reason that passes: what it was for is tried again soon."""
 
 
 class OrderUnresolved(Event, frozen=True):

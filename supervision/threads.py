@@ -52,9 +52,10 @@ class RecordedClock(WallClock):
 class FollowingClock(WallClock):
     """The machine's clocks, with market time that somebody else tells, and that never goes back."""
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
+    def __init__(self, now_ms: Callable[[], int], at: int = 0) -> None:
+        """`at` is how far it had come in an earlier life."""
         self._now_ms = now_ms
-        self._newest = 0
+        self._newest = at
 
     def market_ms(self) -> int:
         """Return the time that is told, or the latest that was."""

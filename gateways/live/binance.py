@@ -42,10 +42,8 @@ _OUR_TYPES = {theirs: ours for ours, theirs in _TYPES.items()}
 _REFUSALS = frozenset(
     {
         -1002,  # not authorised
-        -1003,  # too many requests
         -1013,  # a filter of the symbol
         -1014,  # combination of order terms
-        -1015,  # too many orders
         -1016,  # no longer served
         -1020,  # not supported
         -1022,  # signature
@@ -59,6 +57,8 @@ _REFUSALS = frozenset(
 )
 _KEYS = frozenset({-1022, -2008, -2014, -2015})
 _CLOCK = -1021
+_BUSY = frozenset({-1003, -1015})
+"""Too many requests, too many orders."""
 _NOT_FOUND = frozenset({-2011, -2013})
 _DUPLICATE = "duplicate order"
 _REACHED = "would trigger immediately"
@@ -259,6 +259,8 @@ def _meaning(code: int, message: str, status: int) -> Meaning:
         return "reached"
     if code == _CLOCK:
         return "clock"
+    if code in _BUSY:
+        return "busy"
     if code in _NOT_FOUND:
         return "not_found"
     return "rejected" if code in _REFUSALS else "nothing"

@@ -37,16 +37,19 @@ class Connection:
         *,
         tell: Callable[..., None] = silent,
         answer_within_s: float = ANSWER_WITHIN_S,
+        on_pause: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         """Open the client, which takes the seconds that it takes to import ccxt.
 
-        `settings` are ccxt's, keys included.  `tell(event, **values)` hears what a person may want to know.
+        `settings` are ccxt's, keys included.  `tell(event, **values)` hears what a person may want to know; `on_pause`
+        for how many seconds the venue wants to be left alone, on the connection's thread.
 
         Raises:
             ValueError: ccxt knows no such exchange, or a URL would send keys in the clear.
         """
         self.dialect = dialect
         self.tell = tell
+        self._on_pause = on_pause
         self.client = Client(
             dialect.exchange_id, _merged(dialect.settings(), settings), answer_within_s=answer_within_s
         )
@@ -107,7 +110,7 @@ class Connection:
 
     async def _open(self) -> Requests:
         await self.client.open()
-        requests = Requests(self.dialect, self.client, tell=self.tell)
+        requests = Requests(self.dialect, self.client, tell=self.tell, on_pause=self._on_pause)
         self.thread.begin(requests.keep_time)
         return requests
 

@@ -1,6 +1,6 @@
 """Orders at a venue: placed, cancelled, asked for, each outcome judged.  All on the venue's own loop."""
 
-from domain.market import HOUR_MS, Instant
+from domain.market import HOUR_MS, SECOND_MS, Instant
 from domain.order import Terms
 from domain.venue import Answer, OrderNotFound, Unproven
 from gateways.live import outcome
@@ -29,7 +29,8 @@ class Orders:
             return self._dialect.place(terms, good_for_ms=left_ms) if left_ms > 0 else None
 
         lane = Lane.STOP if terms.leg == "stop" else Lane.ORDER
-        sent = await self._requests.send_by(put, lane, self._dialect.order_weight)
+        within_s = (terms.valid_until - self._requests.clock.now_ms()) / SECOND_MS
+        sent = await self._requests.send_by(put, lane, self._dialect.order_weight, within_s)
         found = outcome.of_placing(self._dialect, terms.client_id, sent)
         if found == "exists":
             return await self.find(terms.client_id, terms.symbol, since=terms.sent_from)

@@ -13,6 +13,8 @@ from gateways.live.dialect import Dialect, Shown, Unreadable
 from gateways.live.wire import Lost, Outcome, Received
 
 DETAIL_CHARS_MAX = 300
+NOT_SENT = "NOT_SENT"
+"""The code of an order of which no byte has left; none of the venue's."""
 Exists = Literal["exists"]
 Cut = Literal["cut"]
 
@@ -20,15 +22,17 @@ Cut = Literal["cut"]
 def of_placing(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | Refused | Unproven | Exists:
     """Say what the outcome of placing an order proves.  `exists`: the venue has one of this client id already."""
     if isinstance(outcome, Lost):
-        return unproven(client_id, outcome)
+        if outcome.was_sent:
+            return unproven(client_id, outcome)
+        return Refused(client_id, NOT_SENT, outcome.detail[:DETAIL_CHARS_MAX], passes=True)
     error = dialect.error_in(outcome)
     if error is None:
         return _own_order(dialect, client_id, outcome)
     if error.meaning == "exists":
         return "exists"
-    if error.meaning in ("rejected", "clock", "reached"):
-        message = error.message[:DETAIL_CHARS_MAX]
-        return Refused(client_id, error.code, message, is_reached=error.meaning == "reached")
+    if error.meaning in ("rejected", "clock", "busy", "reached"):
+        message, passes = error.message[:DETAIL_CHARS_MAX], error.meaning in ("clock", "busy")
+        return Refused(client_id, error.code, message, is_reached=error.meaning == "reached", passes=passes)
     return unproven(client_id, outcome, f"code {error.code}: {error.message}")
 
 

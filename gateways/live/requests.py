@@ -12,6 +12,7 @@ from gateways.live.lanes import Lanes, TooManyWait
 from gateways.live.wire import Call, Lane, Lost, Outcome, Received
 
 CLOCK_EVERY_S = 60.0
+OUT_OF_TIME = "its time ran out before it could be sent"
 NAP_S = 1.0
 """Pause between two questions for the venue's time, where it does not answer."""
 
@@ -19,11 +20,19 @@ NAP_S = 1.0
 class Requests:
     """Sends what a dialect puts, on one event loop."""
 
-    def __init__(self, dialect: Dialect, client: Client, *, tell: Callable[..., None]) -> None:
-        """`tell(event, **values)` hears what a person may want to know."""
+    def __init__(
+        self,
+        dialect: Dialect,
+        client: Client,
+        *,
+        tell: Callable[..., None],
+        on_pause: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        """`tell(event, **values)` hears what a person may want to know; `on_pause` of pauses the venue asks for."""
         self._dialect = dialect
         self._client = client
         self._tell = tell
+        self._on_pause = on_pause
         self.lanes = Lanes(weight_per_s=dialect.weight_per_s, burst=dialect.burst)
         self.clock = VenueClock()
         client.tell_time_by(self.clock.ahead_of_wall_ms)
@@ -33,20 +42,27 @@ class Requests:
 
     async def send(self, call: Call) -> Outcome:
         """Send a request when it is its turn."""
-        return await self.send_by(lambda now: call, call.lane, call.weight)
-
-    async def send_by(self, put: Callable[[int], Call | None], lane: Lane, weight: float) -> Outcome:
-        """Send a request that depends on the venue's time when it goes out; `put` returns None where that is too late.
-
-        Whatever comes of it, it is sent once.
-        """
         try:
-            await self.lanes.turn(lane, weight)
+            await self.lanes.turn(call.lane, call.weight)
         except TooManyWait as error:
             return Lost(str(error), was_sent=False)
+        return self._respect(await self._client.send(call))
+
+    async def send_by(self, put: Callable[[int], Call | None], lane: Lane, weight: float, within_s: float) -> Outcome:
+        """Send a request that depends on the venue's time when it goes out; `put` returns None where that is too late.
+
+        It waits for its turn for `within_s` at most.  Whatever comes of it, it is sent once.
+        """
+        try:
+            async with asyncio.timeout(max(0.0, within_s)):
+                await self.lanes.turn(lane, weight)
+        except TooManyWait as error:
+            return Lost(str(error), was_sent=False)
+        except TimeoutError:
+            return Lost(OUT_OF_TIME, was_sent=False)
         call = put(self.clock.now_ms())
         if call is None:
-            return Lost("its time ran out before it could be sent", was_sent=False)
+            return Lost(OUT_OF_TIME, was_sent=False)
         return self._respect(await self._client.send(call))
 
     async def keep_time(self) -> None:
@@ -92,6 +108,7 @@ class Requests:
         if isinstance(outcome, Received):
             if (pause_s := self._dialect.pause_of(outcome)) > 0:
                 self.lanes.hold(pause_s)
+                self._on_pause(pause_s)
                 self._tell("venue.asks_for_a_pause", status=outcome.status, seconds=pause_s)
             if (counted := self._dialect.used_weight(outcome)) is not None:
                 self.lanes.learn(*counted)

@@ -561,9 +561,12 @@ def test_absence_takes_two_negatives_after_the_deadline_and_is_told_with_its_pro
     looked_up(alone, 3, OrderNotFound("h1"))
     before_the_deadline = letters(alone)
     alone.happen(bars_closed(TOO_LATE), at=TOO_LATE)
+    # The first of them was asked before it was too late, and answered after.
+    looked_up(alone, 2, OrderNotFound("h1"))
+    not_yet = letters(alone)
     looked_up(alone, 1, OrderNotFound("h1"))
 
-    assert before_the_deadline == "U"
+    assert before_the_deadline == not_yet == "U"
     assert [event.proposal_id for event in alone.said_of(OrderAbsent)] == [PROPOSAL]
     assert order_of(alone, "h1").state == "absent"
 
@@ -572,7 +575,7 @@ def test_one_negative_after_the_deadline_does_not_prove_absence() -> None:
     alone = an_executor(approved(), intended(some_terms(), PROPOSAL))
     alone.happen(bars_closed(TOO_LATE), at=TOO_LATE)
 
-    looked_up(alone, 1, OrderNotFound("h1"))
+    looked_up(alone, 2, OrderNotFound("h1"))
 
     assert letters(alone) == "U"
 
@@ -692,11 +695,45 @@ def test_a_stop_that_is_refused_for_another_reason_is_tried_again_later_and_noth
     stop = alone.told_of(SubmitOrder)[-1]
     assert isinstance(stop, SubmitOrder)
 
-    answer(alone, stop, Refused(stop.terms.client_id, "-1015", "Too many orders."))
+    answer(alone, stop, Refused(stop.terms.client_id, "-1013", "A filter."))
 
     assert alone.told_of(SubmitOrder)[-1] == stop
     (plan,) = known(alone).plans.values()
     assert (plan.exit_why, plan.not_before) == ("", T0 + MINUTE_MS)
+
+
+def test_a_stop_that_is_refused_for_a_reason_that_passes_is_tried_again_soon_and_then_less_and_less_often() -> None:
+    alone = an_executor()
+    entry = sent(alone, stop_price=D(90))
+    answer(alone, entry, seen(entry.terms.client_id, "filled", a_fill(entry.terms.client_id)))
+
+    pauses = []
+    for _ in range(7):
+        stop = alone.told_of(SubmitOrder)[-1]
+        assert isinstance(stop, SubmitOrder)
+        answer(alone, stop, Refused(stop.terms.client_id, "-1015", "Too many orders.", passes=True))
+        (plan,) = known(alone).plans.values()
+        pauses.append(plan.not_before - alone.stage.clock.market_ms())
+        alone.happen(bars_closed(plan.not_before), at=plan.not_before)
+
+    last = alone.told_of(SubmitOrder)[-1]
+    answer(alone, last, seen(last.terms.client_id))
+    assert pauses == [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]
+    assert len({submit.terms.client_id for submit in alone.told_of(SubmitOrder)}) == 9
+    assert [plan.refusals for plan in known(alone).plans.values()] == [0]
+
+
+def test_a_market_that_does_not_move_keeps_no_position_waiting_for_its_protection() -> None:
+    alone = an_executor()
+    entry = sent(alone, stop_price=D(90))
+    answer(alone, entry, seen(entry.terms.client_id, "filled", a_fill(entry.terms.client_id)))
+    stop = alone.told_of(SubmitOrder)[-1]
+
+    answer(alone, stop, Refused(stop.terms.client_id, "NOT_SENT", "no connection", passes=True))
+    alone.stage.clock.advance_market(T0 + 2_000)
+    alone.rest(2.0)
+
+    assert len(alone.told_of(SubmitOrder)) == 3
 
 
 def test_a_trade_that_comes_after_its_entry_was_cancelled_is_protected_too() -> None:

@@ -157,7 +157,7 @@ def an_inherited_order_is_taken_for_certain(put: Put) -> None:
 
 def absent_is_final_too_early(put: Put) -> None:
     """The first answer that does not find an order proves that it never came to be."""
-    put(actors.executor, "absence_is_proven", lambda terms, *, negatives, now, profile: True)
+    put(actors.executor, "absence_is_proven", lambda negatives, profile: True)
 
 
 def silence_is_taken_for_a_rejection(put: Put) -> None:

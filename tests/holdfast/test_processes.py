@@ -663,7 +663,7 @@ def test_a_halt_survives_death_until_it_is_resumed_with_a_reason(tmp_path: Path)
         node.end(signal.SIGKILL)
 
     with running(tmp_path / "home") as node:
-        status = node.status()
+        status = node.wait_until(lambda: node.status() if "reasons" in node.status() else None, "a breaker's answer")
         without_reason = node.order("resume")
         state_then = node.status()["state"]
         with_reason = node.order("resume", reason="looked into it")

@@ -83,7 +83,7 @@ def test_a_trace_shows_every_record_that_becomes_durable_and_every_fault() -> No
 
 
 def test_an_interrupted_run_reports_what_it_has_done() -> None:
-    command = [sys.executable, "-m", "holdfast", "simulate", "--seeds", "100000", "--hours", "2", "--json"]
+    command = [sys.executable, "-m", "holdfast", "simulate", "--seeds", "100000", "--hours", "0.2", "--json"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(8.0)
     os.kill(process.pid, signal.SIGINT)

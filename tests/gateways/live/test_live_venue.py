@@ -58,6 +58,10 @@ def a_venue(liar: Liar, answer_within_s: float = ANSWER_WITHIN_S) -> LiveVenue:
     return LiveVenue(Connection(Binance(), pointed_at(liar.url), answer_within_s=answer_within_s))
 
 
+def id_of(number: int) -> str:
+    return f"h0100000{number:04}e00"
+
+
 class Desk:
     """A venue, the server behind it, and a way to wait for answers."""
 
@@ -76,13 +80,15 @@ class Desk:
         self.liar.behave = with_time
 
     def asked(self) -> list[str]:
-        """Return what was asked about orders, by its path."""
-        paths = [request.path.removeprefix("/api/v3/") for request in self.liar.requests]
+        """Return what was asked about the newest order, by its path: earlier ones may still be looked for."""
+        earlier = {id_of(number) for number in range(self._numbers)}
+        requests = [each for each in self.liar.requests if each.params.get("origClientOrderId") not in earlier]
+        paths = [request.path.removeprefix("/api/v3/") for request in requests]
         return [path for path in paths if path not in ("time", "exchangeInfo")]
 
     def new_id(self) -> str:
         self._numbers += 1
-        return f"h0100000{self._numbers:04}e00"
+        return id_of(self._numbers)
 
     def ask(self, ask: Callable[[Callable[[Answer], None]], None]) -> Answer:
         answers: queue.Queue[Answer] = queue.Queue()
@@ -166,6 +172,8 @@ REFUSALS: dict[str, bytes] = {
     "insufficient balance": answer({"code": -2010, "msg": "Account has insufficient balance."}, 400),
     "a filter": answer({"code": -1013, "msg": "Filter failure: LOT_SIZE"}, 400),
     "its time": answer({"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}, 400),
+    "too many requests": answer({"code": -1003, "msg": "Too much request weight used."}, 429, "Retry-After: 0"),
+    "too many orders": answer({"code": -1015, "msg": "Too many new orders."}, 429, "Retry-After: 0"),
     "a bad signature": answer({"code": -1022, "msg": "Signature for this request is not valid."}, 400),
     "a symbol that is none": answer({"code": -1121, "msg": "Invalid symbol."}, 400),
     "a key that is none": answer({"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}, 401),
@@ -181,6 +189,7 @@ def test_a_code_that_is_on_the_list_is_a_refusal(desk: Desk, name: str) -> None:
 
     assert isinstance(found, Refused), found
     assert found.code in REFUSALS[name].decode()
+    assert found.passes == (name in ("its time", "too many requests", "too many orders"))
     assert desk.liar.count("POST", PATH) == 1
 
 
@@ -283,9 +292,25 @@ def test_an_order_whose_time_ran_out_is_not_sent(desk: Desk) -> None:
 
     found = desk.submit(some_terms(desk.new_id(), valid_until=now_ms() - 1))
 
-    assert isinstance(found, Unproven)
-    assert "not sent" in found.detail
+    assert isinstance(found, Refused)
+    assert (found.code, found.passes) == ("NOT_SENT", True)
     assert desk.liar.count("POST", PATH) == 0
+
+
+def test_an_order_does_not_wait_past_its_time_for_a_venue_that_wants_to_be_left_alone() -> None:
+    desk = Desk()
+    desk.behaves(lambda request: answer({}, 429, "Retry-After: 20"))
+    desk.look_up("h1")
+
+    begun = time.monotonic()
+    found = desk.submit(some_terms(desk.new_id(), valid_until=now_ms() + 1_000))
+    waited_s = time.monotonic() - begun
+    desk.venue.close()
+    desk.liar.close()
+
+    assert isinstance(found, Refused)
+    assert (found.code, found.passes) == ("NOT_SENT", True)
+    assert waited_s < 10
 
 
 def test_what_nobody_listens_to_was_not_sent() -> None:
@@ -298,8 +323,8 @@ def test_what_nobody_listens_to_was_not_sent() -> None:
     found = answers.get(timeout=20)
     venue.close()
 
-    assert isinstance(found, Unproven)
-    assert found.detail.endswith("it was not sent"), found
+    assert isinstance(found, Refused), found
+    assert (found.code, found.passes) == ("NOT_SENT", True)
 
 
 def test_an_order_that_is_looked_up_comes_with_all_of_its_trades(desk: Desk) -> None:
