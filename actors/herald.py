@@ -17,6 +17,7 @@ from messages.orders import (
     OrderRejected,
     OrderUnresolved,
 )
+from messages.reconciliation import AccountAdopted, Reconciled
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
 from messages.sentiment import HeadlinesAvailable, HeadlinesUnavailable
 from supervision import Actor, Recorded, Seat, System
@@ -30,6 +31,7 @@ WARNINGS = (
     BreakerTripped,
     BreakerReset,
     OperatorCommanded,
+    AccountAdopted,
     PartGaveUp,
 )
 NAMES: dict[type, str] = {
@@ -48,6 +50,8 @@ NAMES: dict[type, str] = {
     OrderUnresolved: "order.unresolved",
     OrderAbsent: "order.absent",
     ExitOrdered: "exit.ordered",
+    Reconciled: "reconcile.verdict",
+    AccountAdopted: "reconcile.adopted",
     BreakerTripped: "breaker.tripped",
     BreakerReset: "breaker.reset",
     OperatorCommanded: "operator.commanded",

@@ -10,9 +10,11 @@ from domain.market import Bar, Closing, Instant
 from domain.venue import Answer, Venue
 from messages.market import BarsClosed, SourceOpened
 from messages.orders import CancelOrder, LookUpOrder, SubmitOrder, VenueAnswered, VenueReported
+from messages.reconciliation import AccountTold, TellAccount
 from supervision import Recorded, Seat, System
 
 EXECUTOR = "executor"
+RECONCILER = "reconciler"
 
 
 class VenueState(msgspec.Struct):
@@ -77,6 +79,10 @@ class VenueDesk(RememberingActor):
                 self._venue.cancel(client_id, symbol, self._reply_to(request_id))
             case LookUpOrder(request_id=request_id, client_id=client_id, symbol=symbol, since=since):
                 self._venue.look_up(client_id, symbol, self._reply_to(request_id), since=since)
+            case TellAccount(request_id=request_id):
+                self._venue.tell_account(lambda answer: self._hear(AccountTold(request_id, answer)))
+            case AccountTold():
+                self.tell(RECONCILER, message)
             case VenueAnswered() | VenueReported():
                 self.tell(EXECUTOR, message)
             case _:
@@ -85,7 +91,7 @@ class VenueDesk(RememberingActor):
     def _reply_to(self, request_id: int) -> Callable[[Answer], None]:
         return lambda answer: self._hear(VenueAnswered(request_id, answer))
 
-    def _hear(self, said: VenueAnswered | VenueReported) -> None:
+    def _hear(self, said: VenueAnswered | VenueReported | AccountTold) -> None:
         self._system.switchboard.tell(self.name, said, epoch=self.epoch)
 
     def _show(self) -> None:

@@ -24,6 +24,7 @@ from messages.market import (
 from messages.node import (
     AnswerOperator,
     CommandDone,
+    NodeStarted,
     OperatorCommanded,
     PartGaveUp,
     Perform,
@@ -48,6 +49,7 @@ from messages.orders import (
     SubmitOrder,
 )
 from messages.positions import AccountOpened, EquityMarked, PositionChanged
+from messages.reconciliation import AccountAdopted, Reconciled
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
 from messages.sentiment import HeadlinesAvailable, HeadlineScored, HeadlinesUnavailable
 
@@ -86,6 +88,7 @@ HEARS: dict[str, Kinds] = {
         *ENDS,
     ),
     "breaker": (
+        NodeStarted,
         AccountOpened,
         StateImported,
         PositionImported,
@@ -100,10 +103,26 @@ HEARS: dict[str, Kinds] = {
         BreakerTripped,
         BreakerReset,
         OperatorCommanded,
+        Reconciled,
+        AccountAdopted,
         *MENDS,
         PartGaveUp,
     ),
+    "reconciler": (
+        NodeStarted,
+        AccountOpened,
+        PositionImported,
+        OrderIntended,
+        OrderAccepted,
+        OrderUnresolved,
+        *ENDS,
+        CancelIntended,
+        OperatorCommanded,
+        Reconciled,
+        AccountAdopted,
+    ),
     "executor": (
+        NodeStarted,
         AccountOpened,
         PositionImported,
         BarsClosed,
@@ -118,6 +137,8 @@ HEARS: dict[str, Kinds] = {
         ExitOrdered,
         ExitEnded,
         OperatorCommanded,
+        Reconciled,
+        AccountAdopted,
         *MENDS,
     ),
     "venue": (SourceOpened, BarsClosed),
@@ -125,6 +146,7 @@ HEARS: dict[str, Kinds] = {
         AccountOpened,
         StateImported,
         PositionImported,
+        AccountAdopted,
         BarsClosed,
         FramesClosed,
         OfferAnswered,
@@ -152,13 +174,15 @@ HEARS: dict[str, Kinds] = {
         BreakerTripped,
         BreakerReset,
         OperatorCommanded,
+        Reconciled,
+        AccountAdopted,
         PartGaveUp,
         MarketEnded,
     ),
 }
 """By role; all strategies hear the same."""
 
-REMEMBERING = ("positions", "venue", "executor", "breaker", "feed", "sentiment", "operator")
+REMEMBERING = ("positions", "venue", "executor", "breaker", "reconciler", "feed", "sentiment", "operator")
 """Roles with a memory, besides the strategies."""
 
 LEAVES_HOUSE: frozenset[type] = frozenset({SubmitOrder, CancelOrder, LookUpOrder, Perform, AnswerOperator})
@@ -178,7 +202,7 @@ KEEPER = "keeper"
 def node_names(shape: Shape) -> tuple[str, ...]:
     """Return the names of all actors of a node that are no supervisors, but for the auditor."""
     strategies = (f"strategy.{part.name}" for part in shape.strategies)
-    return ("positions", "venue", "executor", "breaker", *strategies, "sentiment", "feed", *OPERATIONS)
+    return ("positions", "venue", "executor", "breaker", "reconciler", *strategies, "sentiment", "feed", *OPERATIONS)
 
 
 def role_of(name: str) -> str:

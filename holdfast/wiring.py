@@ -4,6 +4,7 @@
     |- operations (one_for_one)            health, herald, archivist, operator, auditor, keeper: none touches trading
     `- trading (one_for_one, transient, significant)
        |- guard (rest_for_one, transient, significant)  positions -> venue -> executor -> breaker
+    |  |                                   -> reconciler
        |- strategies (one_for_one, transient)
        `- market (one_for_one, transient)  sentiment, feed
 
@@ -30,6 +31,8 @@ from actors.herald import Herald
 from actors.keeper import Backups, Keeper
 from actors.operator import Act, Operator, OperatorMemory
 from actors.positions import Positions, PositionsMemory
+from actors.reconciler import Reconciler
+from actors.reconciler_memory import ReconcilerMemory
 from actors.sentiment import FetchHeadlines, Sentiment, SentimentMemory
 from actors.strategy import StrategyHost
 from actors.venue import VenueDesk, VenueMemory
@@ -38,6 +41,7 @@ from domain.venue import Venue
 from holdfast.config.settings import Intensity, Settings
 from holdfast.memories import remembering_names, strategy_memory
 from holdfast.parts import Parts, Scorer, StrategyPart, audiences_of
+from holdfast.reconciling import policies_of
 from holdfast.routes import AUDITOR, KEEPER, role_of
 from persistence.snapshots import STATE_BYTES_MAX
 from supervision import Actor, Backoff, ChildSpec, MailboxSpec, Seat, Supervisor, SupervisorSpec, System
@@ -45,7 +49,7 @@ from supervision.spec import AutoShutdown, Restart, Strategy
 
 TRADING = "trading"
 """The dispatcher of all that recorded data waits for."""
-URGENT = ("venue", "executor", "breaker", "journal", "strategy", "positions", "sentiment", "feed")
+URGENT = ("venue", "executor", "breaker", "reconciler", "journal", "strategy", "positions", "sentiment", "feed")
 """Who takes the next turn there: an order on its way overtakes what only looks on, its intent's commit too."""
 
 
@@ -231,7 +235,25 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
         memory = BreakerMemory(instruments, parts.shape.quote)
         return Breaker(system, seat, memory=memory, instruments=instruments, limits=parts.limits)
 
-    starts = {"positions": positions, "venue": venue, "executor": executor, "breaker": breaker}
+    def reconciler(system: System, seat: Seat) -> Reconciler:
+        parts = current.parts
+        return Reconciler(
+            system,
+            seat,
+            memory=ReconcilerMemory(parts.shape.instruments, parts.shape.quote),
+            instruments=parts.shape.instruments,
+            policies=policies_of(parts.settings),
+            profile=parts.profile,
+            log=ports.log,
+        )
+
+    starts = {
+        "positions": positions,
+        "venue": venue,
+        "executor": executor,
+        "breaker": breaker,
+        "reconciler": reconciler,
+    }
     # The paper venue lives in its desk's thread: a hung desk has it in hand, and no other may touch it then.
     is_paper = current.parts.settings.venue.kind == "paper"
     return tuple(
