@@ -9,7 +9,7 @@ from domain.market import Instrument
 from domain.order import Order
 from domain.position import Book
 from messages.imported import PositionImported
-from messages.node import NodeStarted, OperatorCommanded
+from messages.node import NodeStarted, OperatorCommanded, StateMarked
 from messages.orders import (
     CancelIntended,
     OrderAbsent,
@@ -70,6 +70,8 @@ class ReconcilerMemory(StructMemory[ReconcilerState]):
                 state.book.cash, state.namespace = dict(cash), namespace
             case PositionImported(position=held):
                 state.book.take_over(held)
+            case StateMarked():
+                pass  # Whoever rebuilds a memory has no marker folded.
             case _:
                 state.touched_at = record.seq
                 self._fold_order(record.event)
