@@ -40,8 +40,7 @@ from domain.market import Instant
 from domain.venue import Venue
 from holdfast.config.settings import Intensity, Settings
 from holdfast.memories import remembering_names, strategy_memory
-from holdfast.parts import Parts, Scorer, StrategyPart, audiences_of
-from holdfast.reconciling import policies_of
+from holdfast.parts import Parts, Scorer, StrategyPart, audiences_of, policies_of
 from holdfast.routes import AUDITOR, KEEPER, role_of
 from persistence.snapshots import STATE_BYTES_MAX
 from supervision import Actor, Backoff, ChildSpec, MailboxSpec, Seat, Supervisor, SupervisorSpec, System

@@ -65,7 +65,7 @@ def test_an_order_that_the_books_do_not_know_is_told_by_its_name(client_id: str,
     found = the_finding(compared(a_book(), held(listed(client_id, filled="0.5"))))
 
     assert (found.kind, found.policy, found.client_id) == (kind, policy, client_id)
-    assert (found.symbol, found.ours, found.theirs) == ("COINUSDT", 0, D("1.5"))
+    assert (found.symbol, found.ours, found.theirs) == ("COINUSDT", D(0), D("1.5"))
 
 
 def test_a_manual_order_in_a_symbol_that_nobody_trades_here_is_found_too() -> None:
@@ -75,7 +75,7 @@ def test_a_manual_order_in_a_symbol_that_nobody_trades_here_is_found_too() -> No
 def test_an_order_that_the_venue_does_not_have_is_missing_with_what_is_left_of_it() -> None:
     found = the_finding(compared(a_book(), held(), an_order()))
 
-    assert (found.kind, found.ours, found.theirs) == ("order_missing", 2, 0)
+    assert (found.kind, found.ours, found.theirs) == ("order_missing", D(2), D(0))
 
 
 @pytest.mark.parametrize("state", ["intended", "unresolved"])
