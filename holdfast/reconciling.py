@@ -16,6 +16,7 @@ from domain.reconciliation import compare, shares_of
 from domain.venue import AccountAnswer, AccountSeen, OpenOrder, Unproven
 from gateways.paper.audit import audited
 from holdfast.admin.client import AdminClient, NodeUnreachable
+from holdfast.cli.asking import SOCKET
 from holdfast.config.settings import Settings
 from holdfast.ground import Past, look_at_home
 from holdfast.mending.books import BOOK

@@ -3,8 +3,7 @@
     root (one_for_one)
     |- operations (one_for_one)            health, herald, archivist, operator, auditor, keeper: none touches trading
     `- trading (one_for_one, transient, significant)
-       |- guard (rest_for_one, transient, significant)  positions -> venue -> executor -> breaker
-    |  |                                   -> reconciler
+       |- guard (rest_for_one, transient, significant)  positions -> venue -> executor -> breaker -> reconciler
        |- strategies (one_for_one, transient)
        `- market (one_for_one, transient)  sentiment, feed
 
