@@ -12,7 +12,6 @@ and that the root (`auto_shutdown`): the process ends.  What is transient is sta
 """
 
 from collections.abc import Callable, Mapping
-from typing import TypedDict
 
 import msgspec
 
@@ -40,9 +39,10 @@ from domain.venue import Venue
 from holdfast.config.settings import Intensity, Settings
 from holdfast.memories import remembering_names, strategy_memory
 from holdfast.parts import Parts, Scorer, StrategyPart, audiences_of, policies_of
+from holdfast.patience import Patience, patience_of
 from holdfast.routes import AUDITOR, KEEPER, role_of
 from persistence.snapshots import STATE_BYTES_MAX
-from supervision import Actor, Backoff, ChildSpec, MailboxSpec, Seat, Supervisor, SupervisorSpec, System
+from supervision import Actor, ChildSpec, MailboxSpec, Seat, Supervisor, SupervisorSpec, System
 from supervision.spec import AutoShutdown, Restart, Strategy
 
 TRADING = "trading"
@@ -145,7 +145,7 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
         "herald": herald,
         "archivist": archivist,
     }
-    patience = _patience(settings)
+    patience = patience_of(settings)
     return _supervisor(
         "operations",
         settings.supervision.operations,
@@ -159,7 +159,7 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
     )
 
 
-def _auditor(current: Current, ports: Ports, patience: "_Patience") -> tuple[ChildSpec, ...]:
+def _auditor(current: Current, ports: Ports, patience: "Patience") -> tuple[ChildSpec, ...]:
     """Return the auditor, where days are audited on schedule; what an audit has found waits until it is back."""
     audits = ports.audits
     if audits is None:
@@ -172,7 +172,7 @@ def _auditor(current: Current, ports: Ports, patience: "_Patience") -> tuple[Chi
     return (ChildSpec(name=AUDITOR, start=start, hears_late=True, mailbox=MailboxSpec(retains=True), **patience),)
 
 
-def _keeper(ports: Ports, patience: "_Patience") -> tuple[ChildSpec, ...]:
+def _keeper(ports: Ports, patience: "Patience") -> tuple[ChildSpec, ...]:
     """Return the keeper, where backups are made on schedule; what came of one waits until it is back."""
     backups = ports.backups
     if backups is None:
@@ -245,13 +245,8 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             log=ports.log,
         )
 
-    starts = {
-        "positions": positions,
-        "venue": venue,
-        "executor": executor,
-        "breaker": breaker,
-        "reconciler": reconciler,
-    }
+    starts: dict[str, Callable[[System, Seat], Actor]]
+    starts = {each.__name__: each for each in (positions, venue, executor, breaker, reconciler)}
     # The paper venue lives in its desk's thread: a hung desk has it in hand, and no other may touch it then.
     is_paper = current.parts.settings.venue.kind == "paper"
     return tuple(
@@ -315,7 +310,7 @@ def _trader(
         settles=True,
         dispatcher=TRADING,
         urgency=urgency_of(role_of(name)),
-        **_patience(current.parts.settings),
+        **patience_of(current.parts.settings),
     )
 
 
@@ -350,16 +345,3 @@ def _supervisor(
         start_timeout_s=300.0,
         supervises=spec,
     )
-
-
-class _Patience(TypedDict):
-    """What all actors have in common."""
-
-    hang_after_s: float
-    backoff: Backoff
-
-
-def _patience(settings: Settings) -> _Patience:
-    supervision = settings.supervision
-    backoff = Backoff(base_s=supervision.backoff.base_s, cap_s=supervision.backoff.cap_s)
-    return {"hang_after_s": supervision.hang_after_s, "backoff": backoff}

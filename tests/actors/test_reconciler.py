@@ -8,7 +8,7 @@ from domain.reconciliation import Policies
 from domain.venue import AccountAnswer, AccountSeen, OpenOrder, Unproven, VenueProfile
 from messages.base import Event
 from messages.node import NodeStarted, OperatorCommanded
-from messages.orders import CancelOrder, OrderAccepted, OrderIntended
+from messages.orders import CancelOrder, OrderAccepted, OrderFilled, OrderIntended
 from messages.positions import AccountOpened
 from messages.reconciliation import (
     AccountAdopted,
@@ -19,7 +19,7 @@ from messages.reconciliation import (
     TellAccount,
 )
 from tests.actors.alone import Alone
-from tests.actors.values import INSTRUMENTS, D, some_terms
+from tests.actors.values import INSTRUMENTS, D, a_fill, some_terms
 
 LAG_S = 12.0
 PROFILE = VenueProfile(
@@ -161,6 +161,18 @@ def test_a_look_does_not_count_during_which_an_order_was_on_its_way() -> None:
     answer(alone, AccountSeen(AGREES.balances, (listed,)))
 
     assert the_verdict(alone).findings == ()
+
+
+def test_a_look_does_not_count_during_which_an_order_came_and_went() -> None:
+    alone = a_reconciler()
+    alone.tell(OrdersCertain())
+    alone.happen(OrderIntended(some_terms(), 1, 0), OrderFilled(a_fill("h1", 1), "one", "answer"))
+
+    answer(alone, AGREES)
+    assert len(asked(alone)) == 2
+    answer(alone, AccountSeen({"USDT": D(900), "COIN": D(4)}, ()))
+
+    assert the_verdict(alone) == Reconciled("start", (), 2)
 
 
 def test_what_halted_is_looked_at_again_and_adopted_once_an_operator_resumes() -> None:
