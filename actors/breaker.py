@@ -102,6 +102,8 @@ class Breaker(RememberingActor):
         return watch.crossed(daily_loss_max=limits.daily_loss_max, drawdown_max=limits.drawdown_max)
 
     def _judge(self, pending: Pending) -> None:
+        if self._known.state.awaits_verdict and self.market_ms() <= pending.entry.good_until:
+            return
         verdict = judge(pending.entry, account=self._account(pending), limits=self._limits)
         if isinstance(verdict, Denied):
             self.record(
@@ -134,6 +136,7 @@ class Breaker(RememberingActor):
         return Account(
             now=self.market_ms(),
             mode=state.ordered_mode,
+            unreconciled=self._unreconciled(symbol),
             instrument=self._instruments.get(symbol),
             mark=state.marks.get(symbol),
             mark_at=state.marked_at.get(symbol),
@@ -149,6 +152,13 @@ class Breaker(RememberingActor):
                 entry.symbol == symbol and entry.strategy == pending.strategy for entry in state.in_flight.values()
             ),
         )
+
+    def _unreconciled(self, symbol: str) -> str:
+        """Say why the books of a symbol are not to be relied on; nothing where they are."""
+        state = self._known.state
+        if state.awaits_verdict:
+            return "no verdict yet since the node started"
+        return state.unreconciled.get("", "") or state.unreconciled.get(symbol, "")
 
 
 def _close(closing: Closing) -> Decimal:

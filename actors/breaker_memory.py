@@ -15,9 +15,10 @@ from domain.money import ZERO
 from domain.order import FINAL, Fill, Order, Terms
 from domain.position import Book, worth_of
 from domain.proposal import Entry, proposal_id
+from domain.reconciliation import Finding
 from messages.imported import PositionImported, StateImported
 from messages.market import BarsClosed, OfferAnswered
-from messages.node import OperatorCommanded, PartGaveUp, Restored, Salvaged
+from messages.node import NodeStarted, OperatorCommanded, PartGaveUp, Restored, Salvaged
 from messages.orders import (
     OrderAbsent,
     OrderAccepted,
@@ -29,6 +30,7 @@ from messages.orders import (
     OrderUnresolved,
 )
 from messages.positions import AccountOpened
+from messages.reconciliation import AccountAdopted, Reconciled
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
 from messages.watch import InvariantViolated
 from supervision import Recorded
@@ -69,6 +71,10 @@ class BreakerState(msgspec.Struct):
     """Unfinished orders, by client id."""
     cleared: list[LossLimit] = msgspec.field(default_factory=list)
     """Latches that a new day opened, which was not told yet."""
+    awaits_verdict: bool = False
+    """The books were not held against the venue's account yet, since the process began."""
+    unreconciled: dict[str, str] = msgspec.field(default_factory=dict)
+    """Why no entry may be made, by symbol, where the books and the account differ."""
     paused: str = ""
     halted: str = ""
     reduced: str = ""
@@ -96,7 +102,8 @@ class BreakerMemory(StructMemory[BreakerState]):
     """Folds what is held, what is approved, what was lost, and what operators ordered."""
 
     version = 4
-    """Since 3, an entry is known with what its quantity was made of; since 4, which laws did not hold."""
+    """Since 3, an entry is known with what its quantity was made of; since 4, which laws did not hold, and entries wait
+    for a start's verdict."""
 
     def __init__(self, instruments: Mapping[str, Instrument], quote: str) -> None:
         super().__init__(BreakerState(book=Book(quote)))
@@ -131,6 +138,12 @@ class BreakerMemory(StructMemory[BreakerState]):
                 self._filled(fill, strategy)
             case OperatorCommanded() as command:
                 self._command(command)
+            case NodeStarted():
+                state.awaits_verdict = True
+            case Reconciled(findings=findings):
+                self._take_verdict(findings)
+            case AccountAdopted() as adopted:
+                self._adopt(adopted)
             case _:
                 self._open(record.event)
                 self._fold_order(record.event)
@@ -202,6 +215,24 @@ class BreakerMemory(StructMemory[BreakerState]):
             case Salvaged(kept=kept, reason=reason):
                 state.halted = f"salvaged up to sequence {kept}: {reason}"
 
+    def _take_verdict(self, findings: tuple[Finding, ...]) -> None:
+        state = self.state
+        state.awaits_verdict = False
+        for finding in findings:
+            if finding.policy == "halt":
+                why = (
+                    f"{finding.kind}: expected {finding.ours:f} {finding.asset}, found {finding.theirs:f} at the venue"
+                )
+                state.unreconciled[finding.symbol] = why
+                state.halted = state.halted if finding.symbol else why
+
+    def _adopt(self, adopted: AccountAdopted) -> None:
+        state, symbol = self.state, adopted.symbol
+        before = state.book.equity(state.marks)
+        price = state.marks.get(symbol, ZERO)
+        state.book.adopt(adopted.asset, adopted.amount, symbol=symbol, holder=adopted.holder, price=price)
+        state.watch.rescale(before, state.book.equity(state.marks))
+
     def _mark(self, at: Instant) -> None:
         state = self.state
         if not state.book.cash or (state.watch.day is None and self.has_unpriced()):
@@ -262,6 +293,9 @@ class BreakerMemory(StructMemory[BreakerState]):
             case "halt":
                 state.halted = why
             case "resume":
+                # What differs is looked at once more, and then taken as it is.
+                state.awaits_verdict = state.awaits_verdict or bool(state.unreconciled)
+                state.unreconciled.clear()
                 state.paused = state.halted = state.reduced = ""
                 state.violated.clear()
                 for limit in list(state.watch.tripped):

@@ -49,10 +49,12 @@ from messages.orders import (
     VenueAnswered,
     VenueReported,
 )
+from messages.reconciliation import CertaintyAsked, OrdersCertain
 from messages.risk import OrderDenied
 from supervision import Seat, System
 
 VENUE = "venue"
+RECONCILER = "reconciler"
 REQUESTS_PER_LIFE = 1_000_000_000
 NO_STRAYS: Mapping[str, str] = {}
 
@@ -100,6 +102,8 @@ class Executor(RememberingActor):
         self._negatives: dict[str, int] = {}
         self._strays = dict(strays)
         """Those that it is not known of that they are over: each is cancelled before anything new is begun."""
+        self._asked_for_certainty = ""
+        """Who wants to know once all that earlier lives have left is certain."""
         self._is_watching = False
         """A timer is set for the oldest request."""
 
@@ -123,6 +127,8 @@ class Executor(RememberingActor):
                 self._check_requests()
             case LookAgain(client_id=client_id):
                 self._resting.discard(client_id)
+            case CertaintyAsked():
+                self._asked_for_certainty = RECONCILER
             case OrdersAsked():
                 return self._known.save()
             case _:
@@ -148,6 +154,9 @@ class Executor(RememberingActor):
         self._make_certain()
         if self._inherited or self._strays:
             return
+        if self._asked_for_certainty:
+            self.tell(self._asked_for_certainty, OrdersCertain())
+            self._asked_for_certainty = ""
         self._cancel_again()
         for step in next_steps(self._known.state, self._situation()):
             self._do(step)

@@ -1,12 +1,13 @@
 """What the executor remembers: wishes, approvals, intents and evidence."""
 
 from actors.base import StructMemory
-from domain.execution import Approval, Execution
+from domain.execution import Approval, Execution, Halt
 from domain.market import HOUR_MS, LATE_MS, Bar
 from domain.proposal import Exit
+from domain.reconciliation import EXTERNAL, Finding
 from messages.imported import PositionImported
 from messages.market import BarsClosed, OfferAnswered
-from messages.node import OperatorCommanded, Restored, Salvaged
+from messages.node import NodeStarted, OperatorCommanded, Restored, Salvaged
 from messages.orders import (
     CancelIntended,
     ExitEnded,
@@ -21,6 +22,7 @@ from messages.orders import (
     OrderUnresolved,
 )
 from messages.positions import AccountOpened
+from messages.reconciliation import AccountAdopted, Reconciled
 from messages.risk import OrderApproved, OrderDenied
 from supervision import Recorded
 
@@ -33,10 +35,11 @@ def why_of(command: OperatorCommanded) -> str:
 class ExecutorMemory(StructMemory[Execution]):
     """Folds all that decides what becomes of orders."""
 
-    version = 6
+    version = 7
     """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized; since 4,
     an exit that was called off on its way is unwanted; since 5, a take-profit is judged by closes after its fill;
-    since 6, client order ids carry a namespace, and what was refused for a reason that passes is tried again soon."""
+    since 6, client order ids carry a namespace, and what was refused for a reason that passes is tried again soon;
+    since 7, entries wait for the verdict of a start."""
 
     def __init__(self) -> None:
         super().__init__(Execution())
@@ -82,6 +85,8 @@ class ExecutorMemory(StructMemory[Execution]):
                 known.namespace = namespace
             case PositionImported(position=held):
                 known.take_over(held, record.seq)
+            case NodeStarted() | Reconciled() | AccountAdopted():
+                self._reconcile(record)
             case Restored() | Salvaged():
                 # What was approved and is not known to be sent may have been: it is denied, and never sent anew.
                 known.stop_entries("the journal begins a new generation", record.seq)
@@ -101,6 +106,38 @@ class ExecutorMemory(StructMemory[Execution]):
                 known.order_exit(strategy, symbol, why, quantity, seq=record.seq, seen=record.seen)
             case ExitEnded(strategy=strategy, symbol=symbol):
                 known.end_exit(strategy, symbol, seq=record.seq, seen=record.seen)
+
+    def _reconcile(self, record: Recorded) -> None:
+        match record.event:
+            case NodeStarted():
+                self.state.awaits_verdict = True
+            case Reconciled(findings=findings):
+                self._take_verdict(findings, record.seq)
+            case AccountAdopted() as adopted:
+                self._adopt(adopted, record)
+
+    def _take_verdict(self, findings: tuple[Finding, ...], seq: int) -> None:
+        known = self.state
+        known.awaits_verdict = False
+        for finding in findings:
+            if finding.policy == "halt":
+                why = f"{finding.kind}, found when the books were held against the account"
+                if finding.symbol:
+                    known.stops[finding.symbol] = Halt(seq, why)
+                else:
+                    known.stop_entries(why, seq)
+
+    def _adopt(self, adopted: AccountAdopted, record: Recorded) -> None:
+        known, holder, symbol = self.state, adopted.holder, adopted.symbol
+        if not holder or (holder == EXTERNAL and adopted.policy == "adopt" and f"{holder}|{symbol}" not in known.plans):
+            return
+        known.adopt(holder, symbol, adopted.amount, record.seq)
+        plan, close = known.plan_of(holder, symbol), known.closes.get(symbol)
+        if adopted.policy == "protect" and close is not None:
+            plan.stop_price = close * (1 - adopted.stop_below)
+        elif adopted.policy == "flatten":
+            wish = Exit(symbol, record.at + HOUR_MS, None, "it was found on the account, and is no strategy's")
+            known.wish_exit(holder, wish, record.seq)
 
     def _command(self, command: OperatorCommanded, record: Recorded) -> None:
         known = self.state

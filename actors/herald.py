@@ -17,6 +17,7 @@ from messages.orders import (
     OrderRejected,
     OrderUnresolved,
 )
+from messages.reconciliation import AccountAdopted, Reconciled
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
 from messages.sentiment import HeadlinesAvailable, HeadlinesUnavailable
 from messages.watch import InvariantViolated
@@ -31,6 +32,7 @@ WARNINGS = (
     BreakerTripped,
     BreakerReset,
     OperatorCommanded,
+    AccountAdopted,
     PartGaveUp,
     InvariantViolated,
 )
@@ -50,6 +52,8 @@ NAMES: dict[type, str] = {
     OrderUnresolved: "order.unresolved",
     OrderAbsent: "order.absent",
     ExitOrdered: "exit.ordered",
+    Reconciled: "reconcile.verdict",
+    AccountAdopted: "reconcile.adopted",
     BreakerTripped: "breaker.tripped",
     BreakerReset: "breaker.reset",
     OperatorCommanded: "operator.commanded",

@@ -20,6 +20,7 @@ from messages.market import BarsClosed, FramesClosed, OfferAnswered
 from messages.node import HoldingsAsked, PerformanceAsked, SummaryTold, SummaryWanted
 from messages.orders import OrderFilled, OrderIntended
 from messages.positions import AccountOpened, EquityMarked, PositionChanged
+from messages.reconciliation import AccountAdopted
 from supervision import Recorded, Seat, System
 
 
@@ -183,6 +184,22 @@ class PositionsMemory(StructMemory[PositionsState]):
                     state.performance.go_on_from(counters)
             case PositionImported(position=held):
                 self._take_over(held, record.seq)
+            case AccountAdopted() as adopted:
+                self._adopt(adopted, record.seq)
+
+    def _adopt(self, adopted: AccountAdopted, seq: int) -> None:
+        state, symbol = self.state, adopted.symbol
+        before = state.book.equity(state.marks)
+        price = state.marks.get(symbol, ZERO)
+        state.book.adopt(adopted.asset, adopted.amount, symbol=symbol, holder=adopted.holder, price=price)
+        state.performance.rescale(before, state.book.equity(state.marks))
+        if state.opened is not None:
+            # What came from outside was no profit: start and result stay what they are without it.
+            state.opened[state.book.quote] = state.opened.get(state.book.quote, ZERO) + (
+                adopted.amount * price if symbol else adopted.amount
+            )
+        if adopted.holder:
+            self._change(adopted.holder, symbol, seq)
 
     def _take_over(self, held: HeldPosition, seq: int) -> None:
         state = self.state

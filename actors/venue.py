@@ -10,9 +10,11 @@ from domain.market import Bar, Closing, Instant
 from domain.venue import Answer, Venue
 from messages.market import BarsClosed, SourceOpened
 from messages.orders import CancelOrder, LookUpOrder, SubmitOrder, VenueAnswered, VenueReported
+from messages.reconciliation import AccountTold, TellAccount
 from supervision import Recorded, Seat, System
 
 EXECUTOR = "executor"
+RECONCILER = "reconciler"
 
 
 class VenueState(msgspec.Struct):
@@ -80,14 +82,16 @@ class VenueDesk(RememberingActor):
                 self._venue.cancel(client_id, symbol, self._reply_to(request_id))
             case LookUpOrder(request_id=request_id, client_id=client_id, symbol=symbol, since=since):
                 self._venue.look_up(client_id, symbol, self._reply_to(request_id), since=since)
+            case TellAccount(request_id=request_id):
+                self._venue.tell_account(lambda answer: self._hear(AccountTold(request_id, answer), RECONCILER))
             case _:
                 super().receive(message)
 
     def _reply_to(self, request_id: int) -> Callable[[Answer], None]:
         return lambda answer: self._hear(VenueAnswered(request_id, answer))
 
-    def _hear(self, said: VenueAnswered | VenueReported) -> None:
-        self._system.switchboard.pass_on(self.name, self.epoch, EXECUTOR, said)
+    def _hear(self, said: VenueAnswered | VenueReported | AccountTold, whose: str = EXECUTOR) -> None:
+        self._system.switchboard.pass_on(self.name, self.epoch, whose, said)
 
     def _show(self) -> None:
         state = self._known.state

@@ -33,6 +33,7 @@ from messages.orders import (
     OrderUnresolved,
 )
 from messages.positions import AccountOpened, PositionChanged
+from messages.reconciliation import AccountAdopted
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
 from messages.watch import InvariantViolated
 from supervision import Recorded
@@ -243,6 +244,9 @@ class WatcherMemory(StructMemory[WatcherState]):
                 self._find(*state.holdings.tell(key, quantity, cash, seen=record.seen, seq=seq))
             case AccountOpened(cash=cash):
                 state.holdings.open(cash, seq)
+            case AccountAdopted(asset=asset, amount=amount, symbol=symbol, holder=holder):
+                key = f"{holder}|{symbol}" if holder else ""
+                state.holdings.adopt(key, asset, amount, seq=seq, lived_ms=state.lived_ms)
             case PositionImported(position=held):
                 key = f"{held.strategy}|{held.symbol}"
                 state.holdings.take_over(key, held.quantity, seq=seq, lived_ms=state.lived_ms)

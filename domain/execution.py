@@ -99,6 +99,8 @@ class Execution(msgspec.Struct):
     closed_at: dict[str, Instant] = msgspec.field(default_factory=dict)
     """When the bars of these closes closed."""
     takes_entries: bool = True
+    awaits_verdict: bool = False
+    """The books were not held against the venue's account yet, since the process began: approved entries wait."""
     namespace: str = ""
     """What the client order ids of this journal carry."""
 
@@ -113,6 +115,12 @@ class Execution(msgspec.Struct):
         plan = self.plan_of(held.strategy, held.symbol)
         plan.held += held.quantity
         plan.stop_price, plan.take_profit = held.stop_price, held.take_profit
+        self._change(plan, seq)
+
+    def adopt(self, strategy: str, symbol: str, amount: Decimal, seq: int) -> None:
+        """Hold more or less by something that no order of ours has done."""
+        plan = self.plan_of(strategy, symbol)
+        plan.held += amount
         self._change(plan, seq)
 
     def approve(self, approval: Approval) -> None:

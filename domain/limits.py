@@ -75,6 +75,8 @@ class Account(msgspec.Struct, frozen=True):
     exposure: Decimal | None
     """Positions and reservations of all symbols."""
     symbol_exposure: Decimal | None
+    unreconciled: str = ""
+    """Why the books may not be what the venue's account is; empty where they are."""
     tripped: tuple[LossLimit, ...] = ()
     """The latches of `LossWatch`."""
     has_unresolved_order: bool = False
@@ -122,6 +124,12 @@ def _check_mode(_entry: Entry, account: Account, _limits: Limits) -> Denied | No
     if account.mode == "active":
         return None
     return _deny("BREAKER_NOT_ACTIVE", "the breaker", "active", account.mode)
+
+
+def _check_books(entry: Entry, account: Account, _limits: Limits) -> Denied | None:
+    if not account.unreconciled:
+        return None
+    return _deny("NOT_RECONCILED", f"books of {entry.symbol}", "those of the venue's account", account.unreconciled)
 
 
 def _check_no_trade(_entry: Entry, _account: Account, limits: Limits) -> Denied | None:
@@ -200,6 +208,7 @@ def _check_losses(_entry: Entry, account: Account, limits: Limits) -> Denied | N
 
 _CHECKS: tuple[Callable[[Entry, Account, Limits], Denied | None], ...] = (
     _check_mode,
+    _check_books,
     _check_no_trade,
     _check_symbol,
     _check_sense,

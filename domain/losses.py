@@ -65,6 +65,21 @@ class LossWatch(msgspec.Struct):
             self.peak_equity = equity
         return rolled
 
+    def rescale(self, before: Decimal, after: Decimal) -> None:
+        """Take in that the worth changed by no trade of ours: what falls are measured from changes by the same factor.
+
+        So a withdrawal is no loss, and a deposit makes up for none.
+        """
+        self.equity = after
+        if before <= 0 or after <= 0:
+            self.day_start_equity = self.day_start_equity and after
+            self.peak_equity = self.peak_equity and after
+            return
+        if self.day_start_equity is not None:
+            self.day_start_equity = self.day_start_equity * after / before
+        if self.peak_equity is not None:
+            self.peak_equity = self.peak_equity * after / before
+
     def crossed(self, *, daily_loss_max: Decimal, drawdown_max: Decimal) -> list[Trip]:
         """Return the losses that are at their limits now and have not tripped; changes nothing."""
         losses: tuple[tuple[LossLimit, Decimal | None, Decimal], ...] = (

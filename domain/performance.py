@@ -106,6 +106,16 @@ class Performance(msgspec.Struct):
         """Take in that a round trip was under way when the journal began: it counts when it ends."""
         self.trips.setdefault(strategy, {})[symbol] = Trip()
 
+    def rescale(self, before: Decimal, after: Decimal) -> None:
+        """Take in that the worth changed by no trade of ours: it is neither a return nor a fall."""
+        if self.equity is None or before <= 0 or after <= 0:
+            return
+        factor = after / before
+        self.equity *= factor
+        self.equity_first = None if self.equity_first is None else self.equity_first * factor
+        self.peak = None if self.peak is None else self.peak * factor
+        self.closes = [close * float(factor) for close in self.closes]
+
     def count(self, name: str, by: int = 1) -> None:
         """Count something, such as signals or denials.  Names are the caller's and few."""
         self.counts[name] = self.counts.get(name, 0) + by

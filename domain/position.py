@@ -75,6 +75,10 @@ class Position(msgspec.Struct):
         self.cost += held.quantity * held.average_price
         self.enter(held.entered_at)
 
+    def adopt(self, amount: Decimal, price: Decimal) -> None:
+        """Hold more or less by something that no order of ours has done; a buy that cooldowns rest on it is not."""
+        self.realised += self._move(amount, price)
+
     def enter(self, at: Instant | None) -> None:
         """Remember a buy; a later one stays."""
         if at is not None:
@@ -162,6 +166,13 @@ class Book(msgspec.Struct):
         """Make a lot of what was bought before the journal began; the account's cash has it already."""
         with localcontext(LEDGER):
             self._lot(held.strategy, held.symbol).take_over(held)
+
+    def adopt(self, asset: str, amount: Decimal, *, symbol: str, holder: str, price: Decimal = ZERO) -> None:
+        """Take in what no fill explains, at a price; the lot of `holder` changes too, where that names somebody."""
+        with localcontext(LEDGER):
+            self.cash[asset] = self.cash.get(asset, ZERO) + amount
+            if holder:
+                self._lot(holder, symbol).adopt(amount, price)
 
     def enter(self, entry: LastEntry) -> None:
         """Remember when a strategy bought a symbol last, held still or not."""

@@ -10,6 +10,7 @@ from domain.order import Side
 
 Reason = Literal[
     "BREAKER_NOT_ACTIVE",
+    "NOT_RECONCILED",
     "NO_TRADE",
     "SYMBOL_NOT_ALLOWED",
     "STALE_MARKET",

@@ -115,7 +115,7 @@ def next_steps(known: Execution, here: Situation) -> list[Step]:
         orders = by_plan.get(key, NO_ORDERS)
         if (orders or not plan.is_idle) and plan.symbol in here.instruments:
             steps += _steps_of_plan(known, plan, orders, here)
-    for approval in known.approvals.values():
+    for approval in () if known.awaits_verdict else known.approvals.values():
         if not _is_wished_away(known, approval):
             steps.append(_step_of_approval(known, approval, here))
     return steps

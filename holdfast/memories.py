@@ -5,6 +5,7 @@ from actors.executor_memory import ExecutorMemory
 from actors.feed_memory import FeedMemory
 from actors.operator import OperatorMemory
 from actors.positions import PositionsMemory
+from actors.reconciler_memory import ReconcilerMemory
 from actors.sentiment import SentimentMemory
 from actors.strategy import StrategyMemory
 from actors.venue import VenueMemory
@@ -16,7 +17,8 @@ from supervision import Memory
 def remembering_names(shape: Shape) -> tuple[str, ...]:
     """Return the names of all actors with a memory, in the order they start."""
     strategies = tuple(f"strategy.{part.name}" for part in shape.strategies)
-    return ("operator", "watcher", "positions", "venue", "executor", "breaker", "sentiment", *strategies, "feed")
+    guard = ("positions", "venue", "executor", "breaker", "reconciler")
+    return ("operator", "watcher", *guard, "sentiment", *strategies, "feed")
 
 
 def new_memory(name: str, shape: Shape) -> Memory:
@@ -30,6 +32,8 @@ def new_memory(name: str, shape: Shape) -> Memory:
             return ExecutorMemory()
         case "breaker":
             return BreakerMemory(shape.instruments, shape.quote)
+        case "reconciler":
+            return ReconcilerMemory(shape.instruments, shape.quote)
         case "feed":
             return FeedMemory(shape.frames)
         case "sentiment":

@@ -53,7 +53,7 @@ from supervision.system import Report
 LOOK_S = 0.5
 """Between two looks of the main thread at configuration and progress."""
 STARTING_LOOK_S = 0.02
-STOP_S = 75.0
+STOP_S = 80.0
 
 
 def run_node(

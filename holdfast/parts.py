@@ -10,6 +10,7 @@ from actors.feed_memory import Audience
 from domain.bars import frames_of
 from domain.limits import Limits
 from domain.market import DAY_MS, SECOND_MS, Instant, Instrument
+from domain.reconciliation import Policies
 from domain.sentiment import aliases_of, score_headline
 from domain.sources import Headline, HeadlineSource, MarketSource
 from domain.strategies import Score, Strategy
@@ -245,6 +246,11 @@ class Scorer:
             half_life_ms=self._half_life_ms,
             aliases=self._aliases,
         )
+
+
+def policies_of(settings: Settings) -> Policies:
+    """Return what becomes of each kind of difference between the books and the venue's account."""
+    return Policies(**msgspec.structs.asdict(settings.reconcile))
 
 
 def limits_of(settings: Settings, symbols: tuple[str, ...], profile: VenueProfile) -> Limits:

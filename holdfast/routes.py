@@ -24,6 +24,7 @@ from messages.market import (
 from messages.node import (
     AnswerOperator,
     CommandDone,
+    NodeStarted,
     OperatorCommanded,
     PartGaveUp,
     Perform,
@@ -48,6 +49,7 @@ from messages.orders import (
     SubmitOrder,
 )
 from messages.positions import AccountOpened, EquityMarked, PositionChanged
+from messages.reconciliation import AccountAdopted, Reconciled
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
 from messages.sentiment import HeadlinesAvailable, HeadlineScored, HeadlinesUnavailable
 from messages.watch import InvariantViolated
@@ -87,6 +89,7 @@ HEARS: dict[str, Kinds] = {
         *ENDS,
     ),
     "breaker": (
+        NodeStarted,
         AccountOpened,
         StateImported,
         PositionImported,
@@ -101,11 +104,27 @@ HEARS: dict[str, Kinds] = {
         BreakerTripped,
         BreakerReset,
         OperatorCommanded,
+        Reconciled,
+        AccountAdopted,
         *MENDS,
         PartGaveUp,
         InvariantViolated,
     ),
+    "reconciler": (
+        NodeStarted,
+        AccountOpened,
+        PositionImported,
+        OrderIntended,
+        OrderAccepted,
+        OrderUnresolved,
+        *ENDS,
+        CancelIntended,
+        OperatorCommanded,
+        Reconciled,
+        AccountAdopted,
+    ),
     "executor": (
+        NodeStarted,
         AccountOpened,
         PositionImported,
         BarsClosed,
@@ -120,6 +139,8 @@ HEARS: dict[str, Kinds] = {
         ExitOrdered,
         ExitEnded,
         OperatorCommanded,
+        Reconciled,
+        AccountAdopted,
         *MENDS,
     ),
     "venue": (SourceOpened, BarsClosed),
@@ -127,6 +148,7 @@ HEARS: dict[str, Kinds] = {
         AccountOpened,
         StateImported,
         PositionImported,
+        AccountAdopted,
         BarsClosed,
         FramesClosed,
         OfferAnswered,
@@ -137,6 +159,7 @@ HEARS: dict[str, Kinds] = {
     ),
     "watcher": (
         AccountOpened,
+        AccountAdopted,
         PositionImported,
         BarsClosed,
         OrderApproved,
@@ -174,6 +197,8 @@ HEARS: dict[str, Kinds] = {
         BreakerTripped,
         BreakerReset,
         OperatorCommanded,
+        Reconciled,
+        AccountAdopted,
         PartGaveUp,
         InvariantViolated,
         MarketEnded,
@@ -181,7 +206,7 @@ HEARS: dict[str, Kinds] = {
 }
 """By role; all strategies hear the same."""
 
-REMEMBERING = ("positions", "venue", "executor", "breaker", "feed", "sentiment", "operator", "watcher")
+REMEMBERING = ("positions", "venue", "executor", "breaker", "reconciler", "feed", "sentiment", "operator", "watcher")
 """Roles with a memory, besides the strategies."""
 
 LEAVES_HOUSE: frozenset[type] = frozenset({SubmitOrder, CancelOrder, LookUpOrder, Perform, AnswerOperator})
@@ -203,7 +228,7 @@ KEEPER = "keeper"
 def node_names(shape: Shape) -> tuple[str, ...]:
     """Return the names of all actors of a node that are no supervisors, but for the auditor."""
     strategies = (f"strategy.{part.name}" for part in shape.strategies)
-    return ("positions", "venue", "executor", "breaker", *strategies, "sentiment", "feed", *OPERATIONS)
+    return ("positions", "venue", "executor", "breaker", "reconciler", *strategies, "sentiment", "feed", *OPERATIONS)
 
 
 def role_of(name: str) -> str:

@@ -3,7 +3,7 @@
     root (one_for_one)
     |- operations (one_for_one)            health, herald, archivist, watcher, operator, auditor, keeper: onlookers
     `- trading (one_for_one, transient, significant)
-       |- guard (rest_for_one, transient, significant)  positions -> venue -> executor -> breaker
+       |- guard (rest_for_one, transient, significant)  positions -> venue -> executor -> breaker -> reconciler
        |- strategies (one_for_one, transient)
        `- market (one_for_one, transient)  sentiment, feed
 
@@ -12,7 +12,6 @@ and that the root (`auto_shutdown`): the process ends.  What is transient is sta
 """
 
 from collections.abc import Callable, Mapping
-from typing import TypedDict
 
 import msgspec
 
@@ -30,6 +29,8 @@ from actors.herald import Herald
 from actors.keeper import Backups, Keeper
 from actors.operator import Act, Operator, OperatorMemory
 from actors.positions import Positions, PositionsMemory
+from actors.reconciler import Reconciler
+from actors.reconciler_memory import ReconcilerMemory
 from actors.sentiment import FetchHeadlines, Sentiment, SentimentMemory
 from actors.strategy import StrategyHost
 from actors.venue import VenueDesk, VenueMemory
@@ -38,15 +39,16 @@ from domain.market import Instant
 from domain.venue import Venue
 from holdfast.config.settings import Intensity, Settings
 from holdfast.memories import remembering_names, strategy_memory, watcher_memory
-from holdfast.parts import Parts, Scorer, StrategyPart, audiences_of
+from holdfast.parts import Parts, Scorer, StrategyPart, audiences_of, policies_of
+from holdfast.patience import Patience, patience_of
 from holdfast.routes import AUDITOR, KEEPER, role_of
 from persistence.snapshots import STATE_BYTES_MAX
-from supervision import Actor, Backoff, ChildSpec, MailboxSpec, Seat, Supervisor, SupervisorSpec, System
+from supervision import Actor, ChildSpec, MailboxSpec, Seat, Supervisor, SupervisorSpec, System
 from supervision.spec import AutoShutdown, Restart, Strategy
 
 TRADING = "trading"
 """The dispatcher of all that recorded data waits for."""
-URGENT = ("venue", "executor", "breaker", "journal", "strategy", "positions", "sentiment", "feed")
+URGENT = ("venue", "executor", "breaker", "reconciler", "journal", "strategy", "positions", "sentiment", "feed")
 """Who takes the next turn there: an order on its way overtakes what only looks on, its intent's commit too."""
 
 
@@ -148,7 +150,7 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
         "archivist": archivist,
         "watcher": watcher,
     }
-    patience = _patience(settings)
+    patience = patience_of(settings)
     return _supervisor(
         "operations",
         settings.supervision.operations,
@@ -162,7 +164,7 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
     )
 
 
-def _auditor(current: Current, ports: Ports, patience: "_Patience") -> tuple[ChildSpec, ...]:
+def _auditor(current: Current, ports: Ports, patience: "Patience") -> tuple[ChildSpec, ...]:
     """Return the auditor, where days are audited on schedule; what an audit has found waits until it is back."""
     audits = ports.audits
     if audits is None:
@@ -175,7 +177,7 @@ def _auditor(current: Current, ports: Ports, patience: "_Patience") -> tuple[Chi
     return (ChildSpec(name=AUDITOR, start=start, hears_late=True, mailbox=MailboxSpec(retains=True), **patience),)
 
 
-def _keeper(ports: Ports, patience: "_Patience") -> tuple[ChildSpec, ...]:
+def _keeper(ports: Ports, patience: "Patience") -> tuple[ChildSpec, ...]:
     """Return the keeper, where backups are made on schedule; what came of one waits until it is back."""
     backups = ports.backups
     if backups is None:
@@ -236,7 +238,20 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
         memory = BreakerMemory(instruments, parts.shape.quote)
         return Breaker(system, seat, memory=memory, instruments=instruments, limits=parts.limits)
 
-    starts = {"positions": positions, "venue": venue, "executor": executor, "breaker": breaker}
+    def reconciler(system: System, seat: Seat) -> Reconciler:
+        parts = current.parts
+        return Reconciler(
+            system,
+            seat,
+            memory=ReconcilerMemory(parts.shape.instruments, parts.shape.quote),
+            instruments=parts.shape.instruments,
+            policies=policies_of(parts.settings),
+            profile=parts.profile,
+            log=ports.log,
+        )
+
+    starts: dict[str, Callable[[System, Seat], Actor]]
+    starts = {each.__name__: each for each in (positions, venue, executor, breaker, reconciler)}
     # The paper venue lives in its desk's thread: a hung desk has it in hand, and no other may touch it then.
     is_paper = current.parts.settings.venue.kind == "paper"
     return tuple(
@@ -300,7 +315,7 @@ def _trader(
         settles=True,
         dispatcher=TRADING,
         urgency=urgency_of(role_of(name)),
-        **_patience(current.parts.settings),
+        **patience_of(current.parts.settings),
     )
 
 
@@ -335,16 +350,3 @@ def _supervisor(
         start_timeout_s=300.0,
         supervises=spec,
     )
-
-
-class _Patience(TypedDict):
-    """What all actors have in common."""
-
-    hang_after_s: float
-    backoff: Backoff
-
-
-def _patience(settings: Settings) -> _Patience:
-    supervision = settings.supervision
-    backoff = Backoff(base_s=supervision.backoff.base_s, cap_s=supervision.backoff.cap_s)
-    return {"hang_after_s": supervision.hang_after_s, "backoff": backoff}

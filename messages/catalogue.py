@@ -47,6 +47,7 @@ from messages.orders import (
 )
 from messages.parts import PartCrashed, PartStarted, SupervisorReported
 from messages.positions import AccountOpened, EquityMarked, PositionChanged
+from messages.reconciliation import AccountAdopted, Reconciled
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
 from messages.sentiment import HeadlinesAvailable, HeadlineScored, HeadlinesUnavailable
 from messages.watch import InvariantViolated
@@ -72,6 +73,8 @@ EVENTS: tuple[type[Event], ...] = (
     OrderDenied,
     BreakerTripped,
     BreakerReset,
+    Reconciled,
+    AccountAdopted,
     OrderIntended,
     OrderAccepted,
     OrderRejected,

@@ -37,6 +37,13 @@ class Holdings(msgspec.Struct):
         """Take in what was bought before the journal began; the account had it from the start."""
         self._change(key, quantity, seq, lived_ms)
 
+    def adopt(self, key: str, asset: str, amount: Decimal, *, seq: int, lived_ms: int) -> None:
+        """Take in what no fill explains; `key` is empty where it is nobody's."""
+        if key:
+            self._change(key, amount, seq, lived_ms)
+        self._pay(asset, amount)
+        self.cash_changed_at = seq
+
     def fill(self, fill: Fill, key: str, *, base: str, quote: str, seq: int, lived_ms: int) -> None:
         """Take a fill in, with the fee from whatever it was paid in."""
         got = fill.quantity if fill.side == "buy" else EXACT.minus(fill.quantity)

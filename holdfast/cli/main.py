@@ -21,6 +21,7 @@ COMMANDS = {
     "torture": "Kill a real node again and again while it trades at an exchange that lies.",
     "journal": "Look at the journal of this home, back it up, mend it.",
     "config": "Check the configuration, or show what it comes to.",
+    "reconcile": "Show how the journal and the venue's account differ, and what a start would do.",
     "import": "Show what a first start would take over from another program.",
     "version": "Say which version of Holdfast this is.",
 }

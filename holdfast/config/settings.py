@@ -164,6 +164,37 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     """Market time since a symbol's last bar closed."""
 
 
+def _policy(*words: str) -> Choice:
+    return Choice(words=words)
+
+
+Ours = Annotated[Literal["report", "flatten", "halt"], _policy("report", "flatten", "halt")]
+Others = Annotated[Literal["report", "halt"], _policy("report", "halt")]
+Extra = Annotated[Literal["adopt", "protect", "flatten", "halt"], _policy("adopt", "protect", "flatten", "halt")]
+Taken = Annotated[Literal["adopt", "halt"], _policy("adopt", "halt")]
+
+
+class Reconcile(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of each kind of difference between the journal and the venue's account, at each start."""
+
+    order_unknown: Ours = "flatten"
+    """An open order with a name of ours that the journal does not have."""
+    order_foreign: Others = "halt"
+    """One that another home has sent."""
+    order_manual: Ours = "report"
+    """One that somebody else has sent."""
+    order_missing: Others = "halt"
+    """One that is open in the journal, and not at the venue."""
+    position_extra: Extra = "halt"
+    position_missing: Taken = "halt"
+    position_flipped: Taken = "halt"
+    deposit: Taken = "halt"
+    withdrawal: Taken = "halt"
+    """Of quote currency."""
+    stop_below: Annotated[Decimal, Number(above=0, at_most=Decimal("0.99"))] = Decimal("0.05")
+    """How far below the newest price `protect` places its stop, as a fraction of it."""
+
+
 class Journal(msgspec.Struct, frozen=True, kw_only=True):
     """How the journal is kept."""
 
@@ -274,6 +305,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     instruments: dict[Annotated[str, SYMBOL], InstrumentRules] = msgspec.field(default_factory=dict)
     strategies: dict[Annotated[str, NAME], StrategySettings] = msgspec.field(default_factory=default_strategies)
     risk: Risk = Risk()
+    reconcile: Reconcile = Reconcile()
     journal: Journal = Journal()
     health: Health = Health()
     invariants: Invariants = Invariants()

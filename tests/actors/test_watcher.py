@@ -30,6 +30,7 @@ from messages.orders import (
     OrderUnresolved,
 )
 from messages.positions import AccountOpened, PositionChanged
+from messages.reconciliation import AccountAdopted
 from messages.risk import BreakerReset, BreakerTripped
 from messages.watch import InvariantViolated
 from supervision import Recorded
@@ -213,6 +214,12 @@ BROKEN: dict[str, tuple[str, Case]] = {
 }
 KEPT: dict[str, Case] = {
     "a newer epoch": lambda told: told.say(changed(0, cash=1_000)).say(changed(0, cash=1_000), epoch=2),
+    "a deposit that was taken into the books": lambda told: told.say(
+        AccountAdopted("USDT", D(50), "", "", "adopt"), by="reconciler"
+    ).say(changed(0, cash=1_050)),
+    "a holding that was taken into the books": lambda told: told.say(
+        AccountAdopted("COIN", D(2), "COINUSDT", "one", "adopt"), by="reconciler"
+    ).say(changed(2, cash=1_000)),
     "an order of which all is heard": lambda told: told.order().say(
         UNRESOLVED, accepted(), filled(), changed(1, cash=900)
     ),

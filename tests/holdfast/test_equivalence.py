@@ -49,6 +49,7 @@ KINDS = (
     "executor",
     "venue",
     "positions",
+    "reconciler",
     "operator",
     "archivist",
     "health",

@@ -1,0 +1,143 @@
+"""`holdfast reconcile --plan`: the verdict that a start would come to now, without acting and without writing."""
+
+import queue
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from actors.reconciler import told
+from actors.reconciler_memory import ReconcilerMemory
+from domain.money import ZERO
+from domain.reconciliation import compare, shares_of
+from domain.venue import AccountAnswer, AccountSeen, OpenOrder, Unproven
+from gateways.paper.audit import audited
+from holdfast.admin.client import AdminClient, NodeUnreachable
+from holdfast.cli.asking import SOCKET
+from holdfast.config.settings import Settings
+from holdfast.ground import Past, look_at_home
+from holdfast.mending.books import BOOK
+from holdfast.parts import Parts, gather, policies_of
+from holdfast.recovery import recorded_of
+from holdfast.routes import kinds_of
+from persistence.errors import JournalMissing
+from persistence.reader import JournalReader
+
+ANSWER_WITHIN_S = 60.0
+DONE = {
+    "report": "left alone",
+    "adopt": "taken into the books",
+    "protect": "taken into the books, and protected by a stop",
+    "flatten": "taken into the books, and sold",
+    "halt": "no entry until an operator resumes",
+}
+
+
+def plan_verdict(settings: Settings, home: Path, *, folder: Path) -> dict[str, Any]:
+    """Return how the journal of a home and the venue's account differ, and what a start would do about it.
+
+    Raises:
+        JournalMissing: the home has no journal.
+        VenueSilent: the venue does not tell the account: that is no empty account.
+    """
+    past = look_at_home(home)
+    if not past.has_account:
+        raise JournalMissing(f"expected a journal with an account in {home}, found none")
+    is_running = _is_running(home)
+    parts, account = (
+        _ask_paper(settings, home, past, folder)
+        if settings.venue.kind == "paper"
+        else _ask_live(settings, home, past, folder)
+    )
+    return _view(_remembered(home, parts), account, parts, is_running=is_running)
+
+
+def _is_running(home: Path) -> bool:
+    try:
+        AdminClient(home / SOCKET).call("status")
+    except NodeUnreachable:
+        return False
+    return True
+
+
+def _remembered(home: Path, parts: Parts) -> ReconcilerMemory:
+    memory = ReconcilerMemory(parts.shape.instruments, parts.shape.quote)
+    with JournalReader(home) as reader:
+        for record in reader.read(kinds=sorted(kinds_of("reconciler"))):
+            memory.fold(recorded_of(record))
+    return memory
+
+
+def _ask_paper(settings: Settings, home: Path, past: Past, folder: Path) -> tuple[Parts, AccountSeen]:
+    with audited(home / BOOK) as audit:
+        totals: dict[str, Decimal] = {}
+        for at, asset, amount, _trade in audit.movements():
+            if at <= past.market_at:
+                totals[asset] = totals.get(asset, ZERO) + amount
+        orders = tuple(
+            OpenOrder(each.client_id, "", each.symbol, each.side, each.type, each.quantity, each.filled)  # type: ignore[arg-type]
+            for each in audit.orders(now=past.market_at)
+            if each.state == "accepted"
+        )
+    return gather(settings, folder=folder), AccountSeen({a: total for a, total in totals.items() if total}, orders)
+
+
+def _ask_live(settings: Settings, home: Path, past: Past, folder: Path) -> tuple[Parts, AccountSeen]:
+    from gateways.live.connection import VenueSilent
+    from gateways.live.kept import NAME
+    from holdfast.live import LiveSide, reaching  # Takes long to import, and a paper node needs none of it.
+
+    # What a start keeps of the venue is read, and what this learns is thrown away: a plan writes nothing.
+    with tempfile.TemporaryDirectory() as place, reaching(settings):
+        if (home / NAME).exists():
+            shutil.copy(home / NAME, place)
+        with closing(LiveSide(settings, Path(place), tell=lambda event, **values: None)) as side:
+            parts = side.parts(folder, past.market)
+            answers: queue.Queue[AccountAnswer] = queue.Queue()
+            side.venue.tell_account(answers.put)
+            try:
+                answer = answers.get(timeout=ANSWER_WITHIN_S)
+            except queue.Empty:
+                answer = Unproven("", f"no answer within {ANSWER_WITHIN_S} s")
+    if isinstance(answer, Unproven):
+        raise VenueSilent(f"the account must be told, found {answer.detail}")
+    return parts, answer
+
+
+def _view(memory: ReconcilerMemory, account: AccountSeen, parts: Parts, *, is_running: bool) -> dict[str, Any]:
+    state, policies = memory.state, policies_of(parts.settings)
+    compared = compare(
+        state.book,
+        state.orders,
+        account,
+        namespace=state.namespace,
+        instruments=parts.shape.instruments,
+        policies=policies.yielding() if state.yields else policies,
+    )
+    rows = []
+    for finding in compared.findings:
+        row = told(finding)
+        is_order = finding.kind.startswith("order")
+        would = "cancelled" if is_order and finding.policy == "flatten" else DONE[finding.policy]
+        shares: Mapping[str, Decimal] = {}
+        if not is_order and finding.policy not in ("halt", "report"):
+            shares = dict(shares_of(finding, state.book))
+        of = ", ".join(f"{amount:+f} {holder or 'nobody'}" for holder, amount in shares.items())
+        rows.append(row | {"would": f"{would} ({of})" if of else would})
+    return {
+        "agrees": not rows and not compared.moving,
+        "is_running": is_running,
+        "symbols": {
+            symbol: {
+                "journal": f"{state.book.cash.get(each.base, ZERO):f}",
+                "venue": f"{account.balances.get(each.base, ZERO):f}",
+                "differences": sum(row["symbol"] == symbol for row in rows),
+            }
+            for symbol, each in parts.shape.instruments.items()
+        },
+        "findings": rows,
+        "uncertain": list(compared.moving),
+    }

@@ -1,0 +1,116 @@
+"""The laws of the gate: nothing adds to what is held before the verdict of a start, and nothing that reduces waits."""
+
+from domain.market import HOUR_MS
+from domain.proposal import Exit
+from domain.reconciliation import Finding
+from messages.node import NodeStarted
+from messages.orders import OrderFilled, OrderIntended, SubmitOrder
+from messages.reconciliation import AccountAdopted, Reconciled
+from messages.risk import OrderApproved, OrderDenied
+from tests.actors.test_breaker import BOTH, OPENED, a_breaker, known
+from tests.actors.test_executor import an_executor
+from tests.actors.values import (
+    T0,
+    D,
+    a_fill,
+    an_entry,
+    answered,
+    approved,
+    bars_closed,
+    commanded,
+    intended,
+    some_terms,
+)
+
+STARTED = NodeStarted(boot=2, version="1", configuration={}, platform="")
+AGREED = Reconciled("start")
+LESS = Reconciled("start", (Finding("position_missing", "COINUSDT", "COIN", D(2), D(1), "halt"),))
+POORER = Reconciled("start", (Finding("withdrawal", "", "USDT", D(10_000), D(9_000), "halt"),))
+
+
+def test_an_entry_waits_for_the_verdict_and_is_judged_then_as_it_would_have_been() -> None:
+    waited, at_once = a_breaker(OPENED, BOTH, STARTED), a_breaker(OPENED, BOTH)
+
+    waited.happen(answered(an_entry(3)))
+    at_once.happen(answered(an_entry(3)))
+    assert waited.said == []
+    waited.happen(AGREED)
+
+    assert waited.said == at_once.said
+    assert [type(event) for event in waited.said] == [OrderApproved]
+
+
+def test_an_entry_whose_time_runs_out_before_the_verdict_is_denied_for_that() -> None:
+    alone = a_breaker(OPENED, BOTH, STARTED)
+    alone.happen(answered(an_entry(3)))
+
+    alone.happen(bars_closed(T0 + 2 * HOUR_MS), at=T0 + 2 * HOUR_MS)
+
+    (denied,) = alone.said_of(OrderDenied)
+    assert denied.reason == "NOT_RECONCILED"
+
+
+def test_a_symbol_that_differs_takes_no_entry_until_an_operator_resumes_and_the_next_verdict_is_there() -> None:
+    alone = a_breaker(OPENED, BOTH, STARTED, LESS)
+
+    alone.happen(answered(an_entry(3), an_entry(1, symbol="GOLDUSDT")))
+    assert [denied.reason for denied in alone.said_of(OrderDenied)] == ["NOT_RECONCILED"]
+    assert [verdict.entry.symbol for verdict in alone.said_of(OrderApproved)] == ["GOLDUSDT"]
+    alone.forget()
+    alone.happen(STARTED, AGREED, answered(an_entry(3), attempt=1))
+    assert [denied.reason for denied in alone.said_of(OrderDenied)] == ["NOT_RECONCILED"], "a restart lifts nothing"
+    alone.forget()
+    alone.happen(commanded("resume"), answered(an_entry(3), attempt=2))
+    assert alone.said == []
+    alone.happen(AGREED)
+
+    assert len(alone.said_of(OrderApproved)) == 1
+
+
+def test_money_that_differs_halts_the_node() -> None:
+    assert known(a_breaker(OPENED, BOTH, STARTED, POORER)).mode == "halted"
+
+
+def test_a_withdrawal_is_no_loss_and_a_deposit_makes_up_for_none() -> None:
+    alone = a_breaker(OPENED, BOTH)
+
+    alone.happen(AccountAdopted("USDT", D(-9_000), "", "", "adopt"))
+    alone.happen(bars_closed(T0 + 60_000), at=T0 + 60_000)
+    assert (alone.said, known(alone).watch.peak_equity) == ([], D(1_000))
+    alone.happen(AccountAdopted("USDT", D(9_000), "", "", "adopt"))
+
+    assert known(alone).watch.peak_equity == D(10_000)
+
+
+def test_an_approval_that_a_death_left_behind_waits_for_the_verdict() -> None:
+    alone = an_executor(bars_closed(), approved(), STARTED)
+    assert alone.told_of(SubmitOrder) == []
+
+    alone.happen(AGREED)
+
+    assert len(alone.told_of(SubmitOrder)) == 1
+
+
+def test_an_approval_in_a_symbol_that_differs_is_denied() -> None:
+    alone = an_executor(bars_closed(), approved(), STARTED)
+
+    alone.happen(LESS)
+
+    assert alone.told_of(SubmitOrder) == []
+    assert len(alone.said_of(OrderDenied)) == 1
+
+
+def test_an_exit_does_not_wait_for_the_verdict() -> None:
+    bought = OrderFilled(a_fill("h1", 1), "one", "answer")
+    alone = an_executor(bars_closed(), approved(), intended(some_terms(), approved().proposal_id), bought, STARTED)
+
+    alone.happen(answered(Exit("COINUSDT", T0 + HOUR_MS, None, "enough")))
+
+    assert [order.terms.leg for order in alone.said_of(OrderIntended)] == ["exit"]
+
+
+def test_what_is_protected_gets_a_stop_and_what_is_only_adopted_gets_none() -> None:
+    for policy, legs in (("protect", ["stop"]), ("flatten", ["exit"]), ("adopt", [])):
+        alone = an_executor(bars_closed())
+        alone.happen(AccountAdopted("COIN", D(2), "COINUSDT", "external", policy, D("0.05")))  # type: ignore[arg-type]
+        assert [order.terms.leg for order in alone.said_of(OrderIntended)] == legs, policy
