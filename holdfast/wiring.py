@@ -243,6 +243,8 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             memory=ReconcilerMemory(parts.shape.instruments, parts.shape.quote),
             instruments=parts.shape.instruments,
             policies=policies_of(parts.settings),
+            strategy=parts.settings.reconcile.conflicts,
+            every_s=parts.settings.reconcile.every_s,
             profile=parts.profile,
             log=ports.log,
         )

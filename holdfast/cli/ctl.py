@@ -7,7 +7,7 @@ from cyclopts.validators import Number
 
 from holdfast.cli.asking import ask, ask_or_else, stream
 from holdfast.cli.options import HERE, At
-from holdfast.cli.tables import as_crashes, as_event, as_outcome
+from holdfast.cli.tables import as_crashes, as_event, as_outcome, as_text
 
 app = App(name="ctl", help="Steer the node that runs in this home.")
 quarantine = App(
@@ -85,6 +85,30 @@ def crashes(
 
     return ask_or_else(
         at.folder, "crashes", {"n": n}, look, as_json=at.as_json, write=lambda _method, found: as_crashes(found)
+    )
+
+
+@app.command
+def conflicts(
+    *,
+    n: Annotated[int, Parameter(name=("-n", "--lines"), validator=Number(gte=1, lte=100))] = 20,
+    at: At = HERE,
+) -> int:
+    """Show what the journal and the venue's account differed in, newest first, and what was done; also without a node.
+
+    Parameters
+    ----------
+    n
+        How many differences, at most 100.
+    """
+
+    def look() -> Any:
+        from holdfast.conflicts import conflicts as read
+
+        return read(at.folder, n)
+
+    return ask_or_else(
+        at.folder, "conflicts", {"n": n}, look, as_json=at.as_json, write=lambda _method, found: as_text(found)
     )
 
 
@@ -260,6 +284,12 @@ def loglevel(
 def snapshot(*, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
     """Take a snapshot of every actor's state now."""
     return _order(at, "snapshot", request_id, reason=reason)
+
+
+@app.command
+def reconcile(*, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
+    """Hold the journal against the venue's account now; `holdfast ctl conflicts` shows what was found."""
+    return _order(at, "reconcile", request_id, reason=reason)
 
 
 @app.command
