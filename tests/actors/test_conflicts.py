@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from actors.breaker_memory import BreakerMemory
 from actors.reconciler import Reconciler
 from actors.reconciler_memory import ReconcilerMemory
 from domain.conflicts import Strategy, resolved
@@ -12,11 +13,13 @@ from domain.reconciliation import Finding, Policies
 from domain.venue import AccountSeen, Unproven
 from gateways.live.binance import Binance
 from messages.node import NodeStarted
-from messages.orders import OrderFilled
+from messages.orders import CancelOrder, OrderFilled, SubmitOrder
 from messages.positions import AccountOpened
 from messages.reconciliation import AccountAdopted, AccountTold, OrdersCertain, Reconciled, TellAccount
 from tests.actors.alone import Alone
-from tests.actors.values import INSTRUMENTS, T0, a_fill, commanded, intended, some_terms
+from tests.actors.test_executor import an_executor, answer, sent
+from tests.actors.test_positions import recorded
+from tests.actors.values import INSTRUMENTS, T0, a_fill, commanded, intended, seen, some_terms
 
 D = Decimal
 EVERY_S = 300.0
@@ -87,7 +90,7 @@ def tell(alone: Alone, balances: dict[str, Decimal]) -> None:
 
 
 def asked(alone: Alone) -> list[int]:
-    return [message.request_id for message in alone.told_of(TellAccount)]  # type: ignore[attr-defined]
+    return [message.request_id for message in alone.told_of(TellAccount)]
 
 
 def find(alone: Alone, balances: dict[str, Decimal]) -> None:
@@ -178,6 +181,27 @@ def test_an_operator_may_ask_and_is_told_on_record_that_the_two_agree() -> None:
     tell(alone, OPENED)
 
     assert [(event.why, event.findings) for event in verdicts(alone)] == [("op", ())]
+
+
+def test_an_emergency_reset_leaves_everything_and_halts() -> None:
+    alone = an_executor()
+    entry = sent(alone, stop_price=D(90))
+    answer(alone, entry, seen(entry.terms.client_id, "filled", a_fill(entry.terms.client_id)))
+    stop = alone.told_of(SubmitOrder)[-1]
+    assert isinstance(stop, SubmitOrder)
+    answer(alone, stop, seen(stop.terms.client_id))
+
+    alone.happen(Reconciled("interval", (EXTRA,), by="emergency_reset"))
+    cancel = alone.told_of(CancelOrder)[-1]
+    assert isinstance(cancel, CancelOrder)
+    answer(alone, cancel, seen(stop.terms.client_id, "canceled"))
+
+    left = alone.told_of(SubmitOrder)[-1]
+    assert isinstance(left, SubmitOrder)
+    assert (left.terms.leg, left.terms.quantity) == ("exit", stop.terms.quantity)
+    memory = BreakerMemory(INSTRUMENTS, "USDT")
+    memory.fold(recorded(1, Reconciled("interval", (EXTRA,), by="emergency_reset")))
+    assert memory.state.mode == "halted"
 
 
 def test_a_question_that_fails_is_no_empty_account() -> None:
