@@ -140,8 +140,10 @@ class BreakerMemory(StructMemory[BreakerState]):
                 self._command(command)
             case NodeStarted():
                 state.awaits_verdict = True
-            case Reconciled(findings=findings):
+            case Reconciled(findings=findings, by=by):
                 self._take_verdict(findings)
+                if by == "emergency_reset":
+                    state.halted = "books and account differed: emergency reset"
             case AccountAdopted() as adopted:
                 self._adopt(adopted)
             case _:

@@ -111,8 +111,10 @@ class ExecutorMemory(StructMemory[Execution]):
         match record.event:
             case NodeStarted():
                 self.state.awaits_verdict = True
-            case Reconciled(findings=findings):
+            case Reconciled(findings=findings, by=by):
                 self._take_verdict(findings, record.seq)
+                if by == "emergency_reset":
+                    self._reset(record)
             case AccountAdopted() as adopted:
                 self._adopt(adopted, record)
 
@@ -126,6 +128,13 @@ class ExecutorMemory(StructMemory[Execution]):
                     known.stops[finding.symbol] = Halt(seq, why)
                 else:
                     known.stop_entries(why, seq)
+
+    def _reset(self, record: Recorded) -> None:
+        """Leave everything, and begin nothing."""
+        known, why = self.state, "books and account differed: emergency reset"
+        known.wish_flat("", why, record.at + HOUR_MS, record.seq)
+        known.want_gone(("entry",), why)
+        known.stop_entries(why, record.seq)
 
     def _adopt(self, adopted: AccountAdopted, record: Recorded) -> None:
         known, holder, symbol = self.state, adopted.holder, adopted.symbol

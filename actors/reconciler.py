@@ -10,15 +10,17 @@ from typing import Any
 
 from actors.base import Log, RememberingActor
 from actors.reconciler_memory import ReconcilerMemory
+from domain.conflicts import resolved
 from domain.market import Instrument
 from domain.order import UNPROVEN
-from domain.reconciliation import Comparison, Finding, Policies, compare, shares_of
+from domain.reconciliation import Comparison, Finding, Policies, Strategy, compare, shares_of
 from domain.venue import AccountAnswer, AccountSeen, Unproven, VenueProfile
 from messages.orders import CancelOrder
 from messages.reconciliation import (
     AccountAdopted,
     AccountTold,
     CertaintyAsked,
+    CompareBooks,
     LookAtAccount,
     OrdersCertain,
     Reconciled,
@@ -29,6 +31,7 @@ from supervision import Seat, System
 VENUE = "venue"
 EXECUTOR = "executor"
 LOOKS_PER_LIFE = 1_000_000_000
+INTERVAL = "interval"
 TAKEN = ("adopt", "protect", "flatten")
 
 
@@ -50,6 +53,10 @@ class Reconciler(RememberingActor):
         self._known = memory
         self._instruments = instruments
         self._policies = policies
+        self._is_wanted = False
+        """The time has come to compare again, though nobody ordered it."""
+        self._agreed_at = 0
+        """Up to which sequence books and account were seen to agree."""
         self._profile = profile
         self._log = log
         self._is_certain = False
@@ -67,9 +74,14 @@ class Reconciler(RememberingActor):
         self._cancels: dict[str, str] = {}
         """Unknown orders of ours that are to be gone, with their symbols."""
 
+    def started(self) -> None:
+        """Begin to count the time to the next comparison."""
+        if self._policies.every_s:
+            self.after(self._policies.every_s, CompareBooks())
+
     def has_open_work(self) -> bool:
         """Say whether a verdict is due, or an order is still to be cancelled."""
-        return bool(self._known.state.due or self._cancels)
+        return bool(self._known.state.due or self._is_wanted or self._cancels)
 
     def react(self) -> None:
         """Make sure of the orders, then ask for the account."""
@@ -86,6 +98,9 @@ class Reconciler(RememberingActor):
     def receive(self, message: Any) -> None:
         """Take what was asked for, or notice that it does not come."""
         match message:
+            case CompareBooks():
+                self._is_wanted = True
+                self.after(self._policies.every_s, CompareBooks())
             case OrdersCertain():
                 self._is_certain = True
             case AccountTold(request_id=look, answer=answer) if look == self._look and self._asked_at is not None:
@@ -127,12 +142,14 @@ class Reconciler(RememberingActor):
             return
         compared = self._compare(answer)
         self._cancel_what_is_left(answer)
-        if not state.due:
+        if not (state.due or self._is_wanted):
             return
         if compared.moving or (compared.findings and compared.findings != self._before):
             self._before = None if compared.moving else compared.findings
             self._rest(self._pause_s())
             return
+        if not compared.findings:
+            self._agreed_at = asked_at
         self._decide(compared.findings)
 
     def _compare(self, account: AccountSeen) -> Comparison:
@@ -153,8 +170,16 @@ class Reconciler(RememberingActor):
         return max(self._profile.look_again_s, late_s)
 
     def _decide(self, findings: tuple[Finding, ...]) -> None:
-        self.record(Reconciled(self._known.state.due, findings, self._looks))
-        self._looks, self._before = 0, None
+        state = self._known.state
+        is_running = state.is_running or not state.due
+        if is_running:
+            traded = {symbol for symbol, seq in state.traded.items() if seq > self._agreed_at}
+            findings = resolved(findings, self._policies.conflicts, traded=traded)
+        looks, self._looks, self._before, self._is_wanted = self._looks, 0, None, False
+        if not state.due and findings == state.told:
+            return  # Nothing is new since it was told last: that the two agree is no news either.
+        by: Strategy = self._policies.conflicts if is_running and findings else "by_kind"
+        self.record(Reconciled(state.due or INTERVAL, findings, looks, by))
         for finding in findings:
             self._log("warning", "reconcile.finding", **told(finding))
             if finding.kind.startswith("position") or not finding.symbol:

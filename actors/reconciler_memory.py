@@ -8,6 +8,7 @@ from actors.base import StructMemory
 from domain.market import Instrument
 from domain.order import Order
 from domain.position import Book
+from domain.reconciliation import Finding
 from messages.imported import PositionImported
 from messages.node import NodeStarted, OperatorCommanded, StateMarked
 from messages.orders import (
@@ -38,8 +39,14 @@ class ReconcilerState(msgspec.Struct):
     """Why a verdict is due; empty where none is."""
     yields: bool = False
     """An operator has resumed: what would halt is taken as it is."""
+    is_running: bool = False
+    """It is due for no start or resume: the configured strategy says what becomes of differences."""
     is_halted: bool = False
     """The newest verdict halts something."""
+    told: tuple[Finding, ...] = ()
+    """What the newest verdict found and left as it was."""
+    traded: dict[str, int] = msgspec.field(default_factory=dict)
+    """Sequence of the newest trade that was counted, by symbol."""
     touched_at: int = 0
     """Sequence of the newest record that speaks of an order."""
 
@@ -56,13 +63,16 @@ class ReconcilerMemory(StructMemory[ReconcilerState]):
         state = self.state
         match record.event:
             case NodeStarted():
-                state.due = "start"
+                state.due, state.is_running = "start", False
             case OperatorCommanded(command="resume", user=user) if state.is_halted:
-                state.due, state.yields = user, True
+                state.due, state.is_running, state.yields = user, False, True
+            case OperatorCommanded(command="reconcile", user=user) if not state.due:
+                state.due, state.is_running = user, True
             case OperatorCommanded():
                 pass
             case Reconciled(findings=findings):
-                state.due, state.yields = "", False
+                state.due, state.is_running, state.yields = "", False, False
+                state.told = tuple(finding for finding in findings if finding.policy in ("report", "halt"))
                 state.is_halted = any(finding.policy == "halt" for finding in findings)
             case AccountAdopted() as adopted:
                 state.book.adopt(adopted.asset, adopted.amount, symbol=adopted.symbol, holder=adopted.holder)
@@ -82,6 +92,7 @@ class ReconcilerMemory(StructMemory[ReconcilerState]):
             case OrderIntended(terms=terms):
                 state.orders[terms.client_id] = Order(terms)
             case OrderFilled(fill=fill, strategy=strategy):
+                state.traded[fill.symbol] = state.touched_at
                 state.book.apply(fill, strategy, self._instruments[fill.symbol])
                 order = state.orders.get(fill.client_id)
                 if order is not None and order.take(fill) and not order.is_open:

@@ -42,6 +42,17 @@ Policy = Literal["report", "adopt", "protect", "flatten", "halt"]
 cancelled, a position is taken into the books and sold.  `halt`: no entry until an operator resumes."""
 
 
+Strategy = Literal["by_kind", "journal_wins", "venue_wins", "merge", "most_recent", "emergency_reset"]
+"""`by_kind`: each kind of difference as at a start.
+
+`journal_wins`: the books stay, and the difference is told.  `venue_wins`: the books become the account's.
+`merge`: what the account has more is taken into the books; where it has less, nothing more is entered.
+`most_recent`: the books stay where they have counted a trade of that asset since the two last agreed, for the venue may
+show it late; else they become the account's.
+`emergency_reset`: the books become the account's, everything is left at the market, and the node halts.
+"""
+
+
 class Policies(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of each kind of difference."""
 
@@ -56,6 +67,10 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True):
     withdrawal: Policy = "halt"
     stop_below: Decimal = Decimal("0.05")
     """How far below the newest price `protect` places its stop, as a fraction of it."""
+    every_s: float = 0.0
+    """Between two comparisons while running; 0 for none."""
+    conflicts: Strategy = "by_kind"
+    """What becomes of differences in money that these find."""
 
     def of(self, kind: Kind) -> Policy:
         """Return what becomes of a kind."""

@@ -15,6 +15,7 @@ from holdfast import __version__, views
 from holdfast.admin.protocol import Request
 from holdfast.admin.responder import Responder
 from holdfast.audit.newest import NewestAudit
+from holdfast.conflicts import conflicts
 from holdfast.crashes import crashes
 from holdfast.helpers import Helpers
 from holdfast.mending.books import Stray
@@ -110,6 +111,8 @@ class Answers:
                 lived = {"uptime_s": self._uptime_s(), "restarts": sum(each.restarts for each in vitals)}
                 told = lived | msgspec.to_builtins(self._ask("positions", PerformanceAsked()))
                 return told | {"audit": self._newest_audit()}
+            case "conflicts":
+                return conflicts(self._home, request.params["n"])
             case "crashes":
                 return crashes(self._home, request.params["n"])
             case "violations":

@@ -21,6 +21,7 @@ Command = Literal[
     "hang",
     "excuse",
     "snapshot",
+    "reconcile",
     "quarantine-retry",
     "quarantine-drop",
 ]

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from domain.reconciliation import Finding, Policy
+from domain.reconciliation import Finding, Policy, Strategy
 from domain.venue import AccountAnswer
 from messages.base import Event, Message
 
@@ -14,10 +14,12 @@ class Reconciled(Event, frozen=True):
     """
 
     why: str
-    """`start`, or the operator who resumed."""
+    """`start`, the operator who resumed or asked for it, or `interval`."""
     findings: tuple[Finding, ...] = ()
     looks: int = 1
     """How often the account was asked for until two answers said the same."""
+    by: Strategy = "by_kind"
+    """How it was decided what becomes of them."""
 
 
 class AccountAdopted(Event, frozen=True):
@@ -57,6 +59,10 @@ class CertaintyAsked(Message, frozen=True):
 
 class OrdersCertain(Message, frozen=True):
     """Every unfinished order of earlier lives is certain."""
+
+
+class CompareBooks(Message, frozen=True):
+    """It is time to hold the books against the account again."""
 
 
 class LookAtAccount(Message, frozen=True):

@@ -23,6 +23,7 @@ RECENT_MAX = 1_000
 WEIGHT_PER_MINUTE = 6_000.0
 TIME_MIN_MS = 10**12
 """In 2001: a time before that, or of another length, is none in milliseconds."""
+NO_PRICE = "0.00000000"
 BAN_S = 120.0
 """Pause after a 418 or 429 that does not say how long; the shortest ban is two minutes."""
 
@@ -319,7 +320,6 @@ def _open_order(row: Mapping[str, Any]) -> OpenOrder:
     side, kind = text(row, "side"), text(row, "type")
     if side not in ("BUY", "SELL"):
         raise Unreadable(f"expected BUY or SELL as side, found {side!r}")
-    prices = {name: amount(row, name) if name in row else Decimal(0) for name in ("price", "stopPrice")}
     return OpenOrder(
         client_id=text(row, "clientOrderId"),
         venue_id=str(number(row, "orderId")),
@@ -328,9 +328,14 @@ def _open_order(row: Mapping[str, Any]) -> OpenOrder:
         type=_OUR_TYPES.get(kind, kind.lower()),
         quantity=amount(row, "origQty"),
         filled=amount(row, "executedQty"),
-        limit_price=prices["price"] or None,
-        stop_price=prices["stopPrice"] or None,
+        limit_price=_price(row, "price"),
+        stop_price=_price(row, "stopPrice"),
     )
+
+
+def _price(row: Mapping[str, Any], name: str) -> Decimal | None:
+    """Return a price; None where the order has none, which the venue writes as nothing."""
+    return None if row.get(name, NO_PRICE) == NO_PRICE else amount(row, name) or None
 
 
 def _number_of(fill: Fill) -> int:

@@ -45,6 +45,12 @@ class Violations(Question, frozen=True):
     n: Annotated[int, Meta(ge=1, le=VIOLATIONS_MAX)] = 10
 
 
+class Conflicts(Question, frozen=True):
+    """How many differences to tell of."""
+
+    n: Annotated[int, Meta(ge=1, le=CRASHES_MAX)] = 20
+
+
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Parameters of what changes something: the same request id twice is done once."""
 
@@ -114,6 +120,8 @@ METHODS: dict[str, type[Question] | type[Order]] = {
     "reload": Order,
     "loglevel": LogLevel,
     "snapshot": Order,
+    "reconcile": Order,
+    "conflicts": Conflicts,
     "stop": Order,
 }
 

@@ -5,15 +5,17 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from holdfast.cli.asking import ask, ask_or_else, stream
+from holdfast.cli.asking import ask, stream
+from holdfast.cli.histories import conflicts, crashes, violations
 from holdfast.cli.options import HERE, At
-from holdfast.cli.tables import as_crashes, as_event, as_outcome, as_violations
+from holdfast.cli.tables import as_event, as_outcome
 
 app = App(name="ctl", help="Steer the node that runs in this home.")
 quarantine = App(
     name="quarantine", help="Show the messages that ended their actor twice and are not delivered any more."
 )
-app.command(quarantine)
+for command in (quarantine, conflicts, crashes, violations):
+    app.command(command)
 
 RequestId = Annotated[
     str,
@@ -62,54 +64,6 @@ def orders(
 def performance(*, at: At = HERE) -> int:
     """Show return, drawdown, fees, trades, restarts of actors and uptime."""
     return _ask(at, "performance")
-
-
-@app.command
-def crashes(
-    *,
-    n: Annotated[int, Parameter(name=("-n", "--lines"), validator=Number(gte=1, lte=100))] = 10,
-    at: At = HERE,
-) -> int:
-    """Show what crashed or hung, newest first: why, what it had in hand and before, its stack; also without a node.
-
-    Parameters
-    ----------
-    n
-        How many crashes, at most 100.
-    """
-
-    def look() -> Any:
-        from holdfast.crashes import crashes as read
-
-        return read(at.folder, n)
-
-    return ask_or_else(
-        at.folder, "crashes", {"n": n}, look, as_json=at.as_json, write=lambda _method, found: as_crashes(found)
-    )
-
-
-@app.command
-def violations(
-    *,
-    n: Annotated[int, Parameter(name=("-n", "--lines"), validator=Number(gte=1, lte=100))] = 10,
-    at: At = HERE,
-) -> int:
-    """Show which laws of the node's own records did not hold, newest first, and what to do; also without a node.
-
-    Parameters
-    ----------
-    n
-        How many violations, at most 100.
-    """
-
-    def look() -> Any:
-        from holdfast.violations import violations as read
-
-        return read(at.folder, n)
-
-    return ask_or_else(
-        at.folder, "violations", {"n": n}, look, as_json=at.as_json, write=lambda _method, found: as_violations(found)
-    )
 
 
 @app.command(name="dead-letters")
@@ -284,6 +238,12 @@ def loglevel(
 def snapshot(*, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
     """Take a snapshot of every actor's state now."""
     return _order(at, "snapshot", request_id, reason=reason)
+
+
+@app.command
+def reconcile(*, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
+    """Hold the journal against the venue's account now; `holdfast ctl conflicts` shows what was found."""
+    return _order(at, "reconcile", request_id, reason=reason)
 
 
 @app.command

@@ -1,11 +1,12 @@
 """Everything that can be set, with its bounds and its default; `config.toml` says it again for people."""
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
 from domain.market import TIMEFRAMES_MS, Instant
+from domain.reconciliation import Strategy
 from holdfast.config.kinds import (
     Choice,
     Cron,
@@ -193,6 +194,10 @@ class Reconcile(msgspec.Struct, frozen=True, kw_only=True):
     """Of quote currency."""
     stop_below: Annotated[Decimal, Number(above=0, at_most=Decimal("0.99"))] = Decimal("0.05")
     """How far below the newest price `protect` places its stop, as a fraction of it."""
+    every_s: Annotated[float, Number(at_least=0)] = 300.0
+    """Between two comparisons while running; 0 for none."""
+    conflicts: Annotated[Strategy, Choice(words=get_args(Strategy))] = "by_kind"
+    """What becomes of differences that these, or `ctl reconcile`, find."""
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):
