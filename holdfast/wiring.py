@@ -114,11 +114,7 @@ def _operations(current: Current, ports: Ports, settings: Settings) -> ChildSpec
             system,
             seat,
             machine=ports.machine,
-            limits=HealthLimits(
-                memory_mb=watch.memory_limit_mb,
-                disk_free_mb=watch.disk_free_min_mb,
-                message_age_s=watch.message_age_max_s,
-            ),
+            limits=HealthLimits(watch.memory_limit_mb, watch.disk_free_min_mb, watch.message_age_max_s),
             log=ports.log,
             beat_s=watch.heartbeat_s,
             summary_after=ports.summary_after,
