@@ -23,8 +23,6 @@ MARKET_FRAMES = tuple(
 )
 _USER = ("new", "trade", "canceled", "expired", "execution", "balance", "beat")
 USER_FRAMES = tuple(f"stream.user.{name}" for name in _USER)
-    f"stream.user.{name}" for name in ("new", "trade", "canceled", "expired", "execution", "balance", "beat")
-)
 """Frames of streams; a beat comes every second to every connection, and is no frame."""
 FRAMES = tuple(name for name in (*MARKET_FRAMES, *USER_FRAMES) if not name.endswith(".beat"))
 CONNECTIONS = ("stream.market", "stream.user")

@@ -13,7 +13,7 @@ from domain.money import Money
 from domain.order import Fill, Terms
 from domain.sources import Row
 from domain.venue import VenueProfile
-from gateways.live.dialect import Meaning, Shown, Unreadable, VenueError, VenueState
+from gateways.live.dialect import Meaning, Page, Shown, Unreadable, VenueError, VenueState
 from gateways.live.fields import amount, fields, number, rows, text
 from gateways.live.wire import Call, Lane, Received
 
@@ -125,10 +125,14 @@ class Binance:
         params = {"symbol": symbol, "origClientOrderId": client_id}
         return Call(lane=Lane.CANCEL, method="DELETE", path="order", api="private", params=params, weight=1)
 
-    def find(self, client_id: str, symbol: str) -> Call:
+    def find(self, client_id: str, symbol: str) -> Sequence[Call]:
         """Ask for one order by its client id."""
         params = {"symbol": symbol, "origClientOrderId": client_id}
-        return Call(lane=Lane.QUERY, method="GET", path="order", api="private", params=params, weight=4)
+        return (Call(lane=Lane.QUERY, method="GET", path="order", api="private", params=params, weight=4),)
+
+    def listings(self, symbol: str, since: Instant) -> Sequence[Sequence[Call]]:
+        """Ask for the newest orders; where those are too many, for those of the order's time."""
+        return ((self.list_recent(symbol),), *(((self.list_since(symbol, since),),) if since > 0 else ()))
 
     def list_recent(self, symbol: str) -> Call:
         """Ask for the symbol's newest orders."""
@@ -140,11 +144,11 @@ class Binance:
         params = {"symbol": symbol, "startTime": str(since), "limit": str(RECENT_MAX)}
         return Call(lane=Lane.QUERY, method="GET", path="allOrders", api="private", params=params, weight=20)
 
-    def trades_of(self, shown: Shown, symbol: str, after: Fill | None = None) -> Call:
-        """Ask for an order's trades, or for those after one of them."""
+    def trades_of(self, shown: Shown, symbol: str) -> Call:
+        """Ask for an order's trades, from a number on."""
         params = {"symbol": symbol, "orderId": shown.venue_id, "limit": str(RECENT_MAX)}
-        if after is not None:
-            params["fromId"] = str(_number_of(after) + 1)
+        if shown.trades_from:
+            params["fromId"] = shown.trades_from
         return Call(lane=Lane.QUERY, method="GET", path="myTrades", api="private", params=params, weight=20)
 
     def rules(self) -> Call:
@@ -217,17 +221,17 @@ class Binance:
         """Return the order that an answer shows."""
         return _shown(fields(received))
 
-    def read_recent(self, received: Received) -> tuple[Sequence[Shown], bool]:
-        """Return the orders of a list, and whether it is as long as it may be."""
+    def read_list(self, received: Received, call: Call) -> Page:
+        """Return the orders of a list, which is cut where it is as long as it may be."""
         listed = rows(received)
-        return [_shown(row) for row in listed], len(listed) >= RECENT_MAX
+        return Page([_shown(row) for row in listed], is_cut=len(listed) >= RECENT_MAX)
 
-    def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[tuple[Fill, ...], bool]:
-        """Return trades of an order, oldest first, and whether there may be more."""
+    def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[tuple[Fill, ...], str]:
+        """Return trades of an order, oldest first, and the number that further ones begin with."""
         listed = rows(received)
         mine = [row for row in listed if str(number(row, "orderId")) == shown.venue_id]
-        fills = [_trade(row, shown.client_id, symbol) for row in mine]
-        return tuple(sorted(fills, key=_number_of)), bool(fills) and len(listed) >= RECENT_MAX
+        fills = tuple(sorted((_trade(row, shown.client_id, symbol) for row in mine), key=_number_of))
+        return fills, str(_number_of(fills[-1]) + 1) if fills and len(listed) >= RECENT_MAX else ""
 
     def error_in(self, received: Received) -> VenueError | None:
         """Return the error that the venue has named: a code below zero, with a message."""

@@ -43,6 +43,14 @@ def number(row: Mapping[str, Any], name: str) -> int:
     return value
 
 
+def stamp(row: Mapping[str, Any], name: str) -> int:
+    """Return a whole number of at least 0 that was written as text."""
+    value = text(row, name)
+    if not (value.isascii() and value.isdecimal() and len(value) <= 19):
+        raise Unreadable(f"expected a whole number as {name}, found {value!r:.40}")
+    return int(value)
+
+
 def amount(row: Mapping[str, Any], name: str) -> Decimal:
     """Return an amount that was written as text, and is finite."""
     try:

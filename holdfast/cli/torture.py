@@ -1,7 +1,7 @@
 """`holdfast torture`: kills a real node again and again while it trades at an exchange that lies."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -17,6 +17,7 @@ def torture(
     seed: Annotated[int | None, Parameter(validator=Number(gte=0), show_default=False)] = None,
     minutes: Annotated[float | None, Parameter(validator=Number(gt=0), show_default=False)] = None,
     honest: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    api: Literal["binance", "bybit"] = "binance",
     symbols: Words = ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     data: str = "sample",
     scenario: Annotated[Path | None, Parameter(show_default=False)] = None,
@@ -41,6 +42,8 @@ def torture(
         Die no more after so many.
     honest
         Let the exchange tell no lie.
+    api
+        Which of the exchange's interfaces the node speaks to it by.
     symbols
         What to trade.
     data
@@ -61,6 +64,7 @@ def torture(
             seed=seed if seed is not None else -1,
             minutes=minutes,
             honest=honest,
+            api=api,
             symbols=tuple(word for each in symbols for word in each.split(",") if word),
             data=data,
             config=config,

@@ -53,6 +53,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     minutes: float | None = None
     honest: bool = False
+    api: str = "binance"
+    """Which of the exchange's interfaces the node speaks to it by."""
     symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
     data: str = "sample"
     config: Path | None = None
@@ -126,7 +128,7 @@ class Torture:
         symbols = ",".join(self._wanted.symbols)
         settings = [
             *("feed.source=venue", f"feed.symbols={symbols}", "feed.timeframe=1s", "feed.warmup_bars=10"),
-            *("venue.kind=binance", f"venue.url={exchange.rest_url}", *BOUNDS),
+            *(f"venue.kind={self._wanted.api}", f"venue.url={exchange.rest_url}", *BOUNDS),
             f"venue.credentials.api_key=file:{self._folder / 'api_key'}",
             f"venue.credentials.api_secret=file:{self._folder / 'api_secret'}",
             *("log.level=error", "admin.enabled=false"),
