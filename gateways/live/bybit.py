@@ -1,8 +1,8 @@
 """Bybit v5 spot, on a unified account: its requests, its answers, and what its codes prove.
 
 Source: the venue's REST documentation (v5), and what ccxt 4.5.90 was seen to send and to receive.  Almost everything
-comes with HTTP 200; a `retCode` other than 0 is an error.  Orders bear our id as `orderLinkId`: the name that ccxt has for
-it is ignored by half of the questions, which then answer about another order.
+comes with HTTP 200; a `retCode` other than 0 is an error.  Orders bear our id as `orderLinkId`: ccxt's own name for it
+is ignored by half of the questions, which then answer about another order.
 
 That an order or a cancel was taken says no more than that: what becomes of it is decided later, and has to be asked.
 """

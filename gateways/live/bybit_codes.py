@@ -1,7 +1,7 @@
 """What Bybit's error codes prove.
 
 Source: the venue's list of error codes (v5).  A code is here only where that says that nothing was done.  What is not
-here proves nothing: 10016 (internal error), 10000 (timeout), 170007 (no answer from the engine) are followed by a question.
+here proves nothing, such as 10016 (internal error), 10000 (timeout) and 170007 (no answer from the engine).
 """
 
 from gateways.live.dialect import Meaning, VenueError
