@@ -74,11 +74,10 @@ class VenueFile:
         making = self._path.with_name(f".{NAME}")
         with suppress(OSError):
             file = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(file, msgspec.json.encode(self._kept))
+            with os.fdopen(file, "wb") as out:
+                out.write(msgspec.json.encode(self._kept))
+                out.flush()
                 os.fsync(file)
-            finally:
-                os.close(file)
             making.rename(self._path)
 
 

@@ -17,6 +17,7 @@ ASK_ALL_EVERY_S = 30.0
 AFTER_REDIAL_S = (1.0, 5.0)
 """When all are asked for after the stream was begun anew: what happened in between is told by nobody."""
 REDIAL_FIRST_S, REDIAL_MAX_S = 0.5, 30.0
+ENDED_MAX = 1_000
 LATE_S = 2.0
 """How much later than an answer the stream may tell the same."""
 
@@ -53,6 +54,8 @@ class Watch:
         """Symbol of each order that was not finished when it was seen last, by client id."""
         self._known: dict[str, OrderSeen] = {}
         """Those orders as they were seen last."""
+        self._ended: dict[str, OrderSeen] = {}
+        """The newest orders that have ended, as they did: several questions may find that out."""
         self._hinted: set[str] = set()
         """Orders of which the stream has told something since all were asked for."""
         self._hints: dict[str, str] = {}
@@ -67,12 +70,15 @@ class Watch:
 
     def note(self, seen: OrderSeen, symbol: str) -> bool:
         """Take in an order as it was seen; say whether that was news."""
-        is_news = self._known.get(seen.client_id) != seen
+        is_news = (self._known.get(seen.client_id) or self._ended.get(seen.client_id)) != seen
         if seen.state == "accepted":
             self._open[seen.client_id], self._known[seen.client_id] = symbol, seen
-        else:
-            self._open.pop(seen.client_id, None)
-            self._known.pop(seen.client_id, None)
+            return is_news
+        self._open.pop(seen.client_id, None)
+        self._known.pop(seen.client_id, None)
+        self._ended[seen.client_id] = seen
+        if len(self._ended) > ENDED_MAX:
+            del self._ended[next(iter(self._ended))]
         return is_news
 
     def want_all(self) -> None:
