@@ -13,7 +13,7 @@ from gateways.exchange.lies import KINDS
 
 HANG_S, DRIP_S = 600.0, 10.0
 PAGE = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Checking your browser.</body></html>"
-REFUSED = "refused"
+REFUSED = web.ResponseKey("refused", bool)
 """Set on an honest answer that is a refusal, whatever its HTTP status."""
 NOISE = b'\xff\xfe{"orderId":\x00\x80 ...'
 
