@@ -120,10 +120,10 @@ class Binance:
         lane = Lane.STOP if terms.leg == "stop" else Lane.ORDER
         return Call(lane=lane, method="POST", path="order", api="private", params=params, weight=self.order_weight)
 
-    def cancel(self, client_id: str, symbol: str) -> Call:
+    def cancel(self, client_id: str, symbol: str) -> Sequence[Call]:
         """Cancel an order by its client id."""
         params = {"symbol": symbol, "origClientOrderId": client_id}
-        return Call(lane=Lane.CANCEL, method="DELETE", path="order", api="private", params=params, weight=1)
+        return (Call(lane=Lane.CANCEL, method="DELETE", path="order", api="private", params=params, weight=1),)
 
     def find(self, client_id: str, symbol: str) -> Sequence[Call]:
         """Ask for one order by its client id."""

@@ -117,10 +117,12 @@ class Bybit:
             weight=self.order_weight,
         )
 
-    def cancel(self, client_id: str, symbol: str) -> Call:
-        """Cancel an order by its client id."""
-        params = {"category": "spot", "symbol": symbol, "orderLinkId": client_id}
-        return Call(lane=Lane.CANCEL, method="POST", path="v5/order/cancel", api="private", params=params, weight=2)
+    def cancel(self, client_id: str, symbol: str) -> Sequence[Call]:
+        """Cancel an order by its client id, be it in the book or one that waits for its price."""
+        named = {"category": "spot", "symbol": symbol, "orderLinkId": client_id}
+        kinds = [named | {"orderFilter": kind} for kind in ("Order", "tpslOrder")]
+        call = Call(lane=Lane.CANCEL, method="POST", path="v5/order/cancel", api="private", weight=2)
+        return [msgspec.structs.replace(call, params=params) for params in kinds]
 
     def find(self, client_id: str, symbol: str) -> Sequence[Call]:
         """Ask for one order by its client id: the real-time list forgets finished ones, which are in the history."""

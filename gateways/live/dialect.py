@@ -120,8 +120,8 @@ class Dialect(Protocol):
     def place(self, terms: Terms, *, good_for_ms: int) -> Call:
         """Place an order that the venue refuses to take once `good_for_ms` have passed since it was signed."""
 
-    def cancel(self, client_id: str, symbol: str) -> Call:
-        """Cancel an order."""
+    def cancel(self, client_id: str, symbol: str) -> Sequence[Call]:
+        """Cancel an order, as one kind of order after the other: each is asked if it is none of those before."""
 
     def find(self, client_id: str, symbol: str) -> Sequence[Call]:
         """Ask for one order by its client id, in one place after the other: it is in none if all of them say so."""

@@ -1,5 +1,7 @@
 """Orders at a venue: placed, cancelled, asked for, each outcome judged.  All on the venue's own loop."""
 
+from collections.abc import Sequence
+
 from domain.market import HOUR_MS, SECOND_MS, Instant
 from domain.order import Terms
 from domain.venue import Answer, OrderNotFound, Unproven
@@ -45,8 +47,7 @@ class Orders:
 
     async def cancel(self, client_id: str, symbol: str) -> Answer:
         """Cancel an order, and say what became of it."""
-        sent = await self._requests.send(self._dialect.cancel(client_id, symbol))
-        found = outcome.of_asking(self._dialect, client_id, sent)
+        found = await self._ask_each(self._dialect.cancel(client_id, symbol), client_id)
         # To cancel what is finished is refused as if it had never been: only a question tells the two apart.
         if found == "exists" or isinstance(found, OrderNotFound):
             return await self.find(client_id, symbol)
@@ -59,7 +60,8 @@ class Orders:
         """
         times = self._asked.get(client_id, 0)
         if times % 2 == 0:
-            found = await self._find_by_id(client_id, symbol)
+            asked = await self._ask_each(self._dialect.find(client_id, symbol), client_id)
+            found = Unproven(client_id, NOT_SHOWN) if asked == "exists" else asked
         else:
             found = await self._find_in_list(client_id, symbol, since)
         if isinstance(found, OrderNotFound):
@@ -73,12 +75,12 @@ class Orders:
         while len(self._asked) > ASKED_MAX:
             del self._asked[next(iter(self._asked))]
 
-    async def _find_by_id(self, client_id: str, symbol: str) -> Shown | OrderNotFound | Unproven:
-        """Ask for an order wherever it may be; it is nowhere only if each place was asked and says so."""
-        for call in self._dialect.find(client_id, symbol):
+    async def _ask_each(
+        self, calls: Sequence[Call], client_id: str
+    ) -> Shown | OrderNotFound | Unproven | outcome.Exists:
+        """Ask in one place after the other; an order is nowhere only if each place was asked and says so."""
+        for call in calls:
             found = outcome.of_asking(self._dialect, client_id, await self._requests.send(call))
-            if found == "exists":
-                return Unproven(client_id, NOT_SHOWN)
             if not isinstance(found, OrderNotFound):
                 return found
         return OrderNotFound(client_id)

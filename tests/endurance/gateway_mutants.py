@@ -151,7 +151,7 @@ def a_cancel_without_an_answer_is_done() -> None:
     """An order that was to be cancelled is cancelled."""
 
     async def mutated(self: Orders, client_id: str, symbol: str) -> Any:
-        await self._requests.send(self._dialect.cancel(client_id, symbol))
+        await self._requests.send(self._dialect.cancel(client_id, symbol)[0])
         return OrderSeen(client_id, "0", "canceled")
 
     Orders.cancel = mutated  # type: ignore[method-assign]

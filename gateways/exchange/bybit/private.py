@@ -66,9 +66,13 @@ class PrivateApi:
         # Its number goes first; then the other one is not looked at.
         link_id = link_id if order_id is None else None
         share, before = self._veil.share_at_cancel, None
-        if share and (found := self._engine.account.find(symbol, order_id=order_id, client_id=link_id)):
+        found = self._engine.account.find(symbol, order_id=order_id, client_id=link_id)
+        if found is not None and share:
             before = (found.executed, found.executed_worth)
+        waits_for_price = asked.one_of("orderFilter", _FILTERS, "Order") != "Order"
         try:
+            if found is not None and (found.request.kind in WAITS and not found.working_at) != waits_for_price:
+                raise Refused(Reason.UNKNOWN_ORDER, "it is of another kind than the request names")
             order = self._engine.cancel(symbol, order_id=order_id, client_id=link_id, share_first=share)
         except Refused as refused:
             raise error_of(refused) from refused

@@ -68,7 +68,7 @@ def test_an_order_is_acknowledged_by_ids_alone_and_then_told_with_its_trades(kin
         assert set(made["info"]) == {"orderId", "orderLinkId"}
         assert (order["status"], order["filled"], order["clientOrderId"]) == ("closed", "0.01", "mine")
         assert sum(D(trade["amount"]) for trade in trades) == D("0.01")
-        assert balance["BTC"]["total"] == exchange.ledger()["balances"]["BTC"]
+        assert D(balance["BTC"]["total"]) == D(exchange.ledger()["balances"]["BTC"])
 
     lived(law, kind=kind)
 
@@ -201,6 +201,8 @@ def test_a_stop_waits_untriggered_and_trades_once_its_price_is_reached() -> None
         (waiting,) = await bot.fetch_open_orders(SYMBOL, None, None, {"trigger": True})
 
         assert waiting["info"]["orderStatus"] == "Untriggered"
+        # A cancel that does not say which kind of order it means is about those that do not wait.
+        assert await outcome_of(bot.cancel_order(made["id"], SYMBOL)) == "OrderNotFound"
         await until(lambda: bool(exchange.ledger()["trades"]), 30)
         assert (await bot.fetch_closed_order(made["id"], SYMBOL))["filled"] == "0.01"
 

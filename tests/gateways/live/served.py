@@ -11,8 +11,9 @@ from gateways.exchange.pointing import POINTED
 from gateways.live.binance import Binance
 from gateways.live.bybit import Bybit
 from gateways.live.connection import Connection
+from gateways.live.dialect import Dialect
 
-DIALECTS = {"binance": Binance, "bybit": Bybit}
+DIALECTS: dict[str, type[Dialect]] = {"binance": Binance, "bybit": Bybit}
 
 
 class Served:

@@ -54,7 +54,7 @@ def calls() -> dict[str, Call]:
         "market": place(),
         "limit": place(type="limit", side="sell", limit_price=Decimal("100000.10"), quantity=Decimal("1E+3")),
         "stop": place(type="stop", leg="stop", side="sell", stop_price=tiny, quantity=tiny),
-        "cancel": dialect.cancel("h01000000001e00", "BTCUSDT"),
+        "cancel": dialect.cancel("h01000000001e00", "BTCUSDT")[0],
         "find": dialect.find("h01000000001e00", "BTCUSDT")[0],
         "list_recent": dialect.list_recent("BTCUSDT"),
         "list_since": dialect.list_since("BTCUSDT", SIGNED_AT),
