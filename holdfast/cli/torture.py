@@ -1,5 +1,6 @@
 """`holdfast torture`: kills a real node again and again while it trades at an exchange that lies."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +12,18 @@ from holdfast.cli.configured import ConfigFile, Overrides
 Words = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, consume_multiple=True)]
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What is traded."""
+
+    symbols: Words = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+    """What to trade."""
+
+    data: str = "sample"
+    """A file or folder of recorded bars, or `sample` for the generated market."""
+
+
 def torture(
     *,
     kills: Annotated[int, Parameter(validator=Number(gte=1, lte=10_000_000))] = 30,
@@ -18,8 +31,7 @@ def torture(
     minutes: Annotated[float | None, Parameter(validator=Number(gt=0), show_default=False)] = None,
     honest: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     api: Literal["binance", "bybit"] = "binance",
-    symbols: Words = ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
-    data: str = "sample",
+    offer: Offer = Offer(),
     scenario: Annotated[Path | None, Parameter(show_default=False)] = None,
     keep: Annotated[Path | None, Parameter(show_default=False)] = None,
     config: ConfigFile = None,
@@ -44,10 +56,6 @@ def torture(
         Let the exchange tell no lie.
     api
         Which of the exchange's interfaces the node speaks to it by.
-    symbols
-        What to trade.
-    data
-        A file or folder of recorded bars, or `sample` for the generated market.
     scenario
         What the exchange lies about; see `holdfast venue scenario`.
     keep
@@ -65,8 +73,8 @@ def torture(
             minutes=minutes,
             honest=honest,
             api=api,
-            symbols=tuple(word for each in symbols for word in each.split(",") if word),
-            data=data,
+            symbols=tuple(word for each in offer.symbols for word in each.split(",") if word),
+            data=offer.data,
             config=config,
             overrides=overrides,
             scenario=scenario or SCENARIO,

@@ -17,7 +17,7 @@ class Request(NamedTuple):
 
     method: str
     path: str
-    params: dict[str, str]
+    params: dict[str, Any]
 
 
 Behave = Callable[[Request], bytes]
