@@ -11,7 +11,7 @@ from domain.order import Terms
 from domain.proposal import Entry, Proposal
 from domain.sources import Row, Step
 from domain.strategies.base import Score, View
-from domain.venue import OrderNotFound, OrderSeen, Reply
+from domain.venue import AccountReply, OrderNotFound, OrderSeen, Reply, Unproven
 
 SYMBOL = "BTCUSDT"
 BEGIN = 1_700_000_040_000
@@ -143,6 +143,10 @@ class NotingVenue:
     def look_up(self, client_id: str, symbol: str, reply: Reply, *, since: Instant = 0) -> None:
         """Say that there is none."""
         reply(OrderNotFound(client_id))
+
+    def tell_account(self, reply: AccountReply) -> None:
+        """Say that nothing can be told."""
+        reply(Unproven("", "a venue without an account"))
 
     def show(self, at: Instant, bars: Sequence[Bar]) -> None:
         """Ignore the market."""

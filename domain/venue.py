@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from domain.market import Bar, Instant
-from domain.order import Fill, Terms
+from domain.order import Fill, Side, Terms
 
 
 class OrderSeen(msgspec.Struct, frozen=True, tag="seen"):
@@ -54,6 +54,33 @@ Answer = OrderSeen | OrderNotFound | Refused | Unproven
 Reply = Callable[[Answer], None]
 
 
+class OpenOrder(msgspec.Struct, frozen=True):
+    """An order that rests at the venue, whoever sent it.  Quantities in base currency, prices in quote currency."""
+
+    client_id: str
+    venue_id: str
+    symbol: str
+    side: Side
+    type: str
+    """`market`, `limit` or `stop`; the venue's own word for what we never send."""
+    quantity: Decimal
+    filled: Decimal
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+
+
+class AccountSeen(msgspec.Struct, frozen=True, tag="account"):
+    """The whole account as the venue tells it; what came in pages is all here, or it is no answer."""
+
+    balances: dict[str, Decimal]
+    """Totals by asset, free and locked together; without those that are 0."""
+    orders: tuple[OpenOrder, ...]
+
+
+AccountAnswer = AccountSeen | Unproven
+AccountReply = Callable[[AccountAnswer], None]
+
+
 class Venue(Protocol):
     """Where orders go.  A call returns at once; its answer comes by `reply`, once, perhaps from another thread."""
 
@@ -68,6 +95,12 @@ class Venue(Protocol):
 
     def look_up(self, client_id: str, symbol: str, reply: Reply, *, since: Instant = 0) -> None:
         """Tell what is known of an order, which was not sent before `since`."""
+
+    def tell_account(self, reply: AccountReply) -> None:
+        """Tell what the account holds, and all of its open orders: ours, and whoever else's.
+
+        A question that failed, and an answer that cannot be read or may have been cut, are unproven and never empty.
+        """
 
     def show(self, at: Instant, bars: Sequence[Bar]) -> None:
         """Hand a simulated venue the bars that closed at `at`; a real one has a market of its own and ignores it."""

@@ -7,12 +7,13 @@ before its end or never.  `profile_behind` says what silence proves there.
 from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import Any
 
 import msgspec
 
 from domain.market import Bar, Instant
 from domain.order import Terms
-from domain.venue import Answer, OrderNotFound, OrderSeen, Reply, Unproven, Venue, VenueProfile
+from domain.venue import AccountReply, Answer, OrderNotFound, OrderSeen, Reply, Unproven, Venue, VenueProfile
 
 After = Callable[[float, Callable[[], object]], object]
 """Calls later, in monotonic seconds."""
@@ -121,6 +122,10 @@ class FaultyVenue:
 
         self._ask(look, client_id, reply)
 
+    def tell_account(self, reply: AccountReply) -> None:
+        """Tell what there is on the account, if that arrives."""
+        self._ask(self._venue.tell_account, "", reply)
+
     def show(self, at: Instant, bars: Sequence[Bar]) -> None:
         """Hand the bars on: the market needs no line to reach its venue."""
         self._venue.show(at, bars)
@@ -131,7 +136,7 @@ class FaultyVenue:
             self._under_way.popleft()()
         self._under_way.clear()
 
-    def _ask(self, ask: Callable[[Reply], None], client_id: str, reply: Reply) -> None:
+    def _ask(self, ask: Callable[[Callable[[Any], None]], None], client_id: str, reply: Callable[[Any], None]) -> None:
         line = self._line
         if line.goes_wrong("request_lost"):
             return
@@ -155,7 +160,7 @@ class FaultyVenue:
         if self._under_way:
             self._under_way.popleft()()
 
-    def _answer(self, answer: Answer, client_id: str, reply: Reply) -> None:
+    def _answer(self, answer: object, client_id: str, reply: Callable[[Any], None]) -> None:
         line = self._line
         if line.goes_wrong("answer_lost"):
             return

@@ -12,7 +12,7 @@ from domain.market import Instant, Instrument
 from domain.money import Money
 from domain.order import Fill, Terms
 from domain.sources import Row
-from domain.venue import VenueProfile
+from domain.venue import OpenOrder, VenueProfile
 from gateways.live.dialect import Meaning, Page, Shown, Unreadable, VenueError, VenueState
 from gateways.live.fields import amount, fields, number, rows, text
 from gateways.live.wire import Call, Lane, Received
@@ -38,6 +38,7 @@ _STATES: dict[str, VenueState] = {
     "REJECTED": "rejected",
 }
 _TYPES = {"market": "MARKET", "limit": "LIMIT", "stop": "STOP_LOSS"}
+_OUR_TYPES = {theirs: ours for ours, theirs in _TYPES.items()}
 _REFUSALS = frozenset(
     {
         -1002,  # not authorised
@@ -163,6 +164,10 @@ class Binance:
         """Ask for what the key permits."""
         return Call(lane=Lane.QUERY, method="GET", path="account/apiRestrictions", api="sapi", weight=1)
 
+    def open_orders(self, after: str = "") -> Call:
+        """Ask for the open orders of all symbols, which come in one answer."""
+        return Call(lane=Lane.QUERY, method="GET", path="openOrders", api="private", weight=80)
+
     def bars(self, symbol: str, timeframe: str, *, since: Instant, limit: int) -> Call:
         """Ask for bars that open at `since` or later, oldest first."""
         params = {"symbol": symbol, "interval": timeframe, "startTime": str(since), "limit": str(limit)}
@@ -204,6 +209,10 @@ class Binance:
         if not isinstance(may_withdraw, bool):
             raise Unreadable(f"expected true or false as enableWithdrawals, found {may_withdraw!r:.80}")
         return may_withdraw
+
+    def read_open_orders(self, received: Received) -> tuple[Sequence[OpenOrder], str]:
+        """Return all open orders."""
+        return [_open_order(row) for row in rows(received)], ""
 
     def read_bars(self, received: Received, symbol: str, timeframe: str) -> Sequence[Row]:
         """Return bars as rows: numbers stay the texts that they came as."""
@@ -308,6 +317,24 @@ def _shown(row: Mapping[str, Any]) -> Shown:
         return shown
     made = tuple(_trade({**fill, "time": at}, shown.client_id, text(row, "symbol"), row) for fill in fills)
     return Shown(shown.client_id, shown.venue_id, state, shown.filled, made, at)
+
+
+def _open_order(row: Mapping[str, Any]) -> OpenOrder:
+    side, kind = text(row, "side"), text(row, "type")
+    if side not in ("BUY", "SELL"):
+        raise Unreadable(f"expected BUY or SELL as side, found {side!r}")
+    prices = {name: amount(row, name) if name in row else Decimal(0) for name in ("price", "stopPrice")}
+    return OpenOrder(
+        client_id=text(row, "clientOrderId"),
+        venue_id=str(number(row, "orderId")),
+        symbol=text(row, "symbol"),
+        side="buy" if side == "BUY" else "sell",
+        type=_OUR_TYPES.get(kind, kind.lower()),
+        quantity=amount(row, "origQty"),
+        filled=amount(row, "executedQty"),
+        limit_price=prices["price"] or None,
+        stop_price=prices["stopPrice"] or None,
+    )
 
 
 def _number_of(fill: Fill) -> int:

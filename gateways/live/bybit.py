@@ -16,9 +16,9 @@ import msgspec
 from domain.market import HOUR_MS, SECOND_MS, TIMEFRAMES_MS, Instant, Instrument
 from domain.order import Fill, Terms
 from domain.sources import Row
-from domain.venue import VenueProfile
+from domain.venue import OpenOrder, VenueProfile
 from gateways.live.bybit_codes import error_of
-from gateways.live.bybit_rows import fill_of, instrument_of, shown_of
+from gateways.live.bybit_rows import fill_of, instrument_of, open_order_of, shown_of
 from gateways.live.dialect import Page, Shown, Taken, Unreadable, VenueError
 from gateways.live.fields import amount, fields, number, text
 from gateways.live.wire import Call, Lane, Received
@@ -150,6 +150,11 @@ class Bybit:
         params = {"accountType": "UNIFIED"}
         return Call(lane=Lane.QUERY, method="GET", path="v5/account/wallet-balance", api="private", params=params)
 
+    def open_orders(self, after: str = "") -> Call:
+        """Ask for a page of the open orders of all symbols."""
+        params = {"limit": str(PAGE)} | ({"cursor": after} if after else {})
+        return _query("v5/order/realtime", params)
+
     def permissions(self) -> Call:
         """Ask for what the key permits."""
         return Call(lane=Lane.QUERY, method="GET", path="v5/user/query-api", api="private")
@@ -193,6 +198,11 @@ class Bybit:
                 raise Unreadable(f"expected a list of coins, found {type(coins).__name__}")
             totals |= {text(coin, "coin"): amount(coin, "walletBalance") for coin in coins}
         return {asset: total for asset, total in sorted(totals.items()) if total}
+
+    def read_open_orders(self, received: Received) -> tuple[Sequence[OpenOrder], str]:
+        """Return a page of open orders, and the cursor of the next one."""
+        cursor = _result(received).get("nextPageCursor")
+        return [open_order_of(row) for row in _rows(received)], str(cursor or "")
 
     def read_may_withdraw(self, received: Received) -> bool:
         """Return whether the key permits withdrawals."""

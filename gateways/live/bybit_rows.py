@@ -7,6 +7,7 @@ from typing import Any
 from domain.market import Instrument
 from domain.money import Money
 from domain.order import Fill
+from domain.venue import OpenOrder
 from gateways.live.dialect import Shown, Unreadable, VenueState
 from gateways.live.fields import amount, stamp, text
 
@@ -37,6 +38,25 @@ def shown_of(row: Mapping[str, Any]) -> Shown:
     # What somebody else placed may bear no id of its own.
     client_id = str(row.get("orderLinkId", ""))
     return Shown(client_id, text(row, "orderId"), state, str(filled), at=stamp(row, "updatedTime"))
+
+
+def open_order_of(row: Mapping[str, Any]) -> OpenOrder:
+    """Return an order that rests, whoever sent it: one that somebody else sent may bear no id of its sender's."""
+    side, kind, link = text(row, "side"), text(row, "orderType"), row.get("orderLinkId", "")
+    if side not in ("Buy", "Sell") or not isinstance(link, str):
+        raise Unreadable(f"expected Buy or Sell as side and text as orderLinkId, found {side!r} and {link!r:.80}")
+    limit, stop = (Decimal(0) if not row.get(name) else amount(row, name) for name in ("price", "triggerPrice"))
+    return OpenOrder(
+        client_id=link,
+        venue_id=text(row, "orderId"),
+        symbol=text(row, "symbol"),
+        side="buy" if side == "Buy" else "sell",
+        type="stop" if stop and kind == "Market" else kind.lower(),
+        quantity=amount(row, "qty"),
+        filled=amount(row, "cumExecQty"),
+        limit_price=limit or None,
+        stop_price=stop or None,
+    )
 
 
 def fill_of(row: Mapping[str, Any], client_id: str, symbol: str) -> Fill:

@@ -12,7 +12,7 @@ import msgspec
 from domain.market import Instant, Instrument
 from domain.order import Fill, Terms
 from domain.sources import Row
-from domain.venue import VenueProfile
+from domain.venue import OpenOrder, VenueProfile
 from gateways.live.wire import Call, Received
 
 VenueState = Literal["accepted", "filled", "canceled", "expired", "rejected"]
@@ -107,6 +107,12 @@ class Dialect(Protocol):
 
     def read_may_withdraw(self, received: Received) -> bool:
         """Return whether the key permits withdrawals; raise Unreadable where that is not told."""
+
+    def open_orders(self, after: str = "") -> Call:
+        """Ask for the account's open orders, whoever sent them; `after` is where the page before ended."""
+
+    def read_open_orders(self, received: Received) -> tuple[Sequence[OpenOrder], str]:
+        """Return a page of open orders, and where the next one begins, empty where there is none; raise Unreadable."""
 
     def bars(self, symbol: str, timeframe: str, *, since: Instant, limit: int) -> Call:
         """Ask for bars that open at `since` or later, oldest first."""

@@ -5,7 +5,8 @@ from typing import Any
 
 from domain.market import HOUR_MS, Bar, Instant
 from domain.order import Terms
-from domain.venue import Answer, OrderSeen, Reply, Unproven, VenueProfile
+from domain.venue import AccountAnswer, AccountReply, Answer, OrderSeen, Reply, Unproven, VenueProfile
+from gateways.live.account import Account
 from gateways.live.connection import Connection
 from gateways.live.orders import Orders
 from gateways.live.streams import OrderStream
@@ -25,6 +26,7 @@ class LiveVenue:
         self._sent: dict[str, Instant] = {}
         """Client ids that were sent in this life, and until when they were good: none is sent again."""
         self._orders = Orders(connection.dialect, connection.requests)
+        self._account = Account(connection.dialect, connection.requests)
         self._watch = Watch(
             self._orders,
             OrderStream(connection.client),
@@ -61,6 +63,21 @@ class LiveVenue:
     def look_up(self, client_id: str, symbol: str, reply: Reply, *, since: Instant = 0) -> None:
         """Tell what is known of an order."""
         self._answer(lambda: self._orders.find(client_id, symbol, since=since), client_id, symbol, reply)
+
+    def tell_account(self, reply: AccountReply) -> None:
+        """Tell what the account holds, and its open orders."""
+
+        async def answer() -> None:
+            found: AccountAnswer = Unproven("", "it was cut short")
+            try:
+                found = await self._account.tell()
+            except Exception as error:  # noqa: BLE001  whatever it was, it proves nothing
+                found = Unproven("", f"{type(error).__name__} on the way")
+            finally:
+                reply(found)
+
+        if not self._connection.begin(answer):
+            reply(Unproven("", "the connection is closed"))
 
     def show(self, at: Instant, bars: Sequence[Bar]) -> None:
         """Ignore it: this venue has a market of its own."""

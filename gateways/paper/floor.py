@@ -22,6 +22,10 @@ class Floor:
     def __len__(self) -> int:
         return len(self._orders)
 
+    def orders(self) -> list[Working]:
+        """Return all open orders, in the order in which they were taken."""
+        return sorted(self._orders.values(), key=lambda order: order.number)
+
     def queue(self, symbol: str) -> list[Working]:
         """Return the symbol's open orders in the order they are served in."""
         return self._queues.get(symbol, [])

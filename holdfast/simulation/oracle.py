@@ -8,7 +8,7 @@ import msgspec
 from domain.market import Bar, Instant
 from domain.order import Terms
 from domain.proposal import Exit, offer_of
-from domain.venue import OrderSeen, Reply, Venue
+from domain.venue import AccountReply, OrderSeen, Reply, Venue
 from holdfast.recovery import recorded_of
 from holdfast.simulation.exposure import Exposure
 from holdfast.simulation.laws import Cooldowns, Decisions, Holdings, Numbers, Orders, Watch
@@ -138,6 +138,10 @@ class Witness:
     def look_up(self, client_id: str, symbol: str, reply: Reply, *, since: Instant = 0) -> None:
         """Pass a question on."""
         self._venue.look_up(client_id, symbol, reply, since=since)
+
+    def tell_account(self, reply: AccountReply) -> None:
+        """Pass a question on."""
+        self._venue.tell_account(reply)
 
     def show(self, at: Instant, bars: Sequence[Bar]) -> None:
         """Pass the market on."""

@@ -10,7 +10,7 @@ import pytest
 from actors.venue import VenueDesk, VenueMemory
 from domain.market import HOUR_MS, MINUTE_MS, Bar, Instant
 from domain.order import Terms
-from domain.venue import Answer, OrderNotFound, OrderSeen, Reply, Unproven, Venue
+from domain.venue import AccountReply, Answer, OrderNotFound, OrderSeen, Reply, Unproven, Venue
 from gateways.paper import PaperSettings, PaperVenue
 from messages.market import SourceOpened
 from messages.orders import CancelOrder, LookUpOrder, SubmitOrder, VenueAnswered, VenueReported
@@ -64,6 +64,9 @@ class Deferred:
 
     def look_up(self, client_id: str, symbol: str, reply: Reply, *, since: Instant = 0) -> None:
         self._take(f"look up {client_id} {symbol}", reply)
+
+    def tell_account(self, reply: AccountReply) -> None:
+        self._take("tell account", reply)  # type: ignore[arg-type]
 
     def show(self, at: Instant, bars: Sequence[Bar]) -> None:
         self.shown.append((at, len(bars)))

@@ -13,7 +13,17 @@ import pytest
 from domain.market import MINUTE_MS, Bar, Instrument
 from domain.money import Money
 from domain.order import OrderType, Side, Terms
-from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven, Venue
+from domain.venue import (
+    AccountAnswer,
+    AccountSeen,
+    Answer,
+    OpenOrder,
+    OrderNotFound,
+    OrderSeen,
+    Refused,
+    Unproven,
+    Venue,
+)
 from gateways.paper import PaperSettings, PaperVenue
 from gateways.paper import rules as paper_rules
 from gateways.paper.audit import Audit
@@ -110,6 +120,23 @@ def test_an_account_begins_with_its_deposit(open_venue: Open) -> None:
     venue = open_venue()
 
     assert venue.balances() == {"USD": 10_000, "COIN": 10}
+
+
+def test_an_account_is_told_whole_with_what_is_left_of_each_open_order(open_venue: Open) -> None:
+    venue = open_venue()
+    show(venue, 0)
+    submit(venue, terms("a", "sell", "stop", "5", "50"))
+    submit(venue, terms("b", "buy", "limit", "2", "99"))
+    show(venue, 1, 100, 101, 98, 100, volume="10")
+    told: list[AccountAnswer] = []
+
+    venue.tell_account(told.append)
+
+    stop = OpenOrder("a", "p1", "COIN/USD", "sell", "stop", D(5), D(0), None, D(50))
+    bought = venue.balances()["COIN"] - 10
+    limit = OpenOrder("b", "p2", "COIN/USD", "buy", "limit", D(2), bought, D(99), None)
+    assert told == [AccountSeen(venue.balances(), (stop, limit))]
+    assert 0 < bought < 2
 
 
 def test_a_deposit_is_booked_once_in_the_life_of_a_book(open_venue: Open) -> None:

@@ -278,6 +278,32 @@ def test_a_cancel_asks_for_either_kind_of_order_and_then_what_became_of_it(desk:
     assert desk.asked() == [CANCEL, CANCEL, REALTIME]
 
 
+def test_the_account_is_told_with_all_pages_of_its_open_orders_or_not_at_all(desk: Desk) -> None:
+    row = order("", side="Sell", orderType="Market", qty="0.3", price="0", triggerPrice="90", cumExecQty="0.1")
+    held = says({"list": [{"coin": [{"coin": "USDT", "walletBalance": "7"}, {"coin": "BTC", "walletBalance": "0"}]}]})
+    pages = {"": listed(row, cursor="2"), "2": listed(row | {"orderId": "20"})}
+
+    def told(second: bytes) -> Any:
+        found: queue.Queue[Any] = queue.Queue()
+        answers = pages | {"2": second}
+        desk.behaves(lambda request: says({}))
+        desk.liar.behave = lambda request: (
+            answers[request.params.get("cursor", "")] if request.path == REALTIME else held
+        )
+        desk.venue.tell_account(found.put)
+        return found.get(timeout=20)
+
+    seen = told(pages["2"])
+
+    assert seen.balances == {"USDT": D(7)}
+    assert [(each.venue_id, each.client_id, each.type) for each in seen.orders] == [
+        ("19", "", "stop"),
+        ("20", "", "stop"),
+    ]
+    assert (seen.orders[0].quantity, seen.orders[0].filled, seen.orders[0].stop_price) == (D("0.3"), D("0.1"), D(90))
+    assert isinstance(told(listed(row | {"side": "Both"})), Unproven)
+
+
 def test_who_asks_too_often_is_left_alone_until_the_venue_says() -> None:
     dialect, body = Bybit(), {"retCode": 10006, "retMsg": "Too many visits.", "time": 1_700_000_000_000}
 
