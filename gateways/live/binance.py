@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from domain.market import Instant, Instrument
-from domain.money import Money
 from domain.order import Fill, Terms
 from domain.sources import Row
 from domain.venue import OpenOrder, VenueProfile
-from gateways.live.dialect import Meaning, Page, Shown, Unreadable, VenueError, VenueState
+from gateways.live.binance_rows import TYPES, fill_of, instrument_of, number_of, open_order_of, shown_of
+from gateways.live.dialect import Meaning, Page, Shown, Unreadable, VenueError
 from gateways.live.fields import amount, fields, number, rows, text
 from gateways.live.wire import Call, Lane, Received
 
@@ -26,19 +26,6 @@ TIME_MIN_MS = 10**12
 BAN_S = 120.0
 """Pause after a 418 or 429 that does not say how long; the shortest ban is two minutes."""
 
-_STATES: dict[str, VenueState] = {
-    "NEW": "accepted",
-    "PENDING_NEW": "accepted",
-    "PARTIALLY_FILLED": "accepted",
-    "PENDING_CANCEL": "accepted",
-    "FILLED": "filled",
-    "CANCELED": "canceled",
-    "EXPIRED": "expired",
-    "EXPIRED_IN_MATCH": "expired",
-    "REJECTED": "rejected",
-}
-_TYPES = {"market": "MARKET", "limit": "LIMIT", "stop": "STOP_LOSS"}
-_OUR_TYPES = {theirs: ours for ours, theirs in _TYPES.items()}
 _REFUSALS = frozenset(
     {
         -1002,  # not authorised
@@ -106,7 +93,7 @@ class Binance:
         params = {
             "symbol": terms.symbol,
             "side": terms.side.upper(),
-            "type": _TYPES[terms.type],
+            "type": TYPES[terms.type],
             "quantity": f"{terms.quantity:f}",
             "newClientOrderId": terms.client_id,
             "newOrderRespType": "FULL",
@@ -193,7 +180,7 @@ class Binance:
         if not isinstance(listed, list):
             raise Unreadable(f"expected a list of symbols, found {type(listed).__name__}")
         wanted = [row for row in listed if isinstance(row, dict) and row.get("symbol") in symbols]
-        return {text(row, "symbol"): _instrument(row) for row in wanted}
+        return {text(row, "symbol"): instrument_of(row) for row in wanted}
 
     def read_balances(self, received: Received) -> Mapping[str, Decimal]:
         """Return totals by asset."""
@@ -212,7 +199,7 @@ class Binance:
 
     def read_open_orders(self, received: Received) -> tuple[Sequence[OpenOrder], str]:
         """Return all open orders."""
-        return [_open_order(row) for row in rows(received)], ""
+        return [open_order_of(row) for row in rows(received)], ""
 
     def read_bars(self, received: Received, symbol: str, timeframe: str) -> Sequence[Row]:
         """Return bars as rows: numbers stay the texts that they came as."""
@@ -228,19 +215,19 @@ class Binance:
 
     def read_order(self, received: Received) -> Shown:
         """Return the order that an answer shows."""
-        return _shown(fields(received))
+        return shown_of(fields(received))
 
     def read_list(self, received: Received, call: Call) -> Page:
         """Return the orders of a list, which is cut where it is as long as it may be."""
         listed = rows(received)
-        return Page([_shown(row) for row in listed], is_cut=len(listed) >= RECENT_MAX)
+        return Page([shown_of(row) for row in listed], is_cut=len(listed) >= RECENT_MAX)
 
     def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[tuple[Fill, ...], str]:
         """Return trades of an order, oldest first, and the number that further ones begin with."""
         listed = rows(received)
         mine = [row for row in listed if str(number(row, "orderId")) == shown.venue_id]
-        fills = tuple(sorted((_trade(row, shown.client_id, symbol) for row in mine), key=_number_of))
-        return fills, str(_number_of(fills[-1]) + 1) if fills and len(listed) >= RECENT_MAX else ""
+        fills = tuple(sorted((fill_of(row, shown.client_id, symbol) for row in mine), key=number_of))
+        return fills, str(number_of(fills[-1]) + 1) if fills and len(listed) >= RECENT_MAX else ""
 
     def error_in(self, received: Received) -> VenueError | None:
         """Return the error that the venue has named: a code below zero, with a message."""
@@ -279,84 +266,3 @@ def _meaning(code: int, message: str, status: int) -> Meaning:
     if code in _NOT_FOUND:
         return "not_found"
     return "rejected" if code in _REFUSALS else "nothing"
-
-
-def _instrument(row: Mapping[str, Any]) -> Instrument:
-    filters = {each.get("filterType"): each for each in row.get("filters", ()) if isinstance(each, dict)}
-    worth = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {"minNotional": "0"}
-    try:
-        return Instrument(
-            symbol=text(row, "symbol"),
-            base=text(row, "baseAsset"),
-            quote=text(row, "quoteAsset"),
-            tick=_short(amount(filters["PRICE_FILTER"], "tickSize")),
-            lot=_short(amount(filters["LOT_SIZE"], "stepSize")),
-            quantity_min=_short(amount(filters["LOT_SIZE"], "minQty")),
-            notional_min=_short(amount(worth, "minNotional")),
-        )
-    except KeyError as missing:
-        raise Unreadable(f"expected {row['symbol']} to have the filter {missing}, found none") from missing
-
-
-def _short(step: Decimal) -> Decimal:
-    """Return a number without the zeros at its end, and without an exponent."""
-    plain = step.normalize()
-    return plain if plain.as_tuple().exponent <= 0 else plain.quantize(Decimal(1))  # type: ignore[operator]
-
-
-def _shown(row: Mapping[str, Any]) -> Shown:
-    state = _STATES.get(text(row, "status"))
-    if state is None:
-        raise Unreadable(f"expected a status that is known, found {row['status']!r}")
-    # Of a cancel's answer, the first is the cancel's own id, and the second the order's.
-    client_id = row.get("origClientOrderId") or text(row, "clientOrderId")
-    at = number({"time": row.get("transactTime", row.get("updateTime", 0))}, "time")
-    shown = Shown(str(client_id), str(number(row, "orderId")), state, text(row, "executedQty"), at=at)
-    fills = row.get("fills")
-    if not isinstance(fills, list) or not all(isinstance(fill, dict) for fill in fills):
-        return shown
-    made = tuple(_trade({**fill, "time": at}, shown.client_id, text(row, "symbol"), row) for fill in fills)
-    return Shown(shown.client_id, shown.venue_id, state, shown.filled, made, at)
-
-
-def _open_order(row: Mapping[str, Any]) -> OpenOrder:
-    side, kind = text(row, "side"), text(row, "type")
-    if side not in ("BUY", "SELL"):
-        raise Unreadable(f"expected BUY or SELL as side, found {side!r}")
-    prices = {name: amount(row, name) if name in row else Decimal(0) for name in ("price", "stopPrice")}
-    return OpenOrder(
-        client_id=text(row, "clientOrderId"),
-        venue_id=str(number(row, "orderId")),
-        symbol=text(row, "symbol"),
-        side="buy" if side == "BUY" else "sell",
-        type=_OUR_TYPES.get(kind, kind.lower()),
-        quantity=amount(row, "origQty"),
-        filled=amount(row, "executedQty"),
-        limit_price=prices["price"] or None,
-        stop_price=prices["stopPrice"] or None,
-    )
-
-
-def _number_of(fill: Fill) -> int:
-    return int(fill.trade_id.rpartition("-")[2])
-
-
-def _trade(row: Mapping[str, Any], client_id: str, symbol: str, order: Mapping[str, Any] | None = None) -> Fill:
-    is_buyer = row.get("isBuyer") if order is None else text(order, "side") == "BUY"
-    if not isinstance(is_buyer, bool):
-        raise Unreadable(f"expected a trade to have a side, found {is_buyer!r}")
-    trade = number(row, "id" if order is None else "tradeId")
-    if (quantity := amount(row, "qty")) <= 0:
-        raise Unreadable(f"expected a trade of more than nothing, found {quantity}")
-    return Fill(
-        # Numbers of trades are unique within a symbol only.
-        trade_id=f"{symbol}-{trade}",
-        client_id=client_id,
-        symbol=symbol,
-        side="buy" if is_buyer else "sell",
-        quantity=quantity,
-        price=amount(row, "price"),
-        fee=Money(amount(row, "commission"), text(row, "commissionAsset")),
-        liquidity="maker" if row.get("isMaker") else "taker",
-        at=number(row, "time"),
-    )

@@ -9,7 +9,7 @@ from domain.money import Money
 from domain.order import Fill
 from domain.venue import OpenOrder
 from gateways.live.dialect import Shown, Unreadable, VenueState
-from gateways.live.fields import amount, stamp, text
+from gateways.live.fields import amount, short, stamp, text
 
 _STATES: dict[str, VenueState] = {
     "Created": "accepted",
@@ -88,14 +88,8 @@ def instrument_of(row: Mapping[str, Any]) -> Instrument:
         symbol=text(row, "symbol"),
         base=text(row, "baseCoin"),
         quote=text(row, "quoteCoin"),
-        tick=_short(amount(prices, "tickSize")),
-        lot=_short(amount(lots, "basePrecision")),
-        quantity_min=_short(amount(lots, "minOrderQty")),
-        notional_min=_short(amount(lots, "minOrderAmt")),
+        tick=short(amount(prices, "tickSize")),
+        lot=short(amount(lots, "basePrecision")),
+        quantity_min=short(amount(lots, "minOrderQty")),
+        notional_min=short(amount(lots, "minOrderAmt")),
     )
-
-
-def _short(step: Decimal) -> Decimal:
-    """Return a number without the zeros at its end, and without an exponent."""
-    plain = step.normalize()
-    return plain if plain.as_tuple().exponent <= 0 else plain.quantize(Decimal(1))  # type: ignore[operator]

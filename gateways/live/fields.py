@@ -60,3 +60,9 @@ def amount(row: Mapping[str, Any], name: str) -> Decimal:
     if not value.is_finite():
         raise Unreadable(f"expected a finite amount as {name}, found {row[name]!r}")
     return value
+
+
+def short(step: Decimal) -> Decimal:
+    """Return a number without the zeros at its end, and without an exponent."""
+    plain = step.normalize()
+    return plain if plain.as_tuple().exponent <= 0 else plain.quantize(Decimal(1))  # type: ignore[operator]
