@@ -14,8 +14,9 @@ import msgspec
 from domain.market import SECOND_MS, Instant, Instrument
 from domain.order import DIGITS, NAMESPACE_LENGTH
 from domain.venue import VenueProfile
-from gateways.exchange.pointing import ccxt_settings
+from gateways.exchange.pointing import POINTED
 from gateways.live.binance import Binance
+from gateways.live.bybit import Bybit
 from gateways.live.connection import Connection, KeysRefused, VenueSilent
 from gateways.live.dialect import Dialect, Unreadable
 from gateways.live.kept import VenueFile
@@ -28,7 +29,7 @@ from holdfast.config.settings import InstrumentRules, Settings
 from holdfast.imports.opening import Opening, files_for
 from holdfast.parts import Parts, gather
 
-DIALECTS: dict[str, type[Dialect]] = {"binance": Binance}
+DIALECTS: dict[str, type[Dialect]] = {"binance": Binance, "bybit": Bybit}
 TIMEFRAME = "1m"
 PAUSES_S = (1.0, 2.0)
 """Between the attempts to ask what has to be known at a start."""
@@ -70,7 +71,7 @@ class LiveSide:
         key, secret = given.credentials.api_key, given.credentials.api_secret
         assert key is not None and secret is not None, "a configuration without keys must have been refused"
         ws_url = given.url.replace("http", "ws", 1)
-        pointed = ccxt_settings(given.url, ws_url, key.reveal(), secret.reveal())
+        pointed = POINTED[given.kind](given.url, ws_url, key.reveal(), secret.reveal())
         self._settings = settings
         self._connection = Connection(DIALECTS[given.kind](), pointed, tell=tell, on_pause=self._keep_pause)
         try:

@@ -3,14 +3,18 @@
 import asyncio
 import socket
 import struct
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from aiohttp import web
 
 from gateways.exchange.faults import Struck
+from gateways.exchange.lies import KINDS
 
 HANG_S, DRIP_S = 600.0, 10.0
 PAGE = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Checking your browser.</body></html>"
+REFUSED = web.ResponseKey("refused", bool)
+"""Set on an honest answer that is a refusal, whatever its HTTP status."""
 NOISE = b'\xff\xfe{"orderId":\x00\x80 ...'
 
 
@@ -36,6 +40,21 @@ class Words(Protocol):
         """Answer that there is such an order already."""
 
 
+async def serve_with(
+    struck: Sequence[Struck], request: web.Request, words: Words, answer: Callable[[], web.Response]
+) -> web.StreamResponse:
+    """Return what a request is told: what `answer` says when it is called, or a lie before or after that."""
+    lies = [each for each in struck if KINDS[each.lie.kind].family == "answer"]
+    for each in [each for each in lies if each.lie.strike == "before"]:
+        if (false := await lie_about(each, request, words, None)) is not None:
+            return false
+    honest = answer()
+    for each in [each for each in lies if each.lie.strike == "after"]:
+        if (false := await lie_about(each, request, words, honest)) is not None:
+            return false
+    return honest
+
+
 async def lie_about(
     struck: Struck, request: web.Request, words: Words, honest: web.Response | None
 ) -> web.StreamResponse | None:
@@ -59,7 +78,8 @@ async def lie_about(
         case "redirect":
             return web.Response(status=307, headers={"Location": str(request.rel_url)})
         case "duplicate":
-            return words.duplicate() if honest is not None and honest.status == 200 else None
+            was_done = honest is not None and honest.status == 200 and REFUSED not in honest
+            return words.duplicate() if was_done else None
     return _false_answer(struck, request, words)
 
 

@@ -8,7 +8,11 @@ FOR_EVER: Instant = 2**62
 class Gate:
     """Open, until something befalls the exchange."""
 
-    def __init__(self) -> None:
+    def __init__(self, began_at: Instant = 0) -> None:
+        self.began_at = began_at
+        """When this life of the exchange began."""
+        self.forgot_at: Instant = 0
+        """When it forgot, within this life, which orders had ended."""
         self.maintained_until: Instant = 0
         self.revoked_until: Instant = 0
 

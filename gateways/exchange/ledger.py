@@ -193,6 +193,46 @@ class Ledger:
         )
         return sorted(map(_trade, found), key=lambda trade: trade.trade_id)
 
+    def closed_orders(
+        self,
+        symbol: str | None,
+        *,
+        before_id: int | None,
+        order_id: int | None,
+        client_id: str | None,
+        begin: Instant,
+        end: Instant,
+        limit: int,
+    ) -> list[Order]:
+        """Return orders that have ended, newest first; None stands for any."""
+        found = self._run(
+            "SELECT order_id, body FROM orders WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR order_id < ?2)"
+            " AND (?3 IS NULL OR order_id = ?3) AND (?4 IS NULL OR client_id = ?4) AND created_at BETWEEN ?5 AND ?6"
+            " AND status IN ('filled', 'canceled', 'expired') ORDER BY order_id DESC LIMIT ?7",
+            (symbol, before_id, order_id, client_id, begin, end, limit),
+        )
+        return list(map(_order, found))
+
+    def newest_trades(
+        self,
+        symbol: str | None,
+        *,
+        before_id: int | None,
+        order_id: int | None,
+        client_id: str | None,
+        begin: Instant,
+        end: Instant,
+        limit: int,
+    ) -> list[Trade]:
+        """Return trades, newest first; None stands for any."""
+        found = self._run(
+            "SELECT trade_id, body FROM trades WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR trade_id < ?2)"
+            " AND (?3 IS NULL OR order_id = ?3) AND (?4 IS NULL OR body ->> 'client_id' = ?4)"
+            " AND at BETWEEN ?5 AND ?6 ORDER BY trade_id DESC LIMIT ?7",
+            (symbol, before_id, order_id, client_id, begin, end, limit),
+        )
+        return list(map(_trade, found))
+
     # -- the market's memory ---------------------------------------------------------------------------------------
 
     def meta(self, name: str) -> str | None:

@@ -21,7 +21,8 @@ MARKET_FRAMES = tuple(
     f"stream.market.{name}"
     for name in ("trade", "aggTrade", "kline", "miniTicker", "ticker", "bookTicker", "depth", "beat")
 )
-USER_FRAMES = tuple(f"stream.user.{name}" for name in ("new", "trade", "canceled", "expired", "balance", "beat"))
+_USER = ("new", "trade", "canceled", "expired", "execution", "balance", "beat")
+USER_FRAMES = tuple(f"stream.user.{name}" for name in _USER)
 """Frames of streams; a beat comes every second to every connection, and is no frame."""
 FRAMES = tuple(name for name in (*MARKET_FRAMES, *USER_FRAMES) if not name.endswith(".beat"))
 CONNECTIONS = ("stream.market", "stream.user")
@@ -57,12 +58,14 @@ KINDS: Mapping[str, Kind] = {
         "answer", "an HTTP status, with a code and a sentence or a page", _BOTH, ("status",), ("code", "message")
     ),
     "redirect": Kind("answer", "307 to the same place", _BOTH),
-    "too_many": Kind("answer", "429", _BOTH, takes=("retry_after",)),
-    "banned": Kind("answer", "418 until so many seconds have passed", ("before",), takes=("seconds", "retry_after")),
-    "clock": Kind("answer", "-1021: outside of the window", ("before",)),
-    "unknown_outcome": Kind("answer", "503 with -1007: execution status unknown", _BOTH),
+    "too_many": Kind("answer", "429; Bybit: 10006", _BOTH, takes=("retry_after",)),
+    "banned": Kind(
+        "answer", "418, Bybit: 403, until so many seconds have passed", ("before",), takes=("seconds", "retry_after")
+    ),
+    "clock": Kind("answer", "-1021, Bybit: 10002: outside of the window", ("before",)),
+    "unknown_outcome": Kind("answer", "503 with -1007, Bybit: 10016: nobody knows what became of it", _BOTH),
     "duplicate": Kind(
-        "answer", "-2010: duplicate order sent, for an order that was just taken", ("after",), at=_CREATE
+        "answer", "-2010, Bybit: 170141: a duplicate, of an order that was just taken", ("after",), at=_CREATE
     ),
     "late": Kind("answer", "done at once, answered after so many seconds", ("after",), ("seconds",)),
     "stuck": Kind("answer", "on its way for so many seconds, then done if it is still good", ("before",), ("seconds",)),
@@ -93,6 +96,7 @@ KINDS: Mapping[str, Kind] = {
     "delist": Kind("world", "a symbol is gone, and its orders expire", needs=("symbol",)),
     "revoke": Kind("world", "the key is not good for so many seconds, or for ever", takes=("seconds",)),
     "maintenance": Kind("world", "every request is answered with 503 for so many seconds", needs=("seconds",)),
+    "forget": Kind("world", "Bybit: orders that had ended are missing from the real-time list, as after its restart"),
     "skew": Kind("world", "the exchange's clock is ahead by so many milliseconds", needs=("milliseconds",)),
 }
 

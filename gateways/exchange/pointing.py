@@ -64,6 +64,42 @@ def ccxt_settings(rest_url: str, ws_url: str, key: str, secret: str) -> dict[str
     }
 
 
+def bybit_settings(rest_url: str, ws_url: str, key: str, secret: str) -> dict[str, Any]:
+    """Return what `ccxt.bybit` (sync, async or pro) takes so that all it ever speaks to is this exchange.
+
+    Raises:
+        ValueError: one of the addresses is not loopback.
+    """
+    api = {
+        **dict.fromkeys(("public", "private"), rest_url),
+        **{name: f"{rest_url}/unmapped/{name}" for name in ("spot", "futures", "v2")},
+        "ws": {
+            "public": {
+                "spot": f"{ws_url}/v5/public/spot",
+                **{name: f"{ws_url}/unmapped/{name}" for name in ("inverse", "option", "linear")},
+            },
+            "private": {
+                "spot": dict.fromkeys(("unified", "nonUnified"), f"{ws_url}/v5/private"),
+                "contract": f"{ws_url}/v5/private",
+                **{name: f"{ws_url}/unmapped/{name}" for name in ("usdc", "trade")},
+            },
+        },
+    }
+    demand_loopback(api)
+    return {
+        "apiKey": key,
+        "secret": secret,
+        "timeout": 5_000,
+        "urls": {"api": api},
+        "has": {"fetchCurrencies": False},
+        "options": {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}},
+    }
+
+
+POINTED = {"binance": ccxt_settings, "bybit": bybit_settings}
+"""By ccxt's name of the API."""
+
+
 def demand_loopback(urls: Mapping[str, Any]) -> None:
     """Refuse addresses, at any depth, that lead off this machine.
 

@@ -14,18 +14,15 @@ from aiohttp.typedefs import Handler
 
 from domain.money import BASIS_POINT
 from gateways.exchange.admin import AdminDoor
-from gateways.exchange.binance.private import PrivateApi
-from gateways.exchange.binance.public import PublicApi
-from gateways.exchange.binance.rest import RestDoor, endpoints_of
-from gateways.exchange.binance.streams import MarketStreams
-from gateways.exchange.binance.user_stream import UserStream
-from gateways.exchange.binance.weights import Weights
+from gateways.exchange.binance.doors import open_binance
+from gateways.exchange.bybit.doors import open_bybit
 from gateways.exchange.clock import VenueClock
 from gateways.exchange.engine import Engine
 from gateways.exchange.errors import AddressTaken, ExchangeFailed
 from gateways.exchange.faults import Faults
 from gateways.exchange.gate import Gate
 from gateways.exchange.home import ExchangeHome, Keys
+from gateways.exchange.house import House
 from gateways.exchange.ledger import Ledger
 from gateways.exchange.market import Listing, Market
 from gateways.exchange.opening import open_market
@@ -46,7 +43,6 @@ BACKLOG = 256
 IN_HAND_MAX = 1_024
 """Requests and streams at a time."""
 BODY_MAX = 64 * 1_024
-ADDRESSES_MAX = 1_000
 
 
 Log = Callable[[dict[str, Any]], None]
@@ -70,7 +66,6 @@ class Exchange:
         self._in_hand = 0
         self._struck: Counter[str] = Counter()
         self._keys = Keys("", "", "")
-        self._weights: dict[str, Weights] = {}
         self.faults = Faults(time.monotonic, self._count_fault)
         """What it lies about: `faults.add(kind="reset", where="order.create", strike="after", nth=1)`."""
 
@@ -182,30 +177,23 @@ class Exchange:
 
     def _add_doors(self, app: web.Application) -> list[Coroutine[Any, Any, None]]:
         """Open every door, and return what has to run beside them."""
-        settings, clock, gate, veil = self._settings, self._clock, Gate(), Veil()
-        connections = Connections(self.faults, lambda: not gate.is_maintained(clock.now()))
-        self._world = World(self._engine, self._market, self._ledger, gate, clock, connections)
-        public = PublicApi(self._market, clock, settings)
-        fees = (settings.fee_maker_bps * BASIS_POINT, settings.fee_taker_bps * BASIS_POINT)
-        private = PrivateApi(
-            self._engine, self._ledger, public, clock, veil, fees, key_may_withdraw=settings.key_may_withdraw
+        gate = Gate(began_at=self._clock.now())
+        connections = Connections(self.faults, lambda: not gate.is_maintained(self._clock.now()))
+        house = House(
+            self._settings,
+            self._keys,
+            self._clock,
+            self._market,
+            self._engine,
+            self._ledger,
+            gate,
+            Veil(),
+            self.faults,
+            connections,
         )
-        rest = RestDoor(
-            endpoints_of(public, private),
-            keys=self._keys,
-            clock=clock,
-            ledger=self._ledger,
-            gate=gate,
-            veil=veil,
-            faults=self.faults,
-            weights=self._weights_of,
-        )
-        rest.add_routes(app)
-        streams = MarketStreams(self._market, clock, connections)
-        streams.add_routes(app)
-        UserStream(self._engine.account, self._keys, clock, gate, connections).add_routes(app)
+        self._world = World(self._engine, self._market, self._ledger, gate, self._clock, connections)
         AdminDoor(self._keys.admin_token, self.faults, self._world, self.ledger, self.status).add_routes(app)
-        return [self._beat(), streams.run()]
+        return [self._beat(), open_binance(house, app), open_bybit(house, app)]
 
     async def _beat(self) -> None:
         while True:
@@ -289,13 +277,6 @@ class Exchange:
             self._ledger.add_klines(symbol, closed)
             self._ledger.note(f"number/{symbol}", str(listing.number))
             self._ledger.note("closed", str(closed[-1].closed_at))
-
-    def _weights_of(self, address: str) -> Weights:
-        if address not in self._weights:
-            while len(self._weights) >= ADDRESSES_MAX:
-                del self._weights[next(iter(self._weights))]
-            self._weights[address] = Weights(weight_max=self._settings.weight_max, orders_max=self._settings.orders_max)
-        return self._weights[address]
 
 
 def ledger_of(ledger: Ledger, audit: Audit) -> dict[str, Any]:

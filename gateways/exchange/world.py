@@ -57,6 +57,8 @@ class World:
                 case "maintenance":
                     self._gate.maintained_until = until
                     self._connections.end_all()
+                case "forget":
+                    self._gate.forgot_at = self._clock.next()
                 case "skew":
                     self._clock.skew_ms = lie.milliseconds
         except (Refused, ValueError) as error:

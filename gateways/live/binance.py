@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from domain.market import Instant, Instrument
-from domain.money import Money
 from domain.order import Fill, Terms
 from domain.sources import Row
 from domain.venue import OpenOrder, VenueProfile
-from gateways.live.dialect import Meaning, Shown, Unreadable, VenueError, VenueState
+from gateways.live.binance_rows import TYPES, fill_of, instrument_of, number_of, open_order_of, shown_of
+from gateways.live.dialect import Meaning, Page, Shown, Unreadable, VenueError
 from gateways.live.fields import amount, fields, number, rows, text
 from gateways.live.wire import Call, Lane, Received
 
@@ -23,23 +23,9 @@ RECENT_MAX = 1_000
 WEIGHT_PER_MINUTE = 6_000.0
 TIME_MIN_MS = 10**12
 """In 2001: a time before that, or of another length, is none in milliseconds."""
-NO_PRICE = "0.00000000"
 BAN_S = 120.0
 """Pause after a 418 or 429 that does not say how long; the shortest ban is two minutes."""
 
-_STATES: dict[str, VenueState] = {
-    "NEW": "accepted",
-    "PENDING_NEW": "accepted",
-    "PARTIALLY_FILLED": "accepted",
-    "PENDING_CANCEL": "accepted",
-    "FILLED": "filled",
-    "CANCELED": "canceled",
-    "EXPIRED": "expired",
-    "EXPIRED_IN_MATCH": "expired",
-    "REJECTED": "rejected",
-}
-_TYPES = {"market": "MARKET", "limit": "LIMIT", "stop": "STOP_LOSS"}
-_OUR_TYPES = {theirs: ours for ours, theirs in _TYPES.items()}
 _REFUSALS = frozenset(
     {
         -1002,  # not authorised
@@ -107,7 +93,7 @@ class Binance:
         params = {
             "symbol": terms.symbol,
             "side": terms.side.upper(),
-            "type": _TYPES[terms.type],
+            "type": TYPES[terms.type],
             "quantity": f"{terms.quantity:f}",
             "newClientOrderId": terms.client_id,
             "newOrderRespType": "FULL",
@@ -122,15 +108,19 @@ class Binance:
         lane = Lane.STOP if terms.leg == "stop" else Lane.ORDER
         return Call(lane=lane, method="POST", path="order", api="private", params=params, weight=self.order_weight)
 
-    def cancel(self, client_id: str, symbol: str) -> Call:
+    def cancel(self, client_id: str, symbol: str) -> Sequence[Call]:
         """Cancel an order by its client id."""
         params = {"symbol": symbol, "origClientOrderId": client_id}
-        return Call(lane=Lane.CANCEL, method="DELETE", path="order", api="private", params=params, weight=1)
+        return (Call(lane=Lane.CANCEL, method="DELETE", path="order", api="private", params=params, weight=1),)
 
-    def find(self, client_id: str, symbol: str) -> Call:
+    def find(self, client_id: str, symbol: str) -> Sequence[Call]:
         """Ask for one order by its client id."""
         params = {"symbol": symbol, "origClientOrderId": client_id}
-        return Call(lane=Lane.QUERY, method="GET", path="order", api="private", params=params, weight=4)
+        return (Call(lane=Lane.QUERY, method="GET", path="order", api="private", params=params, weight=4),)
+
+    def listings(self, symbol: str, since: Instant) -> Sequence[Sequence[Call]]:
+        """Ask for the newest orders; where those are too many, for those of the order's time."""
+        return ((self.list_recent(symbol),), *(((self.list_since(symbol, since),),) if since > 0 else ()))
 
     def list_recent(self, symbol: str) -> Call:
         """Ask for the symbol's newest orders."""
@@ -142,11 +132,11 @@ class Binance:
         params = {"symbol": symbol, "startTime": str(since), "limit": str(RECENT_MAX)}
         return Call(lane=Lane.QUERY, method="GET", path="allOrders", api="private", params=params, weight=20)
 
-    def trades_of(self, shown: Shown, symbol: str, after: Fill | None = None) -> Call:
-        """Ask for an order's trades, or for those after one of them."""
+    def trades_of(self, shown: Shown, symbol: str) -> Call:
+        """Ask for an order's trades, from a number on."""
         params = {"symbol": symbol, "orderId": shown.venue_id, "limit": str(RECENT_MAX)}
-        if after is not None:
-            params["fromId"] = str(_number_of(after) + 1)
+        if shown.trades_from:
+            params["fromId"] = shown.trades_from
         return Call(lane=Lane.QUERY, method="GET", path="myTrades", api="private", params=params, weight=20)
 
     def rules(self) -> Call:
@@ -190,7 +180,7 @@ class Binance:
         if not isinstance(listed, list):
             raise Unreadable(f"expected a list of symbols, found {type(listed).__name__}")
         wanted = [row for row in listed if isinstance(row, dict) and row.get("symbol") in symbols]
-        return {text(row, "symbol"): _instrument(row) for row in wanted}
+        return {text(row, "symbol"): instrument_of(row) for row in wanted}
 
     def read_balances(self, received: Received) -> Mapping[str, Decimal]:
         """Return totals by asset."""
@@ -209,7 +199,7 @@ class Binance:
 
     def read_open_orders(self, received: Received) -> tuple[Sequence[OpenOrder], str]:
         """Return all open orders."""
-        return [_open_order(row) for row in rows(received)], ""
+        return [open_order_of(row) for row in rows(received)], ""
 
     def read_bars(self, received: Received, symbol: str, timeframe: str) -> Sequence[Row]:
         """Return bars as rows: numbers stay the texts that they came as."""
@@ -225,19 +215,19 @@ class Binance:
 
     def read_order(self, received: Received) -> Shown:
         """Return the order that an answer shows."""
-        return _shown(fields(received))
+        return shown_of(fields(received))
 
-    def read_recent(self, received: Received) -> tuple[Sequence[Shown], bool]:
-        """Return the orders of a list, and whether it is as long as it may be."""
+    def read_list(self, received: Received, call: Call) -> Page:
+        """Return the orders of a list, which is cut where it is as long as it may be."""
         listed = rows(received)
-        return [_shown(row) for row in listed], len(listed) >= RECENT_MAX
+        return Page([shown_of(row) for row in listed], is_cut=len(listed) >= RECENT_MAX)
 
-    def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[tuple[Fill, ...], bool]:
-        """Return trades of an order, oldest first, and whether there may be more."""
+    def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[tuple[Fill, ...], str]:
+        """Return trades of an order, oldest first, and the number that further ones begin with."""
         listed = rows(received)
         mine = [row for row in listed if str(number(row, "orderId")) == shown.venue_id]
-        fills = [_trade(row, shown.client_id, symbol) for row in mine]
-        return tuple(sorted(fills, key=_number_of)), bool(fills) and len(listed) >= RECENT_MAX
+        fills = tuple(sorted((fill_of(row, shown.client_id, symbol) for row in mine), key=number_of))
+        return fills, str(number_of(fills[-1]) + 1) if fills and len(listed) >= RECENT_MAX else ""
 
     def error_in(self, received: Received) -> VenueError | None:
         """Return the error that the venue has named: a code below zero, with a message."""
@@ -276,88 +266,3 @@ def _meaning(code: int, message: str, status: int) -> Meaning:
     if code in _NOT_FOUND:
         return "not_found"
     return "rejected" if code in _REFUSALS else "nothing"
-
-
-def _instrument(row: Mapping[str, Any]) -> Instrument:
-    filters = {each.get("filterType"): each for each in row.get("filters", ()) if isinstance(each, dict)}
-    worth = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {"minNotional": "0"}
-    try:
-        return Instrument(
-            symbol=text(row, "symbol"),
-            base=text(row, "baseAsset"),
-            quote=text(row, "quoteAsset"),
-            tick=_short(amount(filters["PRICE_FILTER"], "tickSize")),
-            lot=_short(amount(filters["LOT_SIZE"], "stepSize")),
-            quantity_min=_short(amount(filters["LOT_SIZE"], "minQty")),
-            notional_min=_short(amount(worth, "minNotional")),
-        )
-    except KeyError as missing:
-        raise Unreadable(f"expected {row['symbol']} to have the filter {missing}, found none") from missing
-
-
-def _short(step: Decimal) -> Decimal:
-    """Return a number without the zeros at its end, and without an exponent."""
-    plain = step.normalize()
-    return plain if plain.as_tuple().exponent <= 0 else plain.quantize(Decimal(1))  # type: ignore[operator]
-
-
-def _shown(row: Mapping[str, Any]) -> Shown:
-    state = _STATES.get(text(row, "status"))
-    if state is None:
-        raise Unreadable(f"expected a status that is known, found {row['status']!r}")
-    # Of a cancel's answer, the first is the cancel's own id, and the second the order's.
-    client_id = row.get("origClientOrderId") or text(row, "clientOrderId")
-    at = number({"time": row.get("transactTime", row.get("updateTime", 0))}, "time")
-    shown = Shown(str(client_id), str(number(row, "orderId")), state, text(row, "executedQty"), at=at)
-    fills = row.get("fills")
-    if not isinstance(fills, list) or not all(isinstance(fill, dict) for fill in fills):
-        return shown
-    made = tuple(_trade({**fill, "time": at}, shown.client_id, text(row, "symbol"), row) for fill in fills)
-    return Shown(shown.client_id, shown.venue_id, state, shown.filled, made, at)
-
-
-def _open_order(row: Mapping[str, Any]) -> OpenOrder:
-    side, kind = text(row, "side"), text(row, "type")
-    if side not in ("BUY", "SELL"):
-        raise Unreadable(f"expected BUY or SELL as side, found {side!r}")
-    return OpenOrder(
-        client_id=text(row, "clientOrderId"),
-        venue_id=str(number(row, "orderId")),
-        symbol=text(row, "symbol"),
-        side="buy" if side == "BUY" else "sell",
-        type=_OUR_TYPES.get(kind, kind.lower()),
-        quantity=amount(row, "origQty"),
-        filled=amount(row, "executedQty"),
-        limit_price=_price(row, "price"),
-        stop_price=_price(row, "stopPrice"),
-    )
-
-
-def _price(row: Mapping[str, Any], name: str) -> Decimal | None:
-    """Return a price; None where the order has none, which the venue writes as nothing."""
-    return None if row.get(name, NO_PRICE) == NO_PRICE else amount(row, name) or None
-
-
-def _number_of(fill: Fill) -> int:
-    return int(fill.trade_id.rpartition("-")[2])
-
-
-def _trade(row: Mapping[str, Any], client_id: str, symbol: str, order: Mapping[str, Any] | None = None) -> Fill:
-    is_buyer = row.get("isBuyer") if order is None else text(order, "side") == "BUY"
-    if not isinstance(is_buyer, bool):
-        raise Unreadable(f"expected a trade to have a side, found {is_buyer!r}")
-    trade = number(row, "id" if order is None else "tradeId")
-    if (quantity := amount(row, "qty")) <= 0:
-        raise Unreadable(f"expected a trade of more than nothing, found {quantity}")
-    return Fill(
-        # Numbers of trades are unique within a symbol only.
-        trade_id=f"{symbol}-{trade}",
-        client_id=client_id,
-        symbol=symbol,
-        side="buy" if is_buyer else "sell",
-        quantity=quantity,
-        price=amount(row, "price"),
-        fee=Money(amount(row, "commission"), text(row, "commissionAsset")),
-        liquidity="maker" if row.get("isMaker") else "taker",
-        at=number(row, "time"),
-    )

@@ -24,9 +24,10 @@ ALLOWED_SCHEMES = ("https://", "http://127.0.0.1:", "http://localhost:")
 class _Trip:
     """What became of one request on its way."""
 
-    __slots__ = ("answer", "was_sent")
+    __slots__ = ("answer", "call", "was_sent")
 
-    def __init__(self) -> None:
+    def __init__(self, call: Call) -> None:
+        self.call = call
         self.was_sent = False
         self.answer: tuple[int, Mapping[str, str], str] | None = None
 
@@ -78,7 +79,7 @@ class Client:
 
     async def send(self, call: Call) -> Outcome:
         """Send a request, once, and return what came of it within the time there is."""
-        trip = _Trip()
+        trip = _Trip(call)
         _trip.set(trip)
         self._exchange.options["timeDifference"] = -self._ahead_ms()
         try:
@@ -154,7 +155,20 @@ def _unread(base: type) -> type:
             trip.answer = code, headers, body
         return body
 
-    own = {"handle_errors": ignore, "handle_http_status_code": ignore, "on_rest_response": note}
+    def sign(self: Any, *given: Any, **named: Any) -> Any:
+        """Sign a request that has a window of its own for that; nothing else is signed meanwhile."""
+        trip, options = _trip.get(None), self.options
+        if trip is None or not trip.call.good_for_ms:
+            return base.sign(self, *given, **named)  # type: ignore[attr-defined]
+        before = options["timeDifference"], options["recvWindow"]
+        options["timeDifference"] = self.milliseconds() - trip.call.begins_at_ms
+        options["recvWindow"] = trip.call.good_for_ms
+        try:
+            return base.sign(self, *given, **named)  # type: ignore[attr-defined]
+        finally:
+            options["timeDifference"], options["recvWindow"] = before
+
+    own = {"handle_errors": ignore, "handle_http_status_code": ignore, "on_rest_response": note, "sign": sign}
     return type(f"Unread{base.__name__}", (base,), own)
 
 

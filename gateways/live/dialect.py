@@ -34,6 +34,25 @@ class Shown(msgspec.Struct, frozen=True):
     fills: tuple[Fill, ...] | None = None
     """All of its trades; None where they have to be asked for."""
     at: int = 0
+    trades_from: str = ""
+    """Where those of its trades begin, in the venue's own words, that were not told yet; empty for the first."""
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """A request about an order was taken, and the venue says no more of it: what became of it has to be asked."""
+
+    client_id: str
+    venue_id: str
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Orders that a list shows."""
+
+    orders: Sequence[Shown]
+    rest: Call | None = None
+    """Asks for what was left out, where that can be asked."""
+    is_cut: bool = False
+    """Whether it may have left out what cannot be asked for like this."""
 
 
 class VenueError(msgspec.Struct, frozen=True):
@@ -107,29 +126,30 @@ class Dialect(Protocol):
     def place(self, terms: Terms, *, good_for_ms: int) -> Call:
         """Place an order that the venue refuses to take once `good_for_ms` have passed since it was signed."""
 
-    def cancel(self, client_id: str, symbol: str) -> Call:
-        """Cancel an order."""
+    def cancel(self, client_id: str, symbol: str) -> Sequence[Call]:
+        """Cancel an order, as one kind of order after the other: each is asked if it is none of those before."""
 
-    def find(self, client_id: str, symbol: str) -> Call:
-        """Ask for one order by its client id."""
+    def find(self, client_id: str, symbol: str) -> Sequence[Call]:
+        """Ask for one order by its client id, in one place after the other: it is in none if all of them say so."""
 
-    def list_recent(self, symbol: str) -> Call:
-        """Ask for the symbol's newest orders: the same question put another way."""
+    def listings(self, symbol: str, since: Instant) -> Sequence[Sequence[Call]]:
+        """Ask for the symbol's orders: the same question put another way.
 
-    def list_since(self, symbol: str, since: Instant) -> Call:
-        """Ask for the symbol's orders that were placed at `since` or later, oldest first."""
+        Each group of lists would show any order that was placed at `since` or later, if none of them is cut; the
+        next group is asked where one is.
+        """
 
-    def trades_of(self, shown: Shown, symbol: str, after: Fill | None = None) -> Call:
-        """Ask for an order's trades, or for those after one of them."""
+    def trades_of(self, shown: Shown, symbol: str) -> Call:
+        """Ask for an order's trades, from `shown.trades_from` on."""
 
-    def read_order(self, received: Received) -> Shown:
-        """Return the order that an answer shows; raise Unreadable."""
+    def read_order(self, received: Received) -> Shown | Taken | None:
+        """Return the order that an answer is about; None where it says that there is none; raise Unreadable."""
 
-    def read_recent(self, received: Received) -> tuple[Sequence[Shown], bool]:
-        """Return the orders of a list, and whether it may have left out older ones; raise Unreadable."""
+    def read_list(self, received: Received, call: Call) -> Page:
+        """Return the orders of a list that was asked for with `call`; raise Unreadable."""
 
-    def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[tuple[Fill, ...], bool]:
-        """Return trades of an order, oldest first, and whether there may be more; raise Unreadable."""
+    def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[tuple[Fill, ...], str]:
+        """Return trades of an order, oldest first, and where further ones begin, if there are; raise Unreadable."""
 
     def error_in(self, received: Received) -> VenueError | None:
         """Return the error that the venue has named; None where there is none in the answer."""

@@ -43,6 +43,14 @@ def number(row: Mapping[str, Any], name: str) -> int:
     return value
 
 
+def stamp(row: Mapping[str, Any], name: str) -> int:
+    """Return a whole number of at least 0 that was written as text."""
+    value = text(row, name)
+    if not (value.isascii() and value.isdecimal() and len(value) <= 19):
+        raise Unreadable(f"expected a whole number as {name}, found {value!r:.40}")
+    return int(value)
+
+
 def amount(row: Mapping[str, Any], name: str) -> Decimal:
     """Return an amount that was written as text, and is finite."""
     try:
@@ -52,3 +60,9 @@ def amount(row: Mapping[str, Any], name: str) -> Decimal:
     if not value.is_finite():
         raise Unreadable(f"expected a finite amount as {name}, found {row[name]!r}")
     return value
+
+
+def short(step: Decimal) -> Decimal:
+    """Return a number without the zeros at its end, and without an exponent."""
+    plain = step.normalize()
+    return plain if plain.as_tuple().exponent <= 0 else plain.quantize(Decimal(1))  # type: ignore[operator]

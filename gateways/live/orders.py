@@ -1,5 +1,7 @@
 """Orders at a venue: placed, cancelled, asked for, each outcome judged.  All on the venue's own loop."""
 
+from collections.abc import Sequence
+
 from domain.market import HOUR_MS, SECOND_MS, Instant
 from domain.order import Terms
 from domain.venue import Answer, OrderNotFound, Unproven
@@ -10,6 +12,9 @@ from gateways.live.wire import Call, Lane
 
 LOOK_BACK_MS = HOUR_MS
 """How much earlier than it can have been sent an order is looked for: the venue's clock may have been set."""
+PAGES_MAX = 40
+"""Pages of one list that are asked for."""
+NOT_SHOWN = "the venue says that it has it, and does not show it yet"
 ASKED_MAX = 1_000
 """Orders of which it is known how often they were not found; most of them will never be asked for again."""
 
@@ -35,17 +40,18 @@ class Orders:
         sent = await self._requests.send_by(put, lane, self._dialect.order_weight, within_s)
         found = outcome.of_placing(self._dialect, terms.client_id, sent)
         if found == "exists":
-            return await self.find(terms.client_id, terms.symbol, since=terms.sent_from)
+            seen = await self.find(terms.client_id, terms.symbol, since=terms.sent_from)
+            # The venue has just said that it has it: that it does not show it yet denies nothing.
+            return Unproven(terms.client_id, NOT_SHOWN) if isinstance(seen, OrderNotFound) else seen
         return await self._complete(found, terms.symbol) if isinstance(found, Shown) else found
 
     async def cancel(self, client_id: str, symbol: str) -> Answer:
         """Cancel an order, and say what became of it."""
-        sent = await self._requests.send(self._dialect.cancel(client_id, symbol))
-        found = outcome.of_asking(self._dialect, client_id, sent)
+        found = await self._ask_each(self._dialect.cancel(client_id, symbol), client_id)
         # To cancel what is finished is refused as if it had never been: only a question tells the two apart.
-        return (
-            await self.find(client_id, symbol) if isinstance(found, OrderNotFound) else await self._told(found, symbol)
-        )
+        if found == "exists" or isinstance(found, OrderNotFound):
+            return await self.find(client_id, symbol)
+        return await self._told(found, symbol)
 
     async def find(self, client_id: str, symbol: str, *, since: Instant = 0) -> Answer:
         """Ask for an order, each time it was not found in another way: two answers to one question are one answer.
@@ -54,8 +60,8 @@ class Orders:
         """
         times = self._asked.get(client_id, 0)
         if times % 2 == 0:
-            sent = await self._requests.send(self._dialect.find(client_id, symbol))
-            found = outcome.of_asking(self._dialect, client_id, sent)
+            asked = await self._ask_each(self._dialect.find(client_id, symbol), client_id)
+            found = Unproven(client_id, NOT_SHOWN) if asked == "exists" else asked
         else:
             found = await self._find_in_list(client_id, symbol, since)
         if isinstance(found, OrderNotFound):
@@ -69,16 +75,35 @@ class Orders:
         while len(self._asked) > ASKED_MAX:
             del self._asked[next(iter(self._asked))]
 
-    async def _find_in_list(self, client_id: str, symbol: str, since: Instant) -> Shown | OrderNotFound | Unproven:
-        """Look an order up among the newest; where there are too many of them, among those of its time."""
-        calls = [self._dialect.list_recent(symbol)]
-        if since > LOOK_BACK_MS:
-            calls.append(self._dialect.list_since(symbol, since - LOOK_BACK_MS))
+    async def _ask_each(
+        self, calls: Sequence[Call], client_id: str
+    ) -> Shown | OrderNotFound | Unproven | outcome.Exists:
+        """Ask in one place after the other; an order is nowhere only if each place was asked and says so."""
         for call in calls:
-            found = outcome.of_listing(self._dialect, client_id, await self._requests.send(call))
-            if found != "cut":
+            found = outcome.of_asking(self._dialect, client_id, await self._requests.send(call))
+            if not isinstance(found, OrderNotFound):
                 return found
+        return OrderNotFound(client_id)
+
+    async def _find_in_list(self, client_id: str, symbol: str, since: Instant) -> Shown | OrderNotFound | Unproven:
+        """Look an order up in lists; where those of one kind have left some out, in those of the next."""
+        for calls in self._dialect.listings(symbol, max(0, since - LOOK_BACK_MS)):
+            found = [await self._find_in_pages(client_id, call) for call in calls]
+            if shown := next((each for each in found if isinstance(each, Shown)), None):
+                return shown
+            if failed := next((each for each in found if isinstance(each, Unproven)), None):
+                return failed
+            if "cut" not in found:
+                return OrderNotFound(client_id)
         return Unproven(client_id, "not among the orders that were listed, and there may be more")
+
+    async def _find_in_pages(self, client_id: str, call: Call) -> Shown | OrderNotFound | Unproven | outcome.Cut:
+        for _ in range(PAGES_MAX):
+            found = outcome.of_listing(self._dialect, client_id, await self._requests.send(call), call)
+            if not isinstance(found, Call):
+                return found
+            call = found
+        return "cut"
 
     async def _told(self, found: Shown | OrderNotFound | Unproven, symbol: str) -> Answer:
         return await self._complete(found, symbol) if isinstance(found, Shown) else found
@@ -90,7 +115,6 @@ class Orders:
             return outcome.seen_with(shown)
         found: Answer | Shown = shown
         while isinstance(found, Shown):
-            last = found.fills[-1] if found.fills else None
-            sent = await self._requests.send(self._dialect.trades_of(found, symbol, last))
+            sent = await self._requests.send(self._dialect.trades_of(found, symbol))
             found = outcome.with_trades(found, self._dialect, symbol, sent)
         return found

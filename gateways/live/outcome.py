@@ -9,8 +9,8 @@ from typing import Literal
 import msgspec
 
 from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven
-from gateways.live.dialect import Dialect, Shown, Unreadable
-from gateways.live.wire import Lost, Outcome, Received
+from gateways.live.dialect import Dialect, Shown, Taken, Unreadable
+from gateways.live.wire import Call, Lost, Outcome, Received
 
 DETAIL_CHARS_MAX = 300
 NOT_SENT = "NOT_SENT"
@@ -27,7 +27,8 @@ def of_placing(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | Re
         return Refused(client_id, NOT_SENT, outcome.detail[:DETAIL_CHARS_MAX], passes=True)
     error = dialect.error_in(outcome)
     if error is None:
-        return _own_order(dialect, client_id, outcome)
+        found = _own_order(dialect, client_id, outcome)
+        return unproven(client_id, outcome, "no order") if isinstance(found, OrderNotFound) else found
     if error.meaning == "exists":
         return "exists"
     if error.meaning in ("rejected", "clock", "busy", "reached"):
@@ -36,8 +37,8 @@ def of_placing(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | Re
     return unproven(client_id, outcome, f"code {error.code}: {error.message}")
 
 
-def of_asking(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | OrderNotFound | Unproven:
-    """Say what the outcome of asking for an order, or of cancelling it, proves."""
+def of_asking(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | OrderNotFound | Unproven | Exists:
+    """Say what the outcome of asking for an order, or of cancelling it, proves.  `exists`: not what became of it."""
     if isinstance(outcome, Lost):
         return unproven(client_id, outcome)
     error = dialect.error_in(outcome)
@@ -48,22 +49,25 @@ def of_asking(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | Ord
     return unproven(client_id, outcome, f"code {error.code}: {error.message}")
 
 
-def of_listing(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | OrderNotFound | Unproven | Cut:
-    """Say what a list of orders proves about one of them.  `cut`: it may be among those that were left out."""
+def of_listing(
+    dialect: Dialect, client_id: str, outcome: Outcome, call: Call
+) -> Shown | OrderNotFound | Unproven | Cut | Call:
+    """Say what a list of orders proves about one of them.
+
+    `cut`: it may be among those that were left out.  A call: so it may, and they can be asked for.
+    """
     if isinstance(outcome, Lost):
         return unproven(client_id, outcome)
     if (error := dialect.error_in(outcome)) is not None:
         return unproven(client_id, outcome, f"code {error.code}: {error.message}")
     try:
-        orders, is_cut = dialect.read_recent(outcome)
+        page = dialect.read_list(outcome, call)
     except Unreadable as problem:
         return unproven(client_id, outcome, str(problem))
-    for shown in orders:
+    for shown in page.orders:
         if shown.client_id == client_id:
             return _sound(shown, outcome)
-    if is_cut:
-        return "cut"
-    return OrderNotFound(client_id)
+    return page.rest or ("cut" if page.is_cut else OrderNotFound(client_id))
 
 
 def with_trades(shown: Shown, dialect: Dialect, symbol: str, outcome: Outcome) -> Answer | Shown:
@@ -76,12 +80,14 @@ def with_trades(shown: Shown, dialect: Dialect, symbol: str, outcome: Outcome) -
     if (error := dialect.error_in(outcome)) is not None:
         return unproven(shown.client_id, outcome, f"code {error.code}: {error.message}")
     try:
-        fills, are_cut = dialect.read_trades(outcome, shown, symbol)
+        fills, trades_from = dialect.read_trades(outcome, shown, symbol)
     except Unreadable as problem:
         return unproven(shown.client_id, outcome, str(problem))
-    told = msgspec.structs.replace(shown, fills=(*(shown.fills or ()), *fills))
+    # Some venues tell the newest first, and older ones on further pages.
+    in_order = sorted((*(shown.fills or ()), *fills), key=lambda fill: fill.at)
+    told = msgspec.structs.replace(shown, fills=tuple(in_order), trades_from=trades_from)
     is_short = sum((fill.quantity for fill in told.fills or ()), Decimal(0)) < Decimal(shown.filled)
-    return told if are_cut and is_short else seen_with(told)
+    return told if trades_from and is_short else seen_with(told)
 
 
 def seen_with(shown: Shown) -> Answer:
@@ -106,14 +112,18 @@ def unproven(client_id: str, outcome: Outcome, detail: str = "") -> Unproven:
     return Unproven(client_id, f"status {outcome.status}, {detail or 'nothing that can be read'}"[:DETAIL_CHARS_MAX])
 
 
-def _own_order(dialect: Dialect, client_id: str, received: Received) -> Shown | Unproven:
+def _own_order(dialect: Dialect, client_id: str, received: Received) -> Shown | OrderNotFound | Unproven | Exists:
     """Return the order an answer shows, if it is the one that was asked about: some venues show another's."""
     try:
         shown = dialect.read_order(received)
     except Unreadable as problem:
         return unproven(client_id, received, str(problem))
-    if shown.client_id != client_id:
+    if shown is None:
+        return OrderNotFound(client_id)
+    if shown.client_id != client_id or not shown.venue_id:
         return unproven(client_id, received, f"an order with the client id {shown.client_id!r}")
+    if isinstance(shown, Taken):
+        return "exists"
     return _sound(shown, received)
 
 

@@ -25,7 +25,11 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     api: str
     """The part of the venue's interface as ccxt names it, such as `private`."""
-    params: Mapping[str, str] = {}
+    params: Mapping[str, str | int] = {}
+    begins_at_ms: int = 0
+    """From when on the venue may act on it, by its own clock, and for how long from then; 0 where that is not asked
+    for, or where it is among the parameters."""
+    good_for_ms: int = 0
     weight: float = 1.0
     """What it counts in the venue's rate limit."""
 

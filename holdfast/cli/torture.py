@@ -1,7 +1,8 @@
 """`holdfast torture`: kills a real node again and again while it trades at an exchange that lies."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -16,6 +17,21 @@ Keep = Annotated[Path | None, Parameter(show_default=False, help="An empty folde
 Words = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, consume_multiple=True)]
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What is traded, and how the exchange is spoken to."""
+
+    symbols: Words = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+    """What to trade."""
+
+    data: str = "sample"
+    """A file or folder of recorded bars, or `sample` for the generated market."""
+
+    api: Literal["binance", "bybit"] = "binance"
+    """Which of the exchange's interfaces the node speaks to it by."""
+
+
 def torture(
     *,
     kills: Annotated[int, Parameter(validator=Number(gte=1, lte=10_000_000))] = 30,
@@ -24,8 +40,7 @@ def torture(
     jobs: Annotated[int, Parameter(validator=Number(gte=1, lte=64))] = 1,
     minutes: Minutes = None,
     honest: Flag = False,
-    symbols: Words = ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
-    data: str = "sample",
+    offer: Offer = Offer(),
     scenario: Annotated[Path | None, Parameter(show_default=False)] = None,
     keep: Keep = None,
     config: ConfigFile = None,
@@ -49,10 +64,6 @@ def torture(
         Homes and exchanges side by side.
     honest
         Let the exchange tell no lie.
-    symbols
-        What to trade.
-    data
-        A file or folder of recorded bars, or `sample` for the generated market.
     scenario
         What the exchange lies about; see `holdfast venue scenario`.
     as_json
@@ -68,8 +79,9 @@ def torture(
         jobs=jobs,
         minutes=minutes,
         honest=honest,
-        symbols=_separate(symbols),
-        data=data,
+        api=offer.api,
+        symbols=_separate(offer.symbols),
+        data=offer.data,
         config=config,
         overrides=overrides,
         scenario=scenario or SCENARIO,

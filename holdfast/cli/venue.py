@@ -84,7 +84,7 @@ def venue(
     quiet: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Run an exchange on loopback, with Binance spot's API, until it is told to stop.
+    """Run an exchange on loopback, with the APIs of Binance spot and Bybit v5 spot, until it is told to stop.
 
     Its book and its ledger survive its death.  The first line says where it is; the keys are in its home, for its
     owner only.

@@ -84,7 +84,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
 class Venue(msgspec.Struct, frozen=True, kw_only=True):
     """Where orders go."""
 
-    kind: Annotated[Literal["paper", "binance"], Choice(words=("paper", "binance"))] = "paper"
+    kind: Annotated[Literal["paper", "binance", "bybit"], Choice(words=("paper", "binance", "bybit"))] = "paper"
     url: Annotated[str, Text(noun="a URL such as http://127.0.0.1:8080", pattern=r"|https?://[^\s/]+")] = ""
     """Where a real venue's interface is; its own place where empty."""
     deadline_s: Annotated[float, Number(above=0, at_most=60, unit="seconds", as_float=True)] = 10.0

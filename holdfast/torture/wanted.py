@@ -44,6 +44,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     settle_within_s: float = 90.0
     """Journal and ledger must agree so long after the last fault."""
     honest: bool = False
+    api: str = "binance"
+    """Which of the exchange's interfaces the node speaks to it by."""
     symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
     data: str = "sample"
     config: Path | None = None
@@ -76,7 +78,7 @@ def arguments_for(wanted: Wanted, exchange: ExchangeProcess, folder: Path, *, is
         file.write_text(text)
     settings = [
         *("feed.source=venue", f"feed.symbols={','.join(wanted.symbols)}", "feed.timeframe=1s", "feed.warmup_bars=10"),
-        *("venue.kind=binance", f"venue.url={exchange.rest_url}"),
+        *(f"venue.kind={wanted.api}", f"venue.url={exchange.rest_url}"),
         f"venue.credentials.api_key=file:{folder / 'api_key'}",
         f"venue.credentials.api_secret=file:{folder / 'api_secret'}",
         *("log.level=error", "admin.enabled=false", "health.disk_free_min_mb=1"),
@@ -132,5 +134,6 @@ def command_for(plan: Plan, wanted: Wanted, quoted: Callable[[str], str]) -> str
     words += ["--config", str(wanted.config)] if wanted.config is not None else []
     words += ["--scenario", str(wanted.scenario)] if wanted.scenario != SCENARIO else []
     words += ["--honest"] if wanted.honest else []
+    words += ["--api", wanted.api] if wanted.api != "binance" else []
     words += [word for each in wanted.overrides for word in ("--set", each)]
     return " ".join(quoted(word) for word in words)

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 from aiohttp import web
 
 from domain.market import Instant
-from gateways.exchange.answers import lie_about
+from gateways.exchange.answers import serve_with
 from gateways.exchange.binance.errors import ApiError
 from gateways.exchange.binance.parameters import Parameters
 from gateways.exchange.binance.private import PrivateApi
@@ -20,7 +20,6 @@ from gateways.exchange.faults import Faults, Struck
 from gateways.exchange.gate import Gate
 from gateways.exchange.home import Keys
 from gateways.exchange.ledger import Ledger
-from gateways.exchange.lies import KINDS
 from gateways.exchange.veil import Veil
 
 Security = Literal["none", "key", "signed"]
@@ -102,18 +101,9 @@ class RestDoor:
         )
         self._count(endpoint, parameters)
         struck = self._faults.strike(endpoint.kind)
-        for each in struck:
-            if KINDS[each.lie.kind].family == "answer" and each.lie.strike == "before":
-                false = await lie_about(each, request, self._words, None)
-                if false is not None:
-                    return false
-        honest = self._answer(endpoint, request, parameters, struck)
-        for each in struck:
-            if KINDS[each.lie.kind].family == "answer" and each.lie.strike == "after":
-                false = await lie_about(each, request, self._words, honest)
-                if false is not None:
-                    return false
-        return honest
+        return await serve_with(
+            struck, request, self._words, lambda: self._answer(endpoint, request, parameters, struck)
+        )
 
     def _ban(self, address: str, seconds: float) -> Instant:
         weights = self._weights(address)

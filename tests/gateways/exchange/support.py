@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateways.exchange import Exchange, ExchangeSettings
-from gateways.exchange.pointing import ccxt_settings, demand_loopback
+from gateways.exchange.pointing import bybit_settings, ccxt_settings, demand_loopback
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where files are soon durable, for laws that are not about that."""
@@ -20,10 +20,10 @@ MINUTE_MS = 60_000
 Law = Callable[[Exchange, Any], Awaitable[None]]
 
 
-def ccxt_class(kind: str = "pro") -> Any:
-    """Return ccxt's class for Binance: `sync`, `async` or `pro`; what it costs to import is paid once."""
+def ccxt_class(kind: str = "pro", api: str = "binance") -> Any:
+    """Return ccxt's class for an API: `sync`, `async` or `pro`; what it costs to import is paid once."""
     module = {"sync": "ccxt", "async": "ccxt.async_support", "pro": "ccxt.pro"}[kind]
-    return importlib.import_module(module).binance
+    return getattr(importlib.import_module(module), api)
 
 
 def bot_for(exchange: Exchange, kind: str = "pro", **more: Any) -> Any:
@@ -37,13 +37,25 @@ def bot_for(exchange: Exchange, kind: str = "pro", **more: Any) -> Any:
     return bot
 
 
+def bybit_for(exchange: Exchange, kind: str = "pro") -> Any:
+    """Return an unmodified ccxt that speaks to an exchange's Bybit API, with numbers as text."""
+    settings = bybit_settings(exchange.rest_url, exchange.ws_url, exchange.api_key, exchange.secret)
+    bot = ccxt_class(kind, "bybit")(settings | {"enableRateLimit": False})
+    bot.number = str
+    bot.timeout_on_exit = 0
+    demand_loopback(bot.urls["api"])
+    return bot
+
+
 @asynccontextmanager
-async def trading(kind: str = "pro", home: Path | None = None, **settings: Any) -> AsyncIterator[tuple[Exchange, Any]]:
+async def trading(
+    kind: str = "pro", home: Path | None = None, *, api: str = "binance", **settings: Any
+) -> AsyncIterator[tuple[Exchange, Any]]:
     """Give an exchange and a bot that knows its markets."""
     with _folder(home) as folder:
         more: dict[str, Any] = {"home": folder, "history_bars": 120} | settings
         async with Exchange(ExchangeSettings(**more)) as exchange:
-            bot = bot_for(exchange, kind)
+            bot = bybit_for(exchange, kind) if api == "bybit" else bot_for(exchange, kind)
             try:
                 await bot.load_markets()
                 yield exchange, bot

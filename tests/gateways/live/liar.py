@@ -17,7 +17,7 @@ class Request(NamedTuple):
 
     method: str
     path: str
-    params: dict[str, str]
+    params: dict[str, Any]
 
 
 Behave = Callable[[Request], bytes]
@@ -73,7 +73,8 @@ class Liar:
                 lengths = [each.split(":")[1] for each in headers if each.lower().startswith("content-length:")]
                 body = (await reader.readexactly(int(lengths[0]))).decode() if lengths else ""
                 parts = urlsplit(target)
-                request = Request(method, parts.path, dict(parse_qsl(parts.query) + parse_qsl(body)))
+                said_in_body = json.loads(body) if body.startswith("{") else dict(parse_qsl(body))
+                request = Request(method, parts.path, {**dict(parse_qsl(parts.query)), **said_in_body})
                 self.requests.append(request)
                 self.raw.append((head, body))
                 said = self.behave(request)
@@ -105,5 +106,6 @@ def pointed_at(url: str, exchange_id: str = "binance") -> dict[str, Any]:
         return f"{scheme}{url.removeprefix('http')}/unmapped{path}"
 
     api = rewritten(getattr(ccxt, exchange_id)().urls["api"], "")
-    api |= {"public": f"{url}/api/v3", "private": f"{url}/api/v3"}
+    below = "/api/v3" if exchange_id == "binance" else ""
+    api |= {"public": f"{url}{below}", "private": f"{url}{below}"}
     return {"apiKey": "a-key", "secret": "a-secret", "urls": {"api": api}}

@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from gateways.exchange import Exchange, ExchangeSettings
-from gateways.exchange.pointing import ccxt_settings
+from gateways.exchange.pointing import POINTED
 from gateways.live.binance import Binance
+from gateways.live.bybit import Bybit
 from gateways.live.connection import Connection
+from gateways.live.dialect import Dialect
+
+DIALECTS: dict[str, type[Dialect]] = {"binance": Binance, "bybit": Bybit}
 
 
 class Served:
@@ -24,10 +28,10 @@ class Served:
         self._thread.start()
         assert self._is_up.wait(30), "the exchange did not come up"
 
-    def connect(self, **given: Any) -> Connection:
+    def connect(self, api: str = "binance", **given: Any) -> Connection:
         exchange = self.exchange
-        settings = ccxt_settings(exchange.rest_url, exchange.ws_url, exchange.api_key, exchange.secret)
-        return Connection(Binance(), settings, **given)
+        settings = POINTED[api](exchange.rest_url, exchange.ws_url, exchange.api_key, exchange.secret)
+        return Connection(DIALECTS[api](), settings, **given)
 
     def ledger(self) -> dict[str, Any]:
         found: dict[str, Any] = self.do(lambda exchange: exchange.ledger())

@@ -12,7 +12,7 @@ import pytest
 from domain.venue import AccountAnswer, AccountSeen, OpenOrder, Unproven
 from gateways.live.venue import LiveVenue
 from tests.gateways.live.liar import Request, answer
-from tests.gateways.live.served import Served
+from tests.gateways.live.served import DIALECTS, Served
 from tests.gateways.live.test_live_venue import SPOILED, Desk
 
 D = Decimal
@@ -79,9 +79,10 @@ def test_an_open_order_that_cannot_be_read_spoils_the_whole_answer(opened: Desk,
 
 
 @pytest.mark.slow
-def test_a_real_exchange_tells_an_order_that_somebody_else_has_placed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("api", sorted(DIALECTS))
+def test_a_real_exchange_tells_an_order_that_somebody_else_has_placed(api: str, tmp_path: Path) -> None:
     served = Served(tmp_path, speed=60.0, balances={"USDT": D(100_000)})
-    connection = served.connect()
+    connection = served.connect(api)
     try:
         connection.know_the_time()
         venue = LiveVenue(connection)

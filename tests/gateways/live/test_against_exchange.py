@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.market import SECOND_MS
+from domain.market import MINUTE_MS, SECOND_MS
 from domain.order import Terms
 from domain.sources import NOT_YET, Step
 from domain.venue import Answer, OrderNotFound, OrderSeen, Refused
 from gateways.live.connection import Connection
 from gateways.live.market import LiveMarket
 from gateways.live.venue import LiveVenue
-from tests.gateways.live.served import Served
+from tests.gateways.live.served import DIALECTS, Served
 
 pytestmark = pytest.mark.slow
 
@@ -31,9 +31,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     served.close()
 
 
-@pytest.fixture(scope="module")
-def connection(served: Served) -> Iterator[Connection]:
-    connection = served.connect()
+@pytest.fixture(scope="module", params=sorted(DIALECTS))
+def connection(request: pytest.FixtureRequest, served: Served) -> Iterator[Connection]:
+    connection = served.connect(request.param)
     connection.know_the_time()
     yield connection
     connection.close()
@@ -124,6 +124,38 @@ def test_a_resting_order_is_cancelled_and_another_symbols_question_does_not_find
     assert again == cancelled
 
 
+def test_a_stop_waits_at_the_venue_and_one_whose_price_is_reached_is_refused_as_that(
+    connection: Connection, venue: LiveVenue
+) -> None:
+    ask(lambda reply: venue.submit(some_terms(connection), reply))
+    price = price_now(connection)
+    stop = some_terms(connection, side="sell", type="stop", leg="stop", quantity=D("0.005"))
+    below = msgspec.structs.replace(stop, stop_price=(price * D("0.8")).quantize(D("0.01")))
+    reached = msgspec.structs.replace(
+        stop, client_id=f"{stop.client_id[:-3]}s00", stop_price=(price * D("1.2")).quantize(D("0.01"))
+    )
+
+    waiting = ask(lambda reply: venue.submit(below, reply))
+    refused = ask(lambda reply: venue.submit(reached, reply))
+    cancelled = ask(lambda reply: venue.cancel(below.client_id, SYMBOL, reply))
+
+    assert isinstance(waiting, OrderSeen) and waiting.state == "accepted", waiting
+    assert isinstance(refused, Refused) and refused.is_reached, refused
+    assert isinstance(cancelled, OrderSeen) and cancelled.state == "canceled"
+
+
+def test_an_order_that_is_nowhere_is_not_found_in_either_way_of_asking(
+    connection: Connection, venue: LiveVenue
+) -> None:
+    since = connection.clock.now_ms()
+
+    answers = [
+        ask(lambda reply: venue.look_up("h0100000nowhere", SYMBOL, reply, since=since + 2 * MINUTE_MS)) for _ in "ab"
+    ]
+
+    assert answers == [OrderNotFound("h0100000nowhere")] * 2
+
+
 def test_a_fill_that_nobody_asked_about_is_reported(connection: Connection, venue: LiveVenue) -> None:
     reports: queue.Queue[OrderSeen] = queue.Queue()
     venue.watch(reports.put)
@@ -144,7 +176,7 @@ def test_more_than_there_is_money_for_is_refused_with_the_venues_code(connection
 
     found = ask(lambda reply: venue.submit(terms, reply))
 
-    assert isinstance(found, Refused) and found.code in ("-2010", "-1013")
+    assert isinstance(found, Refused) and found.code in ("-2010", "-1013", "170131", "170137")
 
 
 def test_an_order_that_arrives_after_its_time_is_refused_by_the_venue(connection: Connection, venue: LiveVenue) -> None:

@@ -19,10 +19,10 @@ from gateways.live.connection import Connection, VenueSilent
 from gateways.live.market import LiveMarket
 from gateways.live.venue import LiveVenue
 from gateways.live.wire import Received
-from tests.gateways.live.liar import CLOSE, HANG, RESET, Behave, Liar, Request, answer, pointed_at
+from tests.gateways.live.liar import HANG, RESET, Behave, Liar, Request, answer, pointed_at
+from tests.gateways.live.spoiled import ANYWHERE, HTML
 
 PATH = "/api/v3/order"
-HTML = b"<html><title>Just a moment...</title></html>"
 ANSWER_WITHIN_S = 0.5
 
 
@@ -125,20 +125,7 @@ def desk(opened: Desk) -> Desk:
 
 # What is no proof, although the order was taken: how the answer is lost or spoiled, with the status it bears.
 SPOILED: dict[str, bytes] = {
-    "no answer in time": HANG,
-    "a reset": RESET,
-    "an end without an answer": CLOSE,
-    "a body that is cut": b'HTTP/1.1 200 OK\r\nContent-Length: 400\r\nConnection: close\r\n\r\n{"orderId":7',
-    "no HTTP at all": b"garbage\r\n\r\nConnection: close",
-    "a chunk that is none": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\nzz\r\n{}",
-    "gzip that is none": answer(b"no gzip", 200, "Content-Encoding: gzip"),
-    "200 and a page": answer(HTML, kind="text/html"),
-    "200 and nothing": answer(b""),
-    "200 and null": answer(None),
-    "200 and {}": answer({}),
-    "200 and a list": answer([]),
-    "200 and half an object": answer(b'{"orderId": 7, "clientOrderId"'),
-    "200 and bad UTF-8": answer(b"\xff\xfe\xfd"),
+    **ANYWHERE,
     "200 and an order without an id": answer({"clientOrderId": "h", "status": "NEW", "executedQty": "0"}),
     "200 and an id that is null": answer(shown("h") | {"orderId": None}),
     "200 and another's order": answer(shown("somebody-elses")),
@@ -147,13 +134,8 @@ SPOILED: dict[str, bytes] = {
     "an unknown code of the venue": answer({"code": -1006, "msg": "An unexpected response was received."}, 400),
     "its time-out": answer({"code": -1007, "msg": "Timeout waiting for response from backend server."}, 503),
     "a refusal under a status of 500": answer({"code": -2010, "msg": "insufficient balance"}, 500),
-    "400 without a code": answer(b"Bad Request", 400),
-    "403 of a firewall": answer(HTML, 403, kind="text/html"),
-    "404": answer(HTML, 404, kind="text/html"),
-    "409": answer({}, 409),
     "a redirect": answer(b"", 307, f"Location: {PATH}"),
     "another redirect": answer(b"", 302, f"Location: {PATH}"),
-    **{f"{status}": answer(HTML, status, kind="text/html") for status in (500, 501, 502, 503, 504, 520, 524, 599)},
 }
 
 

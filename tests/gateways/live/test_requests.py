@@ -29,7 +29,7 @@ def test_a_refusal_because_there_were_too_many_is_told_to_a_person_though_no_pau
         liar.behave = lambda request: answer({"code": -1015, "msg": "Too many new orders."}, 400)
         tell = lambda event, **values: told.update({event: values})  # noqa: E731
         with closing(Connection(Binance(), pointed_at(liar.url), tell=tell)) as connection:
-            connection.thread.wait(connection.requests.send(Binance().cancel("h01000000001e00", "BTCUSDT")), 10)
+            connection.thread.wait(connection.requests.send(Binance().cancel("h01000000001e00", "BTCUSDT")[0]), 10)
 
     assert told["venue.too_many"] == {"code": "-1015", "status": 400, "asks_for_s": 0.0}
     assert "venue.asks_for_a_pause" not in told

@@ -14,8 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from domain.money import Money
-from domain.order import Fill, Terms
+from domain.order import Terms
 from gateways.live.binance import Binance
 from gateways.live.connection import Connection
 from gateways.live.dialect import Shown
@@ -41,17 +40,6 @@ TERMS = Terms(
     base="BTC",
 )
 SHOWN = Shown("h01000000001e00", "7", "filled", "0.5")
-TRADE = Fill(
-    trade_id="BTCUSDT-41",
-    client_id="h01000000001e00",
-    symbol="BTCUSDT",
-    side="buy",
-    quantity=Decimal("0.5"),
-    price=Decimal(100),
-    fee=Money(Decimal(0), "USDT"),
-    liquidity="taker",
-    at=SIGNED_AT,
-)
 
 
 def calls() -> dict[str, Call]:
@@ -66,12 +54,12 @@ def calls() -> dict[str, Call]:
         "market": place(),
         "limit": place(type="limit", side="sell", limit_price=Decimal("100000.10"), quantity=Decimal("1E+3")),
         "stop": place(type="stop", leg="stop", side="sell", stop_price=tiny, quantity=tiny),
-        "cancel": dialect.cancel("h01000000001e00", "BTCUSDT"),
-        "find": dialect.find("h01000000001e00", "BTCUSDT"),
+        "cancel": dialect.cancel("h01000000001e00", "BTCUSDT")[0],
+        "find": dialect.find("h01000000001e00", "BTCUSDT")[0],
         "list_recent": dialect.list_recent("BTCUSDT"),
         "list_since": dialect.list_since("BTCUSDT", SIGNED_AT),
         "trades_of": dialect.trades_of(SHOWN, "BTCUSDT"),
-        "trades_after": dialect.trades_of(SHOWN, "BTCUSDT", TRADE),
+        "trades_after": dialect.trades_of(msgspec.structs.replace(SHOWN, trades_from="42"), "BTCUSDT"),
         "balances": dialect.balances(),
         "permissions": dialect.permissions(),
         "time": dialect.time(),

@@ -1,0 +1,95 @@
+"""Bybit's rows, read with suspicion: orders, trades and the rules of symbols."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from domain.market import Instrument
+from domain.money import Money
+from domain.order import Fill
+from domain.venue import OpenOrder
+from gateways.live.dialect import Shown, Unreadable, VenueState
+from gateways.live.fields import amount, short, stamp, text
+
+_STATES: dict[str, VenueState] = {
+    "Created": "accepted",
+    "New": "accepted",
+    "PartiallyFilled": "accepted",
+    "PendingCancel": "accepted",
+    "Untriggered": "accepted",
+    "Triggered": "accepted",
+    "Active": "accepted",
+    "Filled": "filled",
+    "Cancelled": "canceled",
+    "PartiallyFilledCanceled": "canceled",
+    "Deactivated": "canceled",
+    "Rejected": "rejected",
+}
+
+
+def shown_of(row: Mapping[str, Any]) -> Shown:
+    """Return an order.  One that was rejected after it had traded has ended, and was not refused."""
+    state = _STATES.get(text(row, "orderStatus"))
+    if state is None:
+        raise Unreadable(f"expected a status that is known, found {row['orderStatus']!r}")
+    filled = amount(row, "cumExecQty")
+    if state == "rejected" and filled:
+        state = "canceled"
+    # What somebody else placed may bear no id of its own.
+    client_id = str(row.get("orderLinkId", ""))
+    return Shown(client_id, text(row, "orderId"), state, str(filled), at=stamp(row, "updatedTime"))
+
+
+def open_order_of(row: Mapping[str, Any]) -> OpenOrder:
+    """Return an order that rests, whoever sent it: one that somebody else sent may bear no id of its sender's."""
+    side, kind, link = text(row, "side"), text(row, "orderType"), row.get("orderLinkId", "")
+    if side not in ("Buy", "Sell") or not isinstance(link, str):
+        raise Unreadable(f"expected Buy or Sell as side and text as orderLinkId, found {side!r} and {link!r:.80}")
+    limit, stop = (Decimal(0) if not row.get(name) else amount(row, name) for name in ("price", "triggerPrice"))
+    return OpenOrder(
+        client_id=link,
+        venue_id=text(row, "orderId"),
+        symbol=text(row, "symbol"),
+        side="buy" if side == "Buy" else "sell",
+        type="stop" if stop and kind == "Market" else kind.lower(),
+        quantity=amount(row, "qty"),
+        filled=amount(row, "cumExecQty"),
+        limit_price=limit or None,
+        stop_price=stop or None,
+    )
+
+
+def fill_of(row: Mapping[str, Any], client_id: str, symbol: str) -> Fill:
+    """Return a trade of an order."""
+    side = text(row, "side")
+    if side not in ("Buy", "Sell") or text(row, "symbol") != symbol or text(row, "execType") != "Trade":
+        raise Unreadable(f"expected a trade of {symbol}, found {side!r} of {row.get('symbol')!r}")
+    if (quantity := amount(row, "execQty")) <= 0:
+        raise Unreadable(f"expected a trade of more than nothing, found {quantity}")
+    return Fill(
+        trade_id=f"{symbol}-{text(row, 'execId')}",
+        client_id=client_id,
+        symbol=symbol,
+        side="buy" if side == "Buy" else "sell",
+        quantity=quantity,
+        price=amount(row, "execPrice"),
+        fee=Money(amount(row, "execFee"), text(row, "feeCurrency")),
+        liquidity="maker" if row.get("isMaker") is True else "taker",
+        at=stamp(row, "execTime"),
+    )
+
+
+def instrument_of(row: Mapping[str, Any]) -> Instrument:
+    """Return the rules of a symbol."""
+    lots, prices = row.get("lotSizeFilter"), row.get("priceFilter")
+    if not isinstance(lots, dict) or not isinstance(prices, dict):
+        raise Unreadable(f"expected {row.get('symbol')} to have rules, found none")
+    return Instrument(
+        symbol=text(row, "symbol"),
+        base=text(row, "baseCoin"),
+        quote=text(row, "quoteCoin"),
+        tick=short(amount(prices, "tickSize")),
+        lot=short(amount(lots, "basePrecision")),
+        quantity_min=short(amount(lots, "minOrderQty")),
+        notional_min=short(amount(lots, "minOrderAmt")),
+    )
