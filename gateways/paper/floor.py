@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from domain.money import ZERO, Money
+from domain.venue import OpenOrder
 from gateways.paper.matching import Match, Working
 
 
@@ -22,9 +23,9 @@ class Floor:
     def __len__(self) -> int:
         return len(self._orders)
 
-    def orders(self) -> list[Working]:
-        """Return all open orders, in the order in which they were taken."""
-        return sorted(self._orders.values(), key=lambda order: order.number)
+    def listed(self) -> list[OpenOrder]:
+        """Return all open orders as an account tells them, in the order in which they were taken."""
+        return [_listed(order) for order in sorted(self._orders.values(), key=lambda order: order.number)]
 
     def queue(self, symbol: str) -> list[Working]:
         """Return the symbol's open orders in the order they are served in."""
@@ -58,3 +59,18 @@ class Floor:
 
 def _place(order: Working) -> tuple[int | str, ...]:
     return order.place
+
+
+def _listed(order: Working) -> OpenOrder:
+    terms = order.terms
+    return OpenOrder(
+        client_id=terms.client_id,
+        venue_id=f"p{order.number}",
+        symbol=terms.symbol,
+        side=terms.side,
+        type=terms.type,
+        quantity=terms.quantity,
+        filled=order.filled,
+        limit_price=terms.limit_price,
+        stop_price=terms.stop_price,
+    )

@@ -14,7 +14,7 @@ from pathlib import Path
 from domain.market import Bar, Closing, Instant, Instrument
 from domain.money import ZERO, Money
 from domain.order import Terms
-from domain.venue import AccountReply, AccountSeen, OpenOrder, OrderNotFound, OrderSeen, Refused, Reply, Unproven
+from domain.venue import AccountReply, AccountSeen, OrderNotFound, OrderSeen, Refused, Reply, Unproven
 from gateways.paper.book import NEVER, OUT_OF_FUNDS, Book
 from gateways.paper.fees import fee_of, legs_of, taken_from_lock
 from gateways.paper.floor import Floor
@@ -182,7 +182,7 @@ class PaperVenue:
 
     def tell_account(self, reply: AccountReply) -> None:
         """Tell what is visible of the account now."""
-        reply(AccountSeen(self.balances(), tuple(map(_open_order, self._floor_now().orders()))))
+        reply(AccountSeen(self.balances(), tuple(self._floor_now().listed())))
 
     def balances(self) -> dict[str, Decimal]:
         """Return the account's totals by asset, as visible now; assets it holds nothing of are left out."""
@@ -334,18 +334,3 @@ class PaperVenue:
 
 def _unheard(_: OrderSeen) -> None:
     """Hear a report that nobody watches for."""
-
-
-def _open_order(order: Working) -> OpenOrder:
-    terms = order.terms
-    return OpenOrder(
-        client_id=terms.client_id,
-        venue_id=f"p{order.number}",
-        symbol=terms.symbol,
-        side=terms.side,
-        type=terms.type,
-        quantity=terms.quantity,
-        filled=order.filled,
-        limit_price=terms.limit_price,
-        stop_price=terms.stop_price,
-    )
