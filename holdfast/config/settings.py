@@ -194,7 +194,7 @@ class Reconcile(msgspec.Struct, frozen=True, kw_only=True):
     """Of quote currency."""
     stop_below: Annotated[Decimal, Number(above=0, at_most=Decimal("0.99"))] = Decimal("0.05")
     """How far below the newest price `protect` places its stop, as a fraction of it."""
-    every_s: Annotated[float, Number(at_least=0)] = 300.0
+    every_s: Annotated[float, Number(at_least=0, at_most=86_400, unit="seconds", as_float=True)] = 300.0
     """Between two comparisons while running; 0 for none."""
     conflicts: Annotated[Strategy, Choice(words=get_args(Strategy))] = "by_kind"
     """What becomes of differences that these, or `ctl reconcile`, find."""
