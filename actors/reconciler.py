@@ -89,8 +89,10 @@ class Reconciler(RememberingActor):
             return
         if not self._is_certain:
             if not self._has_asked_executor:
+                # Again after a while: an executor that is started anew knows nothing of what its predecessor was asked.
                 self._has_asked_executor = True
                 self.tell(EXECUTOR, CertaintyAsked())
+                self.after(self._profile.answer_within_s, LookAtAccount(self._look))
             return
         if self._asked_at is None and not self._is_resting and not self._is_order_in_flight():
             self._ask()
@@ -109,7 +111,7 @@ class Reconciler(RememberingActor):
             case LookAtAccount(look=look) if look == self._look:
                 if self._asked_at is not None:
                     self._hear_nothing(f"no answer within {self._profile.answer_within_s} s")
-                self._is_resting = False
+                self._is_resting = self._has_asked_executor = False
             case AccountTold() | LookAtAccount():
                 pass
             case _:

@@ -89,6 +89,16 @@ def test_it_asks_for_the_account_only_once_the_executor_is_certain() -> None:
     assert len(asked(alone)) == 1
 
 
+def test_an_executor_that_was_started_anew_over_the_question_is_asked_again() -> None:
+    alone = a_reconciler()
+    assert len(alone.told_of(CertaintyAsked)) == 1
+
+    alone.rest(PROFILE.answer_within_s)
+
+    assert len(alone.told_of(CertaintyAsked)) == 2
+    assert asked(alone) == []
+
+
 def test_agreement_needs_one_look_and_is_recorded_once_in_a_life() -> None:
     alone = a_reconciler()
     alone.tell(OrdersCertain())

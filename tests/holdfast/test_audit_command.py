@@ -243,7 +243,7 @@ def test_a_damaged_journal_and_a_missing_one_have_codes_of_their_own(
 
     shutil.copytree(lived, home)
     place = home / "journal.db"
-    place.write_bytes(place.read_bytes().replace(b'"quantity":"0.', b'"quantity":"1.', 1))
+    place.write_bytes(place.read_bytes().replace(b'"quantity":"0.', b'"quantity":"1.'))
     assert run_command_line(["audit", "--home", str(home)]) == 65
     assert "chain" in capsys.readouterr().err
 

@@ -121,7 +121,8 @@ def test_a_marker_completes_without_the_parts_that_were_given_up(node: StagedNod
     (hashed,) = recorded(home, "StateHashed")
     assert isinstance(hashed, StateHashed)
     assert not [name for name in hashed.parts if name.startswith("strategy.")]
-    assert {"positions", "venue", "executor", "breaker", "feed", "sentiment", "operator"} == set(hashed.parts)
+    guard = {"positions", "venue", "executor", "breaker", "reconciler"}
+    assert {*guard, "feed", "sentiment", "operator", "watcher"} == set(hashed.parts)
 
 
 @pytest.mark.parametrize("crashing", [("executor",), ("positions", "breaker", "venue")])

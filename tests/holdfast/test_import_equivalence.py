@@ -168,7 +168,7 @@ def test_a_replay_proves_it(reference_home: Path) -> None:
 
     assert not [check for check in checks.values() if check.problems]
     assert checks["states"].checked >= 3
-    assert checks["snapshots"].checked == 9
+    assert checks["snapshots"].checked == 11
 
 
 @pytest.mark.parametrize("minutes", [None, 20])

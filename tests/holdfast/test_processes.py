@@ -30,7 +30,8 @@ WAIT_S = 30.0
 KEY = "planted-key-8f31c6"
 SECRET = "planted-secret-d04b77"
 SUPERVISORS = ("root", "operations", "trading", "guard", "market", "strategies")
-PARTS = ("health", "herald", "archivist", "operator", "auditor", "keeper", "positions", "venue", "executor", "breaker")
+GUARD = ("positions", "venue", "executor", "breaker", "reconciler")
+PARTS = ("health", "herald", "archivist", "watcher", "operator", "auditor", "keeper", *GUARD)
 OUTER_PARTS = ("strategy.confidence", "strategy.ema_cross", "sentiment", "feed")
 
 CONFIGURATION = (

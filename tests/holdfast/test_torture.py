@@ -48,7 +48,7 @@ def test_a_node_that_is_killed_again_and_again_loses_and_doubles_nothing(
     assert sum(report["kills_by_moment"].values()) == 6
     assert report["orders"] >= 2
     assert report["fills"] >= 1
-    assert report["forked_trading_s"]["p50"] > 0
+    assert report["forked_ready_s"]["p50"] > 0
     assert sum(report["faults"].values()) > 0
 
 
