@@ -56,7 +56,7 @@ MINUTES = 36
 """Of market: the first offers come after 15 of them, their fills a minute later, the next offers after 30."""
 FILLS, AFTER_TURNS = 2, 12
 """The path begins with the turn that makes the first offer, and ends so many turns after the fold of so many fills."""
-CONTROLS = ("a_send_does_not_wait_for_the_disk", "a_starting_actor_joins_one_record_late")
+CONTROLS = ("a_send_does_not_wait_for_the_disk",)
 FILES = ("journal.db", "journal.db-wal", "journal.watermark", "venue.db", "venue.db-wal", "venue.db-journal")
 """All that a node reads when it starts; the index of a log is made anew from the log."""
 
