@@ -6,7 +6,7 @@ What the account has, and what moved it, is in the paper venue's book; both are 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 import msgspec
@@ -60,6 +60,23 @@ CREATE TABLE klines (
     PRIMARY KEY (symbol, span, opened_at)
 ) STRICT, WITHOUT ROWID;
 """
+
+
+FAR: Instant = 2**62
+"""Later than anything."""
+
+
+class Search(NamedTuple):
+    """Which orders or trades are wanted; None stands for any."""
+
+    symbol: str | None
+    order_id: int | None
+    client_id: str | None
+    limit: int
+    before_id: int | None = None
+    """Only those with a smaller number."""
+    begin: Instant = 0
+    end: Instant = FAR
 
 
 class Ledger:
@@ -193,43 +210,23 @@ class Ledger:
         )
         return sorted(map(_trade, found), key=lambda trade: trade.trade_id)
 
-    def closed_orders(
-        self,
-        symbol: str | None,
-        *,
-        before_id: int | None,
-        order_id: int | None,
-        client_id: str | None,
-        begin: Instant,
-        end: Instant,
-        limit: int,
-    ) -> list[Order]:
-        """Return orders that have ended, newest first; None stands for any."""
+    def closed_orders(self, search: Search) -> list[Order]:
+        """Return orders that have ended, newest first."""
         found = self._run(
-            "SELECT order_id, body FROM orders WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR order_id < ?2)"
-            " AND (?3 IS NULL OR order_id = ?3) AND (?4 IS NULL OR client_id = ?4) AND created_at BETWEEN ?5 AND ?6"
-            " AND status IN ('filled', 'canceled', 'expired') ORDER BY order_id DESC LIMIT ?7",
-            (symbol, before_id, order_id, client_id, begin, end, limit),
+            "SELECT order_id, body FROM orders WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR order_id = ?2)"
+            " AND (?3 IS NULL OR client_id = ?3) AND (?5 IS NULL OR order_id < ?5) AND created_at BETWEEN ?6 AND ?7"
+            " AND status IN ('filled', 'canceled', 'expired') ORDER BY order_id DESC LIMIT ?4",
+            search,
         )
         return list(map(_order, found))
 
-    def newest_trades(
-        self,
-        symbol: str | None,
-        *,
-        before_id: int | None,
-        order_id: int | None,
-        client_id: str | None,
-        begin: Instant,
-        end: Instant,
-        limit: int,
-    ) -> list[Trade]:
-        """Return trades, newest first; None stands for any."""
+    def newest_trades(self, search: Search) -> list[Trade]:
+        """Return trades, newest first."""
         found = self._run(
-            "SELECT trade_id, body FROM trades WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR trade_id < ?2)"
-            " AND (?3 IS NULL OR order_id = ?3) AND (?4 IS NULL OR body ->> 'client_id' = ?4)"
-            " AND at BETWEEN ?5 AND ?6 ORDER BY trade_id DESC LIMIT ?7",
-            (symbol, before_id, order_id, client_id, begin, end, limit),
+            "SELECT trade_id, body FROM trades WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR order_id = ?2)"
+            " AND (?3 IS NULL OR body ->> 'client_id' = ?3) AND (?5 IS NULL OR trade_id < ?5)"
+            " AND at BETWEEN ?6 AND ?7 ORDER BY trade_id DESC LIMIT ?4",
+            search,
         )
         return list(map(_trade, found))
 

@@ -1,8 +1,9 @@
 """One stream to one listener: frames in order, within limits, and whatever a scenario does to them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from aiohttp import WSMsgType, web
 
@@ -30,7 +31,7 @@ class Connection:
         self._silent_until = self._frozen_until = 0.0
         self._request: web.Request | None = None
 
-    async def serve(self, request: web.Request, hear: Callable[[str], Awaitable[None]]) -> web.StreamResponse:
+    async def serve(self, request: web.Request, hear: Callable[[str], None]) -> web.StreamResponse:
         """Talk until either side has enough; `hear` gets every message."""
         self._request = request
         await self._socket.prepare(request)
@@ -38,7 +39,7 @@ class Connection:
         try:
             async for message in self._socket:
                 if message.type == WSMsgType.TEXT:
-                    await hear(message.data)
+                    hear(message.data)
                 elif message.type == WSMsgType.PING and not self._is_frozen:
                     await self._socket.pong(message.data)
         finally:
@@ -135,14 +136,22 @@ class Connections:
             connection.abort()
 
     async def serve(
-        self, place: str, request: web.Request, begin: Callable[[Connection], Callable[[str], Awaitable[None]]]
+        self,
+        place: str,
+        request: web.Request,
+        hear: Callable[[Connection, str], None],
+        *,
+        join: Callable[[Connection], None] = lambda connection: None,
+        leave: Callable[[Connection], None],
     ) -> web.StreamResponse:
-        """Serve a request for a stream; `begin` gets the connection, and returns what hears its messages."""
+        """Serve a request for a stream: it joins, each of its messages is heard, and it leaves."""
         if not self._are_served() or len(self._open) >= CONNECTIONS_MAX or self._faults.strike(place):
             return web.Response(status=503)
         connection = Connection(place, self._faults)
         self._open.add(connection)
         try:
-            return await connection.serve(request, begin(connection))
+            join(connection)
+            return await connection.serve(request, partial(hear, connection))
         finally:
             self._open.discard(connection)
+            leave(connection)

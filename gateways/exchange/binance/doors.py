@@ -30,15 +30,10 @@ def open_binance(house: House, app: web.Application) -> Coroutine[Any, Any, None
     )
     RestDoor(
         endpoints_of(public, private),
-        keys=house.keys,
-        clock=clock,
-        ledger=house.ledger,
-        gate=house.gate,
-        veil=house.veil,
-        faults=house.faults,
+        house,
         weights=by_address(lambda: Weights(weight_max=settings.weight_max, orders_max=settings.orders_max)),
     ).add_routes(app)
     streams = MarketStreams(house.market, clock, house.connections)
     streams.add_routes(app)
-    UserStream(house.engine.account, house.keys, clock, house.gate, house.connections).add_routes(app)
+    UserStream(house).add_routes(app)
     return streams.run()

@@ -1,6 +1,7 @@
 """The REST door: which request is which, who may send it, what it weighs, and how an answer is written."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from aiohttp import web
@@ -14,13 +15,9 @@ from gateways.exchange.binance.public import PublicApi
 from gateways.exchange.binance.signing import demand_key, demand_signature, demand_time
 from gateways.exchange.binance.weights import Weights
 from gateways.exchange.binance.words import BinanceWords, refuse, respond
-from gateways.exchange.clock import VenueClock
 from gateways.exchange.errors import Refused
-from gateways.exchange.faults import Faults, Struck
-from gateways.exchange.gate import Gate
-from gateways.exchange.home import Keys
-from gateways.exchange.ledger import Ledger
-from gateways.exchange.veil import Veil
+from gateways.exchange.faults import Struck
+from gateways.exchange.house import House
 
 Security = Literal["none", "key", "signed"]
 _CLIENT_IDS = {
@@ -73,27 +70,16 @@ def endpoints_of(public: PublicApi, private: PrivateApi) -> list[Endpoint]:
 class RestDoor:
     """Serves the endpoints, most of them below `/api/v3`."""
 
-    def __init__(
-        self,
-        endpoints: list[Endpoint],
-        *,
-        keys: Keys,
-        clock: VenueClock,
-        ledger: Ledger,
-        gate: Gate,
-        veil: Veil,
-        faults: Faults,
-        weights: Callable[[str], Weights],
-    ) -> None:
-        self._endpoints = endpoints
-        self._keys, self._clock, self._ledger, self._weights = keys, clock, ledger, weights
-        self._gate, self._veil, self._faults = gate, veil, faults
+    def __init__(self, endpoints: list[Endpoint], house: House, *, weights: Callable[[str], Weights]) -> None:
+        self._endpoints, self._weights = endpoints, weights
+        self._keys, self._clock, self._ledger = house.keys, house.clock, house.ledger
+        self._gate, self._veil, self._faults = house.gate, house.veil, house.faults
         self._words = BinanceWords(self._ban)
 
     def add_routes(self, app: web.Application) -> None:
         """Take the paths."""
         for endpoint in self._endpoints:
-            app.router.add_route(endpoint.method, f"{endpoint.below}/{endpoint.path}", _bound(self._serve, endpoint))
+            app.router.add_route(endpoint.method, f"{endpoint.below}/{endpoint.path}", partial(self._serve, endpoint))
 
     async def _serve(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         parameters = Parameters(
@@ -148,11 +134,3 @@ class RestDoor:
         client_id = parameters.text_or("newClientOrderId", "")[:64]
         with self._ledger.writing():
             self._ledger.add_refusal(client_id, "api", reason=str(error.code), detail=error.message, at=now)
-
-
-def _bound(serve: Any, endpoint: Endpoint) -> Callable[[web.Request], Any]:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        response: web.StreamResponse = await serve(endpoint, request)
-        return response
-
-    return handle

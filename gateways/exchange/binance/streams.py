@@ -1,7 +1,7 @@
 """Market streams: subscriptions by name, and the events that ccxt reads."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -58,22 +58,13 @@ class MarketStreams:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         is_combined = request.path == "/stream"
         named = request.query.get("streams", "").split("/") if is_combined else [request.match_info.get("name", "")]
-        joined: list[Connection] = []
-
-        def begin(connection: Connection) -> Callable[[str], Awaitable[None]]:
-            joined.append(connection)
-            self._subscribe(connection, [name for name in named if "@" in name], is_combined)
-
-            async def hear(text: str) -> None:
-                self._hear(connection, text, is_combined)
-
-            return hear
-
-        try:
-            return await self._connections.serve("stream.market", request, begin)
-        finally:
-            for connection in joined:
-                self._unsubscribe(connection, list(self._listeners))
+        return await self._connections.serve(
+            "stream.market",
+            request,
+            lambda connection, text: self._hear(connection, text, is_combined),
+            join=lambda connection: self._subscribe(connection, [name for name in named if "@" in name], is_combined),
+            leave=lambda connection: self._unsubscribe(connection, list(self._listeners)),
+        )
 
     def _hear(self, connection: Connection, text: str, is_combined: bool) -> None:
         try:

@@ -1,22 +1,18 @@
 """The account's stream, over the exchange's WebSocket API: what happens to orders and balances."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from domain.money import ZERO
-from gateways.exchange.account import Account
 from gateways.exchange.binance.errors import ApiError
 from gateways.exchange.binance.parameters import Parameters
 from gateways.exchange.binance.shapes import KINDS, amount
 from gateways.exchange.binance.signing import demand_key, demand_time, signature_of
-from gateways.exchange.clock import VenueClock
-from gateways.exchange.gate import Gate
-from gateways.exchange.home import Keys
+from gateways.exchange.house import House
 from gateways.exchange.orders import Event, HoldingsChanged, Moved, Reported
-from gateways.exchange.sockets import Connection, Connections
+from gateways.exchange.sockets import Connection
 
 _EXECUTIONS = {"new": "NEW", "trade": "TRADE", "canceled": "CANCELED", "expired": "EXPIRED"}
 
@@ -24,33 +20,26 @@ _EXECUTIONS = {"new": "NEW", "trade": "TRADE", "canceled": "CANCELED", "expired"
 class UserStream:
     """Tells everybody who showed the key what happens to the account."""
 
-    def __init__(self, account: Account, keys: Keys, clock: VenueClock, gate: Gate, connections: Connections) -> None:
-        self._keys, self._clock, self._gate, self._connections = keys, clock, gate, connections
+    def __init__(self, house: House) -> None:
+        self._keys, self._clock, self._gate = house.keys, house.clock, house.gate
+        self._connections = house.connections
         self._listeners: dict[Connection, int] = {}
         """With the number of each one's subscription."""
         self._number = -1
-        account.watch(self._tell)
+        house.engine.account.watch(self._tell)
 
     def add_routes(self, app: web.Application) -> None:
         """Take the path."""
         app.router.add_get("/ws-api/v3", self._serve)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        joined: list[Connection] = []
+        return await self._connections.serve("stream.user", request, self._hear, leave=self._leave)
 
-        def begin(connection: Connection) -> Callable[[str], Awaitable[None]]:
-            joined.append(connection)
+    def _hear(self, connection: Connection, text: str) -> None:
+        connection.say(msgspec.json.encode(self._answer(connection, text)))
 
-            async def hear(text: str) -> None:
-                connection.say(msgspec.json.encode(self._answer(connection, text)))
-
-            return hear
-
-        try:
-            return await self._connections.serve("stream.user", request, begin)
-        finally:
-            for connection in joined:
-                self._listeners.pop(connection, None)
+    def _leave(self, connection: Connection) -> None:
+        self._listeners.pop(connection, None)
 
     def _answer(self, connection: Connection, text: str) -> dict[str, Any]:
         number: Any = None

@@ -32,15 +32,10 @@ def open_bybit(house: House, app: web.Application) -> Coroutine[Any, Any, None]:
     )
     RestDoor(
         endpoints_of(public, private),
-        keys=house.keys,
-        clock=clock,
-        ledger=house.ledger,
-        gate=house.gate,
-        veil=house.veil,
-        faults=house.faults,
+        house,
         visits=by_address(lambda: Visits(orders_max=max(1, settings.orders_max // ORDERS_SHARE))),
     ).add_routes(app)
     streams = MarketStreams(house.market, clock, house.connections)
     streams.add_routes(app)
-    UserStream(house.engine.account, house.keys, clock, house.gate, house.connections).add_routes(app)
+    UserStream(house).add_routes(app)
     return streams.run()

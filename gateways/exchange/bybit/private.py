@@ -3,7 +3,6 @@
 import secrets
 from typing import Any, cast
 
-from domain.market import Instant
 from domain.money import ZERO
 from domain.order import Side
 from gateways.exchange.bybit import shapes
@@ -14,12 +13,11 @@ from gateways.exchange.clock import VenueClock
 from gateways.exchange.engine import Engine
 from gateways.exchange.errors import Reason, Refused
 from gateways.exchange.gate import Gate
-from gateways.exchange.ledger import Ledger
+from gateways.exchange.ledger import FAR, Ledger, Search
 from gateways.exchange.market import Listing
 from gateways.exchange.orders import WAITS, Kind, Order, OrderRequest, TimeInForce
 from gateways.exchange.veil import Veil
 
-FAR: Instant = 2**62
 RECENT_MAX = 500
 """Finished orders that the real-time list still has."""
 PAGE, PAGE_MAX = 20, 50
@@ -94,9 +92,7 @@ class PrivateApi:
         is_named = order_id is not None or link_id is not None
         if is_named or asked.whole("openOnly") == 1:
             since = max(self._gate.began_at, self._gate.forgot_at)
-            closed = self._ledger.closed_orders(
-                symbol, before_id=None, order_id=order_id, client_id=link_id, begin=0, end=FAR, limit=RECENT_MAX
-            )
+            closed = self._ledger.closed_orders(Search(symbol, order_id, link_id, RECENT_MAX))
             found = [order for order in closed if order.updated_at >= since]
         else:
             found = []
@@ -108,40 +104,35 @@ class PrivateApi:
 
     def history(self, asked: Parameters) -> Any:
         """Tell orders that have ended, newest first."""
-        symbol, (order_id, link_id) = self._symbol(asked), self._named(asked)
-        limit = asked.limit(PAGE, PAGE_MAX)
-        found = self._ledger.closed_orders(
-            symbol,
-            before_id=asked.whole("cursor"),
-            order_id=order_id,
-            client_id=None if order_id is not None else link_id,
-            begin=asked.whole("startTime") or 0,
-            end=asked.whole("endTime") or FAR,
-            limit=limit,
-        )
-        cursor = str(found[-1].order_id) if len(found) >= limit else ""
+        search = self._search(asked, asked.limit(PAGE, PAGE_MAX))
+        found = self._ledger.closed_orders(search)
+        cursor = str(found[-1].order_id) if len(found) >= search.limit else ""
         return _listed(self._rows(found)) | {"nextPageCursor": cursor}
 
     def executions(self, asked: Parameters) -> Any:
         """Tell the account's trades, newest first."""
-        symbol, (order_id, link_id) = self._symbol(asked), self._named(asked)
-        limit = asked.limit(TRADES_PAGE, TRADES_PAGE_MAX)
-        found = self._ledger.newest_trades(
-            symbol,
-            before_id=asked.whole("cursor"),
-            order_id=order_id,
-            client_id=None if order_id is not None else link_id,
-            begin=asked.whole("startTime") or 0,
-            end=asked.whole("endTime") or FAR,
-            limit=limit,
-        )
-        cursor, now = str(found[-1].trade_id) if len(found) >= limit else "", self._clock.now()
+        search = self._search(asked, asked.limit(TRADES_PAGE, TRADES_PAGE_MAX))
+        found = self._ledger.newest_trades(search)
+        cursor, now = str(found[-1].trade_id) if len(found) >= search.limit else "", self._clock.now()
         rows = [
             shapes.execution_row(trade)
             for trade in found
             if not (self._veil.hides(trade.order_id, now) or self._veil.hides_trade(trade, now))
         ]
         return _listed(rows) | {"nextPageCursor": cursor}
+
+    def _search(self, asked: Parameters, limit: int) -> Search:
+        """Read what a list is to be of; where an order's number is given, its client id is not looked at."""
+        order_id, link_id = self._named(asked)
+        return Search(
+            self._symbol(asked),
+            order_id,
+            link_id if order_id is None else None,
+            limit,
+            before_id=asked.whole("cursor"),
+            begin=asked.whole("startTime") or 0,
+            end=asked.whole("endTime") or FAR,
+        )
 
     def wallet(self, asked: Parameters) -> Any:
         """Tell what the account has."""

@@ -1,6 +1,7 @@
 """The REST door: which request is which, who may send it, how often, and how an answer is written."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from aiohttp import web
@@ -14,13 +15,9 @@ from gateways.exchange.bybit.public import PublicApi
 from gateways.exchange.bybit.signing import demand_key, demand_signed
 from gateways.exchange.bybit.visits import Visits
 from gateways.exchange.bybit.words import BybitWords, refuse, respond
-from gateways.exchange.clock import VenueClock
 from gateways.exchange.errors import Refused
-from gateways.exchange.faults import Faults, Struck
-from gateways.exchange.gate import Gate
-from gateways.exchange.home import Keys
-from gateways.exchange.ledger import Ledger
-from gateways.exchange.veil import Veil
+from gateways.exchange.faults import Struck
+from gateways.exchange.house import House
 
 
 class Endpoint(NamedTuple):
@@ -63,27 +60,16 @@ def endpoints_of(public: PublicApi, private: PrivateApi) -> list[Endpoint]:
 class RestDoor:
     """Serves the endpoints below `/v5`."""
 
-    def __init__(
-        self,
-        endpoints: list[Endpoint],
-        *,
-        keys: Keys,
-        clock: VenueClock,
-        ledger: Ledger,
-        gate: Gate,
-        veil: Veil,
-        faults: Faults,
-        visits: Callable[[str], Visits],
-    ) -> None:
-        self._endpoints = endpoints
-        self._keys, self._clock, self._ledger, self._visits = keys, clock, ledger, visits
-        self._gate, self._veil, self._faults = gate, veil, faults
-        self._words = BybitWords(self._ban, clock.shown)
+    def __init__(self, endpoints: list[Endpoint], house: House, *, visits: Callable[[str], Visits]) -> None:
+        self._endpoints, self._visits = endpoints, visits
+        self._keys, self._clock, self._ledger = house.keys, house.clock, house.ledger
+        self._gate, self._veil, self._faults = house.gate, house.veil, house.faults
+        self._words = BybitWords(self._ban, house.clock.shown)
 
     def add_routes(self, app: web.Application) -> None:
         """Take the paths."""
         for endpoint in self._endpoints:
-            app.router.add_route(endpoint.method, f"/v5/{endpoint.path}", _bound(self._serve, endpoint))
+            app.router.add_route(endpoint.method, f"/v5/{endpoint.path}", partial(self._serve, endpoint))
 
     async def _serve(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         query, body = request.rel_url.raw_query_string, (await request.read()).decode("utf-8", "replace")
@@ -133,11 +119,3 @@ class RestDoor:
         client_id = asked.text("orderLinkId", "")[:64]
         with self._ledger.writing():
             self._ledger.add_refusal(client_id, "api", reason=str(error.code), detail=error.message, at=now)
-
-
-def _bound(serve: Any, endpoint: Endpoint) -> Callable[[web.Request], Any]:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        response: web.StreamResponse = await serve(endpoint, request)
-        return response
-
-    return handle

@@ -1,7 +1,6 @@
 """Market streams: subscriptions by topic, and what ccxt reads of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -53,21 +52,10 @@ class MarketStreams:
                     self._publish(topic, "ticker", ticker(listing, self._clock.now()), kind="snapshot")
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        joined: list[Connection] = []
+        return await self._connections.serve("stream.market", request, self._hear, leave=self._leave_all)
 
-        def begin(connection: Connection) -> Callable[[str], Awaitable[None]]:
-            joined.append(connection)
-
-            async def hear(text: str) -> None:
-                connection.say(msgspec.json.encode(self._answer(connection, text)))
-
-            return hear
-
-        try:
-            return await self._connections.serve("stream.market", request, begin)
-        finally:
-            for connection in joined:
-                self._leave(connection, list(self._listeners))
+    def _hear(self, connection: Connection, text: str) -> None:
+        connection.say(msgspec.json.encode(self._answer(connection, text)))
 
     def _answer(self, connection: Connection, text: str) -> dict[str, Any]:
         op, topics, number = read_op(text)
@@ -94,6 +82,9 @@ class MarketStreams:
         self._listeners.setdefault(topic, set()).add(connection)
         # Whoever comes new is told the whole book, as everybody is then once more.
         self._told.pop(topic, None)
+
+    def _leave_all(self, connection: Connection) -> None:
+        self._leave(connection, list(self._listeners))
 
     def _leave(self, connection: Connection, topics: list[str]) -> None:
         for topic in topics:

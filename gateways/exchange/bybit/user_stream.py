@@ -1,21 +1,18 @@
 """The account's stream: who shows the key may hear of orders, trades and balances."""
 
 import hmac
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from gateways.exchange.account import Account
 from gateways.exchange.bybit.shapes import execution_row, order_row, wallet
 from gateways.exchange.bybit.signing import STREAM_REALM, signature_of
 from gateways.exchange.bybit.streams import read_op
-from gateways.exchange.clock import VenueClock
-from gateways.exchange.gate import Gate
-from gateways.exchange.home import Keys
+from gateways.exchange.house import House
 from gateways.exchange.orders import Event, HoldingsChanged, Reported
-from gateways.exchange.sockets import Connection, Connections
+from gateways.exchange.sockets import Connection
 
 TOPICS = frozenset({"order", "execution", "wallet"})
 
@@ -23,33 +20,26 @@ TOPICS = frozenset({"order", "execution", "wallet"})
 class UserStream:
     """Tells everybody who showed the key what happens to the account, topic by topic."""
 
-    def __init__(self, account: Account, keys: Keys, clock: VenueClock, gate: Gate, connections: Connections) -> None:
-        self._keys, self._clock, self._gate, self._connections = keys, clock, gate, connections
+    def __init__(self, house: House) -> None:
+        self._keys, self._clock, self._gate = house.keys, house.clock, house.gate
+        self._connections = house.connections
         self._topics: dict[Connection, set[str]] = {}
         """Of each listener that has shown the key."""
         self._number = 0
-        account.watch(self._tell)
+        house.engine.account.watch(self._tell)
 
     def add_routes(self, app: web.Application) -> None:
         """Take the path."""
         app.router.add_get("/v5/private", self._serve)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        joined: list[Connection] = []
+        return await self._connections.serve("stream.user", request, self._hear, leave=self._leave)
 
-        def begin(connection: Connection) -> Callable[[str], Awaitable[None]]:
-            joined.append(connection)
+    def _hear(self, connection: Connection, text: str) -> None:
+        connection.say(msgspec.json.encode(self._answer(connection, text)))
 
-            async def hear(text: str) -> None:
-                connection.say(msgspec.json.encode(self._answer(connection, text)))
-
-            return hear
-
-        try:
-            return await self._connections.serve("stream.user", request, begin)
-        finally:
-            for connection in joined:
-                self._topics.pop(connection, None)
+    def _leave(self, connection: Connection) -> None:
+        self._topics.pop(connection, None)
 
     def _answer(self, connection: Connection, text: str) -> dict[str, Any]:
         op, arguments, number = read_op(text)
