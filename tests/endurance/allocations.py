@@ -10,9 +10,7 @@ nodes on the stage, somewhere on the order path: what the failure ends is starte
 First comes the control: a journal that commits a group in two halves must be found out.
 """
 
-import argparse
 import faulthandler
-import json
 import os
 import random
 import shutil
@@ -36,10 +34,10 @@ from persistence.errors import JournalError
 from persistence.journal import Journal
 from persistence.records import Draft
 from persistence.verify import verify
-from tests.endurance.bytecodes import FILLS, Ended, Violated, ended, live, parts, recover
-from tests.endurance.journal_kills import MEMORY
+from tests.endurance.bytecodes import FILLS, Ended, ended, live, parts, recover
 from tests.endurance.mutation import Mutated, Put
 from tests.endurance.power_loss import shorten_log
+from tests.endurance.proof import Violated, conclude, parser_of
 
 _testcapi: Any = import_module("_testcapi") if find_spec("_testcapi") else None
 """Not every build of Python has it."""
@@ -217,11 +215,9 @@ def control(folder: Path, *, stride: int = 1) -> str:
 
 def main() -> int:
     """Run it from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--nodes", type=int, default=50, help="whole nodes")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--folder", default=MEMORY if Path(MEMORY).is_dir() else None, help="where homes are made")
-    parser.add_argument("--json", action="store_true", help="write JSON")
     options = parser.parse_args()
     if not HAS_MEANS:
         print("expected a Python with _testcapi, which has allocations fail", file=sys.stderr)
@@ -236,15 +232,9 @@ def main() -> int:
             starve_everywhere(Path(folder), tally)
             starve_nodes(Path(folder), options.nodes, options.seed, tally)
         except Violated as error:
-            violation = f"VIOLATED: {error}\npython -m tests.endurance.allocations --seed {options.seed}"
-    report = {**tally, "control": found[:120], "seconds": round(time.monotonic() - began, 1)}
-    if options.json:
-        print(json.dumps(report | {"violation": violation}))
-    else:
-        print(
-            "\n".join([*(f"{name:<24} {value}" for name, value in report.items()), violation or "never half a state"])
-        )
-    return 1 if violation else 0
+            violation = str(error)
+    again = f"python -m tests.endurance.allocations --nodes {options.nodes} --seed {options.seed}"
+    return conclude({**tally, "control": found[:120]}, violation, again, began=began, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,6 @@ First come the controls, which must be found out: nodes with a bug.  What falls 
 system calls of a commit, is the matter of `power_loss` and `holdfast torture`.
 """
 
-import argparse
-import json
 import os
 import shutil
 import signal
@@ -44,12 +42,12 @@ from persistence.errors import JournalError
 from persistence.reader import JournalReader
 from persistence.watermark import read_mark
 from supervision import SupervisionError
-from tests.endurance.journal_kills import MEMORY
 from tests.endurance.kill_equivalence import compare
 from tests.endurance.mutants import MUTANTS
 from tests.endurance.mutation import Mutated
 from tests.endurance.nodes import ROOT, Outcome, outcome_of
 from tests.endurance.power_loss import shorten_log
+from tests.endurance.proof import Violated, conclude, parser_of
 
 OURS = tuple(f"{ROOT}/{name}/" for name in ("domain", "messages", "supervision", "persistence", "gateways", "actors"))
 MINUTES = 36
@@ -59,10 +57,6 @@ FILLS, AFTER_TURNS = 2, 12
 CONTROLS = ("a_send_does_not_wait_for_the_disk",)
 FILES = ("journal.db", "journal.db-wal", "journal.watermark", "venue.db", "venue.db-wal", "venue.db-journal")
 """All that a node reads when it starts; the index of a log is made anew from the log."""
-
-
-class Violated(Exception):
-    """A death changes what becomes of the account."""
 
 
 class ShortMarket(SampleMarket):
@@ -323,12 +317,10 @@ def control(folder: Path, name: str, reference: Ended, *, seed: int, stride: int
 
 def main() -> int:
     """Run it from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--real", type=int, default=50, help="processes that are really killed")
     parser.add_argument("--stride", type=int, default=1, help="look at one bytecode in so many")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--folder", default=MEMORY if Path(MEMORY).is_dir() else None, help="where homes are made")
-    parser.add_argument("--json", action="store_true", help="write JSON")
     options = parser.parse_args()
     began, seed, violation = time.monotonic(), options.seed, ""
     report: dict[str, Any] = {}
@@ -349,13 +341,9 @@ def main() -> int:
             recover_all(path, reference, seed=seed)
             report["really killed"] = kill_really(path, folder, reference, options.real, seed=seed)
         except Violated as error:
-            violation = f"VIOLATED: {error}\npython -m tests.endurance.bytecodes --seed {seed}"
-    report["seconds"] = round(time.monotonic() - began, 1)
-    if options.json:
-        print(json.dumps(report | {"violation": violation}))
-    else:
-        print("\n".join([*(f"{name:<40} {value}" for name, value in report.items()), violation or "nothing is lost"]))
-    return 1 if violation else 0
+            violation = str(error)
+    again = f"python -m tests.endurance.bytecodes --seed {seed} --stride {options.stride}"
+    return conclude(report, violation, again, began=began, as_json=options.json)
 
 
 def _show(what: str, done: int, of: int) -> None:

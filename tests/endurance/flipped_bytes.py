@@ -9,8 +9,6 @@ snapshot and identity is what it was.  The reader is what every start reads with
 First comes the control: a reader that does not check the chain and the watermark must be found out.
 """
 
-import argparse
-import json
 import os
 import shutil
 import sys
@@ -28,16 +26,13 @@ from persistence.errors import JournalError
 from persistence.journal import Journal
 from persistence.reader import JournalReader
 from persistence.verify import verify
-from tests.endurance.journal_kills import MEMORY, drafts
+from tests.endurance.journal_kills import drafts
 from tests.endurance.power_loss import shorten_log
+from tests.endurance.proof import Violated, conclude, parser_of
 
 RECORDS = 12
 FILES = ("journal.db", "journal.db-wal", "journal.watermark")
 Reading = Callable[[Path], object]
-
-
-class Violated(Exception):
-    """A flipped byte changes what is read, and nothing tells."""
 
 
 def make(folder: Path) -> tuple[Path, Path]:
@@ -127,10 +122,8 @@ def control(home: Path, stride: int = 1) -> str:
 
 def main() -> int:
     """Run it from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--stride", type=int, default=1, help="flip one byte in so many")
-    parser.add_argument("--folder", default=MEMORY if Path(MEMORY).is_dir() else None, help="where homes are made")
-    parser.add_argument("--json", action="store_true", help="write JSON")
     options = parser.parse_args()
     shorten_log()
     began, tally, violation, found = time.monotonic(), Counter[str](), "", ""
@@ -143,15 +136,10 @@ def main() -> int:
             for home in homes:
                 flip_all(home, every_place(home, options.stride), tally)
         except Violated as error:
-            violation = f"VIOLATED: {error}\npython -m tests.endurance.flipped_bytes --stride {options.stride}"
-    report = {"bytes": tally.total(), **tally, "control": found, "seconds": round(time.monotonic() - began, 1)}
-    if options.json:
-        print(json.dumps(report | {"violation": violation}))
-    else:
-        print(
-            "\n".join([*(f"{name:<28} {value}" for name, value in report.items()), violation or "nothing is misread"])
-        )
-    return 1 if violation else 0
+            violation = str(error)
+    again = f"python -m tests.endurance.flipped_bytes --stride {options.stride}"
+    report = {"bytes": tally.total(), **tally, "control": found}
+    return conclude(report, violation, again, began=began, as_json=options.json)
 
 
 if __name__ == "__main__":

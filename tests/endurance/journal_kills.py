@@ -11,8 +11,6 @@ checked whole.
 First comes the control: a writer that acknowledges before it commits must be found out.
 """
 
-import argparse
-import json
 import os
 import random
 import signal
@@ -35,12 +33,11 @@ from persistence.reader import JournalReader
 from persistence.records import Draft
 from persistence.verify import verify
 from persistence.watermark import read_mark
+from tests.endurance.proof import Violated, conclude, parser_of
 
 CUES = ("journal.before_commit", "journal.after_commit", "journal.after_watermark")
 DEATHS_A_HOME = 400
 CONTROL_KILLS_MAX = 3_000
-MEMORY = "/dev/shm"
-"""A killed process loses nothing that the kernel has; syncs of a disk would only take time here."""
 GROUPS = (1, 1, 3, 40)
 MOMENT_S_MAX = 0.04
 """A writer that nobody stops is killed within so long; the first records are there after about a third of it."""
@@ -57,10 +54,6 @@ class Death(msgspec.Struct, frozen=True):
     cue: str = ""
     nth: int = 0
     after_s: float = 0.0
-
-
-class Violated(Exception):
-    """Something does not hold after a death."""
 
 
 def drafts(first: int, last: int) -> list[Draft]:
@@ -211,11 +204,9 @@ def control(folder: Path, seed: int) -> int:
 
 def main() -> int:
     """Run it from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--kills", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=1, help="of the first home")
-    parser.add_argument("--folder", default=MEMORY if Path(MEMORY).is_dir() else None, help="where homes are made")
-    parser.add_argument("--json", action="store_true", help="write JSON")
     options = parser.parse_args()
     began, tally, violation = time.monotonic(), Counter[str](), ""
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
@@ -231,15 +222,9 @@ def main() -> int:
                 seed += 1
         except Violated as error:
             violation = str(error)
-    report = {**tally, "control_found_after": found_after, "seconds": round(time.monotonic() - began, 1)}
-    print(json.dumps(report | {"violation": violation}) if options.json else _text(report, violation, options.seed))
-    return 1 if violation else 0
-
-
-def _text(report: dict[str, float], violation: str, seed: int) -> str:
-    lines = [f"{name:<28} {value}" for name, value in report.items()]
-    again = f"VIOLATED: {violation}\npython -m tests.endurance.journal_kills --seed {seed}"
-    return "\n".join([*lines, again if violation else "nothing is lost"])
+    again = f"python -m tests.endurance.journal_kills --seed {seed} --kills {DEATHS_A_HOME}"
+    report = {**tally, "control found after": found_after}
+    return conclude(report, violation, again, began=began, as_json=options.json)
 
 
 def _show(tally: Counter[str], began: float) -> None:

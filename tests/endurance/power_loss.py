@@ -12,7 +12,6 @@ acknowledges before it commits.
 """
 
 import argparse
-import json
 import os
 import random
 import shutil
@@ -29,7 +28,8 @@ from persistence import connection, journal, opening
 from persistence.errors import JournalError
 from persistence.journal import Journal
 from persistence.reader import JournalReader
-from tests.endurance.journal_kills import MEMORY, drafts
+from tests.endurance.journal_kills import drafts
+from tests.endurance.proof import Violated, conclude, parser_of
 from tests.endurance.recorded_disk import State, record, states
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,10 +38,6 @@ APPENDS = 24
 GROUPS = (1, 1, 2, 5, 20)
 CONTROLS = ("NORMAL", "OFF", "too early")
 CONTROL_STATES_MAX = 20_000
-
-
-class Violated(Exception):
-    """A power cut can leave what must not be."""
 
 
 def shorten_log() -> None:
@@ -151,11 +147,9 @@ def control(folder: Path, seed: int, how: str) -> int:
 
 def main() -> int:
     """Run it from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--states", type=int, default=5_000, help="distinct ones, at least")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--folder", default=MEMORY if Path(MEMORY).is_dir() else None, help="where homes are made")
-    parser.add_argument("--json", action="store_true", help="write JSON")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--how", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -176,13 +170,9 @@ def main() -> int:
                 run(Path(folder), seed, "", options.states, tally, lambda: _show(tally, began))
                 seed += 1
         except Violated as error:
-            violation = f"{error}\npython -m tests.endurance.power_loss --seed {seed}"
-    report = {**tally, "controls found after": found, "seconds": round(time.monotonic() - began, 1)}
-    if options.json:
-        print(json.dumps(report | {"violation": violation}))
-    else:
-        print("\n".join([*(f"{name:<24} {value}" for name, value in report.items()), violation or "nothing is lost"]))
-    return 1 if violation else 0
+            violation = str(error)
+    again = f"python -m tests.endurance.power_loss --seed {seed} --states {options.states}"
+    return conclude({**tally, "controls found after": found}, violation, again, began=began, as_json=options.json)
 
 
 def _show(tally: Counter[str], began: float) -> None:
