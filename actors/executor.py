@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from actors.base import RememberingActor
 from actors.evidence import events_of
-from actors.executor_memory import ExecutorMemory
+from actors.executor_memory import VENUE, ExecutorMemory
 from domain.execution import RETRY_SOON_MS
 from domain.market import SECOND_MS, Closing, Instant, Instrument
 from domain.order import UNPROVEN, Order
@@ -53,7 +53,6 @@ from messages.reconciliation import CertaintyAsked, OrdersCertain
 from messages.risk import OrderDenied
 from supervision import Seat, System
 
-VENUE = "venue"
 RECONCILER = "reconciler"
 REQUESTS_PER_LIFE = 1_000_000_000
 NO_STRAYS: Mapping[str, str] = {}
@@ -106,6 +105,8 @@ class Executor(RememberingActor):
         """Who wants to know once all that earlier lives have left is certain."""
         self._is_watching = False
         """A timer is set for the oldest request."""
+        self._desk_epoch = self.epoch
+        """A desk that is newer was started while this incarnation lived."""
 
     def started(self) -> None:
         """Take over the unfinished orders of earlier lives: whatever was sent then is uncertain now."""
@@ -259,6 +260,10 @@ class Executor(RememberingActor):
 
     def _make_certain(self) -> None:
         orders = self._known.state.orders
+        if self._known.desk_epoch > self._desk_epoch:
+            # The venue's desk was started anew: what came in between, nobody has heard.
+            self._desk_epoch = self._known.desk_epoch
+            self._certain.clear()
         if orders.keys() == self._certain and not self._inherited:
             return
         self._certain.intersection_update(orders)

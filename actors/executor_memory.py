@@ -21,10 +21,13 @@ from messages.orders import (
     OrderRejected,
     OrderUnresolved,
 )
+from messages.parts import PartStarted
 from messages.positions import AccountOpened
 from messages.reconciliation import AccountAdopted, Reconciled
 from messages.risk import OrderApproved, OrderDenied
 from supervision import Recorded
+
+VENUE = "venue"
 
 
 def why_of(command: OperatorCommanded) -> str:
@@ -35,14 +38,17 @@ def why_of(command: OperatorCommanded) -> str:
 class ExecutorMemory(StructMemory[Execution]):
     """Folds all that decides what becomes of orders."""
 
-    version = 7
+    version = 8
     """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized; since 4,
     an exit that was called off on its way is unwanted; since 5, a take-profit is judged by closes after its fill;
     since 6, client order ids carry a namespace, and what was refused for a reason that passes is tried again soon;
-    since 7, entries wait for the verdict of a start."""
+    since 7, entries wait for the verdict of a start; since 8, what stays of a position that is left in part is protected
+    meanwhile, and it is known which desk speaks with the venue."""
 
     def __init__(self) -> None:
         super().__init__(Execution())
+        self.desk_epoch = 0
+        """Of the venue's desk; no part of the state, for it is of this life alone."""
 
     def fold(self, record: Recorded) -> None:
         """Take an event in."""
@@ -68,6 +74,9 @@ class ExecutorMemory(StructMemory[Execution]):
                         known.wish_exit(strategy, wish, record.seq)
             case OperatorCommanded() as command:
                 self._command(command, record)
+            case PartStarted(part=part, epoch=epoch):
+                if part == VENUE:
+                    self.desk_epoch = epoch
             case _:
                 self._fold_rest(record)
 

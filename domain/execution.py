@@ -191,7 +191,8 @@ class Execution(msgspec.Struct):
         if order is None or order.terms.leg == "entry":
             return
         plan = self.plan_of(order.terms.strategy, order.terms.symbol)
-        if order.terms.leg == "exit" or not plan.exit_why:  # Who leaves needs no stop, and need not wait for one.
+        leaves_all = plan.exit_why and plan.exit_left is None
+        if order.terms.leg == "exit" or not leaves_all:  # Who leaves needs no stop, and need not wait for one.
             plan.refusals = plan.refusals + 1 if passes else 0
             soon_ms = RETRY_SOON_MS << min(plan.refusals - 1, 5) if passes else RETRY_AFTER_MS
             plan.not_before = at + min(soon_ms, RETRY_AFTER_MS)
@@ -199,10 +200,13 @@ class Execution(msgspec.Struct):
     def order_exit(
         self, strategy: str, symbol: str, why: str, quantity: Decimal | None, *, seq: int, seen: int
     ) -> None:
-        """Remember that a position is to be left, whole or in part; a wish that was not seen yet still stands."""
+        """Remember that a position is to be left, whole or in part; a wish that was not seen yet still stands.
+
+        Who leaves all of it needs no wish: a part of it that somebody wants left would be less.
+        """
         plan = self.plan_of(strategy, symbol)
         plan.exit_why, plan.exit_left = why, quantity
-        if plan.wished_at <= seen:
+        if plan.wished_at <= seen or quantity is None:
             plan.wish = None
         self._change(plan, seq)
 
@@ -221,9 +225,11 @@ class Execution(msgspec.Struct):
         self._change(plan, seq)
 
     def wish_exit(self, strategy: str, wish: Exit, seq: int) -> None:
-        """Remember that somebody wants a position left, unless all of it is being left already."""
+        """Remember that somebody wants a position left, unless all of it is being left already, or wished to be."""
         plan = self.plan_of(strategy, wish.symbol)
-        if not plan.exit_why or plan.exit_left is not None:
+        leaves_all = plan.exit_why and plan.exit_left is None
+        wants_all = plan.wish is not None and plan.wish.quantity is None
+        if not leaves_all and (wish.quantity is None or not wants_all):
             plan.wish, plan.wished_at = wish, seq
 
     def wish_flat(self, symbol: str, why: str, good_until: Instant, seq: int) -> None:

@@ -3,7 +3,8 @@
 * Nothing new is begun for a plan while the fate of one of its orders, or of a cancel, is unknown.
 * What is held and has a stop price is covered by resting stops, once the market has shown a price: what was taken over
   from another program is held before the market has begun, when no venue takes an order.
-* Leaving cancels what rests, waits for the proof, then sells what is left: a resting sell locks its quantity.
+* Leaving cancels what rests, waits for the proof, then sells what is left: a resting sell locks its quantity.  Of a
+  position that is left in part, what stays gets its stop again while the rest is being sold.
 * An entry is placed at most once, and not after its time, nor into a symbol with an order of unknown fate.
 """
 
@@ -196,16 +197,29 @@ def _steps_to_protect(plan: Plan, orders: Sequence[Order], sellable: Decimal, he
 def _steps_to_leave(
     plan: Plan, orders: Sequence[Order], sellable: Decimal, close: Decimal, here: Situation
 ) -> list[Step]:
-    resting = [order for order in orders if order.terms.leg != "exit"]
+    instrument = here.instruments[plan.symbol]
+    leaving = sellable if plan.exit_left is None else min(sellable, floor_to(plan.exit_left, instrument.lot))
+    staying = sellable - leaving
+    resting = [order for order in orders if order.terms.leg == "entry"]
+    stops = [order for order in orders if order.terms.leg == "stop"]
+    covered = sum((order.remaining for order in stops), ZERO)
+    if covered > staying:
+        resting += stops
     if resting:
         return [Cancel(order.terms.client_id, plan.symbol, plan.exit_why) for order in resting]
-    if orders or here.now < plan.not_before:
+    if here.now < plan.not_before:
         return []
-    instrument = here.instruments[plan.symbol]
-    quantity = sellable if plan.exit_left is None else min(sellable, floor_to(plan.exit_left, instrument.lot))
-    if not _is_placeable(quantity, close, instrument):
+    exits = [order for order in orders if order.terms.leg == "exit"]
+    quantity = leaving - sum((order.remaining for order in exits), ZERO)
+    if _is_placeable(quantity, close, instrument):
+        return [_place_sell(plan, "exit", quantity, here, why=plan.exit_why)]
+    if not exits:
         return [EndLeaving(plan.strategy, plan.symbol, plan.held)]
-    return [_place_sell(plan, "exit", quantity, here, why=plan.exit_why)]
+    bare = staying - covered
+    if plan.stop_price is not None and _is_placeable(bare, plan.stop_price, instrument):
+        # The market may take its time with the exit, and what stays is not to be without its stop so long.
+        return [_place_sell(plan, "stop", bare, here, why="protects what stays")]
+    return []
 
 
 def _place_sell(plan: Plan, leg: Leg, quantity: Decimal, here: Situation, *, why: str) -> Place:

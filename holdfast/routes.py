@@ -48,6 +48,7 @@ from messages.orders import (
     OrderUnresolved,
     SubmitOrder,
 )
+from messages.parts import PartStarted
 from messages.positions import AccountOpened, EquityMarked, PositionChanged
 from messages.reconciliation import AccountAdopted, Reconciled
 from messages.risk import BreakerReset, BreakerTripped, OrderApproved, OrderDenied
@@ -142,6 +143,7 @@ HEARS: dict[str, Kinds] = {
         Reconciled,
         AccountAdopted,
         *MENDS,
+        PartStarted,
     ),
     "venue": (SourceOpened, BarsClosed),
     "positions": (

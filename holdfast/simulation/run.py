@@ -196,15 +196,19 @@ class _Run:
         clock, console = node.stage.clock, self._console
         quiet_at = clock.now_s + self._line.faults.late_s_max
 
+        def down() -> list[str]:
+            return [each.name for each in node.switchboard.vitals() if not each.up]
+
         def is_at_rest() -> bool:
             console.look()
-            return clock.now_s > quiet_at and (not console.waits_for or clock.now_s > quiet_at + STUCK_AFTER_S)
+            if clock.now_s <= quiet_at:
+                return False
+            return clock.now_s > quiet_at + STUCK_AFTER_S or not (console.waits_for or down())
 
         node.stage.run_until(is_at_rest)
         node.commit()
-        down = [each.name for each in node.switchboard.vitals() if not each.up]
-        if console.waits_for or down:
-            self._oracle.say("heals", f"in the end, not answered: {console.waits_for}, down: {down}")
+        if console.waits_for or down():
+            self._oracle.say("heals", f"in the end, not answered: {console.waits_for}, down: {down()}")
 
     def _reach(self, node: StagedNode, strike: Strike) -> bool:
         """Live until a fault is due; say False where the life ended before."""

@@ -33,6 +33,7 @@ from messages.orders import (
     VenueAnswered,
     VenueReported,
 )
+from messages.parts import PartStarted
 from messages.risk import OrderDenied
 from supervision import CrashReport
 from tests.actors.alone import Alone
@@ -413,6 +414,19 @@ def test_silence_to_any_request_proves_nothing_and_has_an_open_order_looked_up(k
     assert letters(alone) == ("U" if state == "intended" else "")
     assert [asked.client_id for asked in alone.told_of(LookUpOrder)] == ([client_id] if state in OPEN else [])
     assert alone.told_of(SubmitOrder, CancelOrder) == []
+
+
+def test_once_the_venues_desk_was_started_anew_all_that_is_open_is_asked_about() -> None:
+    alone = an_executor()
+    submit = sent(alone)
+    answer(alone, submit, seen(submit.terms.client_id))
+    alone.forget()
+
+    alone.happen(PartStarted("guard", "breaker", 2_000_000))
+    assert alone.told_of(LookUpOrder) == []
+    alone.happen(PartStarted("guard", "venue", 2_000_001))
+
+    assert [asked.client_id for asked in alone.told_of(LookUpOrder)] == [submit.terms.client_id]
 
 
 def test_who_is_asked_about_an_order_is_told_since_when_it_can_have_been_sent() -> None:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from domain.execution import Approval, Execution
+from domain.execution import RETRY_AFTER_MS, Approval, Execution
 from domain.imported import HeldPosition
 from domain.market import Instrument
 from domain.money import Money
@@ -429,3 +429,79 @@ def test_an_exit_that_crosses_its_calling_off_is_cancelled_before_a_stop_covers_
     assert isinstance(cancel, Cancel) and cancel.client_id == client_id
     assert meanwhile == []
     assert isinstance(protects, Place) and (protects.terms.leg, protects.terms.quantity) == ("stop", D(10))
+
+
+def a_position_left_in_part(quantity: str = "4") -> tuple[Story, str]:
+    """Return a story in which an exit of a part rests, and its client id."""
+    story, stop = a_protected_position()
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, D(quantity), "some"), story.next())
+    story.take(story.only())
+    story.take(story.only())
+    story.known.end(stop, "canceled", story.next())
+    return story, story.place()
+
+
+def test_what_stays_of_a_position_that_is_left_in_part_is_protected_while_the_rest_is_sold() -> None:
+    story, exit_id = a_position_left_in_part()
+
+    stop = story.only()
+    story.place()
+    story.fill(exit_id, "1")
+    between = story.steps()
+    story.fill(exit_id, "3")
+    end = story.only()
+    story.take(end)
+
+    assert isinstance(stop, Place)
+    assert (stop.terms.leg, stop.terms.quantity, stop.terms.stop_price) == ("stop", D(6), D(90))
+    assert between == []
+    assert isinstance(end, EndLeaving)
+    assert story.steps() == []
+
+
+def test_a_stop_that_is_refused_while_a_part_is_sold_is_not_tried_again_at_once() -> None:
+    story, _ = a_position_left_in_part()
+    stop = story.take(story.only())
+
+    story.known.refuse(stop, story.next(), 1_000)
+
+    assert story.steps() == []
+    assert isinstance(story.only(now=1_000 + RETRY_AFTER_MS), Place)
+
+
+def test_who_wants_all_left_while_a_part_is_sold_has_the_rest_sold_at_once_too() -> None:
+    story, _ = a_position_left_in_part()
+    story.place()
+
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, None, "all"), story.next())
+    story.take(story.only())
+    cancel = story.only()
+    story.take(cancel)
+    assert isinstance(cancel, Cancel)
+    story.known.end(cancel.client_id, "canceled", story.next())
+    rest = story.only()
+
+    assert isinstance(rest, Place)
+    assert (rest.terms.leg, rest.terms.quantity) == ("exit", D(6))
+
+
+def test_a_part_that_a_strategy_wants_left_does_not_narrow_the_whole_that_an_operator_wants_left() -> None:
+    story, _ = a_protected_position()
+    story.known.wish_flat("COINUSDT", "an operator", 2_000, story.next())
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, D(1), "some"), story.next())
+    leave = story.only()
+
+    assert isinstance(leave, Leave)
+    assert (leave.why, leave.quantity) == ("an operator", None)
+
+
+def test_a_part_that_was_wished_before_all_was_seen_to_be_left_is_forgotten() -> None:
+    story, _ = a_protected_position()
+    story.known.wish_flat("COINUSDT", "an operator", 2_000, story.next())
+    leave, seen = story.only(), story.seq
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, D(1), "some"), story.next())
+
+    story.take(leave, seen=seen)
+
+    assert isinstance(story.only(), Cancel)
+    assert story.known.plans["one|COINUSDT"].exit_left is None
