@@ -42,8 +42,8 @@ class ExecutorMemory(StructMemory[Execution]):
     """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized; since 4,
     an exit that was called off on its way is unwanted; since 5, a take-profit is judged by closes after its fill;
     since 6, client order ids carry a namespace, and what was refused for a reason that passes is tried again soon;
-    since 7, entries wait for the verdict of a start; since 8, what stays of a position that is left in part is protected
-    meanwhile, and it is known which desk speaks with the venue."""
+    since 7, entries wait for the verdict of a start; since 8, a part never narrows a whole that is wanted left, and a
+    refused stop of what stays waits."""
 
     def __init__(self) -> None:
         super().__init__(Execution())
@@ -74,9 +74,6 @@ class ExecutorMemory(StructMemory[Execution]):
                         known.wish_exit(strategy, wish, record.seq)
             case OperatorCommanded() as command:
                 self._command(command, record)
-            case PartStarted(part=part, epoch=epoch):
-                if part == VENUE:
-                    self.desk_epoch = epoch
             case _:
                 self._fold_rest(record)
 
@@ -94,8 +91,8 @@ class ExecutorMemory(StructMemory[Execution]):
                 known.namespace = namespace
             case PositionImported(position=held):
                 known.take_over(held, record.seq)
-            case NodeStarted() | Reconciled() | AccountAdopted():
-                self._reconcile(record)
+            case NodeStarted() | Reconciled() | AccountAdopted() | PartStarted():
+                self._fold_house(record)
             case Restored() | Salvaged():
                 # What was approved and is not known to be sent may have been: it is denied, and never sent anew.
                 known.stop_entries("the journal begins a new generation", record.seq)
@@ -116,8 +113,10 @@ class ExecutorMemory(StructMemory[Execution]):
             case ExitEnded(strategy=strategy, symbol=symbol):
                 known.end_exit(strategy, symbol, seq=record.seq, seen=record.seen)
 
-    def _reconcile(self, record: Recorded) -> None:
+    def _fold_house(self, record: Recorded) -> None:
         match record.event:
+            case PartStarted(part=part, epoch=epoch) if part == VENUE:
+                self.desk_epoch = epoch
             case NodeStarted():
                 self.state.awaits_verdict = True
             case Reconciled(findings=findings, by=by):
