@@ -20,7 +20,7 @@ from domain.position import Book
 from domain.reconciliation import Policies, compare
 from domain.venue import AccountSeen
 from gateways.live.binance import Binance
-from gateways.live.wire import Received
+from gateways.live.wire import Received, read_json
 
 LIMIT_MS = 5.0
 FLOOR_IS = "json.loads of the same answers, numbers exact"
@@ -47,8 +47,8 @@ def measure(count: int, rounds: int) -> list[dict[str, Any]]:
     dialect = Binance()
 
     def ours() -> None:
-        open_orders, _ = dialect.read_open_orders(Received(200, {}, json.loads(listed, parse_float=Decimal)))
-        balances = dialect.read_balances(Received(200, {}, json.loads(held, parse_float=Decimal)))
+        open_orders, _ = dialect.read_open_orders(Received(200, {}, read_json(listed)))
+        balances = dialect.read_balances(Received(200, {}, read_json(held)))
         account = AccountSeen(dict(balances), tuple(open_orders))
         found = compare(book, orders, account, namespace="ours", instruments={"BTCUSDT": COIN}, policies=Policies())
         assert not found.findings, found.findings[:1]

@@ -5,16 +5,15 @@ sent as the same class as one whose answer was cut off.  So its reading of answe
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+import msgspec
 
-from gateways.live.wire import Call, Lost, Outcome, Received
+from gateways.live.wire import Call, Lost, Outcome, Received, read_json
 
 BODY_CHARS_MAX = 8_000_000
 """An answer that is longer is not read."""
@@ -198,14 +197,10 @@ def _read(trip: _Trip) -> Outcome:
     body = None
     if len(text) <= BODY_CHARS_MAX:
         try:
-            body = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
-        except (ValueError, RecursionError):
+            body = read_json(text)
+        except (msgspec.DecodeError, ValueError, RecursionError):
             body = None
     return Received(status, {str(name).lower(): str(value) for name, value in headers.items()}, body)
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"a number must be finite, was {constant}")
 
 
 def _said(error: BaseException, answer_within_s: float) -> str:

@@ -1,6 +1,7 @@
 """What goes to a venue and what comes back, before anybody has judged it."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from enum import IntEnum
 from typing import Any, Literal
 
@@ -53,3 +54,17 @@ class Lost(msgspec.Struct, frozen=True):
 
 
 Outcome = Received | Lost
+
+
+_JSON = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def read_json(text: str) -> Any:
+    """Return the JSON of an answer: numbers with a fraction are exact, and each is finite.
+
+    Raises:
+        msgspec.DecodeError: it is no JSON.
+        ValueError: it is no text.
+        RecursionError: it is nested without an end.
+    """
+    return _JSON.decode(text)
