@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from actors.base import RememberingActor
+from actors.certainty import Certainty
 from actors.evidence import events_of
 from actors.executor_memory import VENUE, ExecutorMemory
 from domain.execution import RETRY_SOON_MS
@@ -19,7 +20,6 @@ from domain.steps import (
     Step,
     count_idle,
     next_steps,
-    queue_place,
 )
 from domain.venue import (
     Answer,
@@ -42,6 +42,7 @@ from messages.orders import (
     LookAgain,
     LookUpOrder,
     OrderAbsent,
+    OrderCanceled,
     OrderIntended,
     OrderRejected,
     OrderUnresolved,
@@ -92,13 +93,7 @@ class Executor(RememberingActor):
         self._last_request = self.epoch * REQUESTS_PER_LIFE
         self._requests: dict[int, _Request] = {}
         self._answers: list[tuple[_Request, Answer]] = []
-        self._certain: set[str] = set()
-        """Orders whose state this incarnation has from the venue, or which it has sent itself."""
-        self._inherited: set[str] = set()
-        """Unfinished orders of earlier lives that the venue was not heard of yet."""
-        self._resting: set[str] = set()
-        """Orders that are asked about again only after a while."""
-        self._negatives: dict[str, int] = {}
+        self._sure = Certainty()
         self._strays = dict(strays)
         """Those that it is not known of that they are over: each is cancelled before anything new is begun."""
         self._asked_for_certainty = ""
@@ -110,11 +105,11 @@ class Executor(RememberingActor):
 
     def started(self) -> None:
         """Take over the unfinished orders of earlier lives: whatever was sent then is uncertain now."""
-        self._inherited = {order.terms.client_id for order in self._known.state.orders.values()}
+        self._sure.inherited = {order.terms.client_id for order in self._known.state.orders.values()}
 
     def has_open_work(self) -> bool:
         """Say whether the venue owes an answer, or an order's fate is still to be asked for."""
-        return bool(self._requests or self._answers or self._resting or self._inherited)
+        return bool(self._requests or self._answers or self._sure.resting or self._sure.inherited)
 
     def receive(self, message: Any) -> Any:
         """Take an answer, a report, or notice that none came."""
@@ -127,7 +122,7 @@ class Executor(RememberingActor):
             case CheckRequests():
                 self._check_requests()
             case LookAgain(client_id=client_id):
-                self._resting.discard(client_id)
+                self._sure.resting.discard(client_id)
             case CertaintyAsked():
                 self._asked_for_certainty = RECONCILER
             case OrdersAsked():
@@ -153,7 +148,7 @@ class Executor(RememberingActor):
             return
         self._cancel_strays()
         self._make_certain()
-        if self._inherited or self._strays:
+        if self._sure.inherited or self._strays:
             return
         if self._asked_for_certainty:
             self.tell(self._asked_for_certainty, OrdersCertain())
@@ -215,14 +210,14 @@ class Executor(RememberingActor):
         if request.kind == "cancel" and seen.state == "accepted":
             self._ask_again_later(seen.client_id)
         elif request.kind != "report":
-            self._make_sure_of(seen.client_id)
+            self._sure.make_sure_of(seen.client_id)
 
     def _doubt(self, request: _Request, order: Order, answer: Answer) -> None:
         client_id = order.terms.client_id
         detail = answer.detail if isinstance(answer, Unproven) else type(answer).__name__
-        self._certain.discard(client_id)
+        self._sure.certain.discard(client_id)
         if not order.is_open:
-            self._inherited.discard(client_id)
+            self._sure.inherited.discard(client_id)
         elif request.kind == "lookup" and isinstance(answer, OrderNotFound):
             self._count_negative(order, request.asked_at)
         else:
@@ -232,56 +227,50 @@ class Executor(RememberingActor):
 
     def _count_negative(self, order: Order, asked_at: Instant) -> None:
         client_id = order.terms.client_id
-        if not may_still_turn_up(order.terms, now=asked_at, profile=self._profile):
-            self._negatives[client_id] = self._negatives.get(client_id, 0) + 1
-        negatives = self._negatives.get(client_id, 0)
-        if order.state != "accepted" and absence_is_proven(negatives, self._profile):
-            proposal_id = self._known.state.proposals.get(client_id, "")
-            detail = f"not found {negatives} times, and it can no longer arrive"
-            self.record(OrderAbsent(client_id, detail, proposal_id))
-            self._make_sure_of(client_id)
+        vouch = self._known.state.vouch_of(client_id, asked_at)
+        is_vouched = vouch is not None
+        proves = not may_still_turn_up(order.terms, now=asked_at, profile=self._profile, is_vouched_for=is_vouched)
+        negatives = self._sure.count_negative(client_id, proves=proves)
+        if (order.state != "accepted" or is_vouched) and absence_is_proven(negatives, self._profile):
+            proof = vouch.why if vouch is not None else "it can no longer arrive"
+            self._take_for_gone(order, f"not found {negatives} times, and {proof}")
             return
         if order.state == "intended":
             self.record(OrderUnresolved(client_id, "not found, which proves nothing yet"))
         self._ask_again_later(client_id)
 
-    def _make_sure_of(self, client_id: str) -> None:
-        self._certain.add(client_id)
-        self._inherited.discard(client_id)
-        self._negatives.pop(client_id, None)
+    def _take_for_gone(self, order: Order, detail: str) -> None:
+        client_id = order.terms.client_id
+        if order.state == "accepted":
+            self.record(OrderCanceled(client_id, "operator"))
+        else:
+            self.record(OrderAbsent(client_id, detail, self._known.state.proposals.get(client_id, "")))
+        self._sure.make_sure_of(client_id)
 
     def _ask_again_later(self, client_id: str) -> None:
-        self._certain.discard(client_id)
-        if client_id not in self._resting:
-            self._resting.add(client_id)
+        self._sure.certain.discard(client_id)
+        if client_id not in self._sure.resting:
+            self._sure.resting.add(client_id)
             self.after(self._profile.look_again_s, LookAgain(client_id))
 
     # -- requests ------------------------------------------------------------------------------------------------
 
     def _make_certain(self) -> None:
-        orders = self._known.state.orders
         if self._known.desk_epoch > self._desk_epoch:
             # The venue's desk was started anew: what came in between, nobody has heard.
             self._desk_epoch = self._known.desk_epoch
-            self._certain.clear()
-        if orders.keys() == self._certain and not self._inherited:
-            return
-        self._certain.intersection_update(orders)
-        # A report may have ended an inherited order before its own look-up was answered.
-        self._inherited.intersection_update(orders)
-        if len(self._certain) == len(orders):
-            return
-        asked = {request.client_id for request in self._requests.values()} | self._resting | self._certain
-        for order in sorted(orders.values(), key=lambda order: queue_place(order.terms)):
-            client_id = order.terms.client_id
-            if client_id not in asked:
-                number = self._number("lookup", client_id)
-                self.tell(VENUE, LookUpOrder(number, client_id, order.terms.symbol, order.terms.sent_from))
+            self._sure.doubt_all()
+        self._sure.doubt_vouched(self._known.state.vouched)
+        asked = {request.client_id for request in self._requests.values()}
+        for order in self._sure.questions(self._known.state.orders, asked):
+            terms = order.terms
+            number = self._number("lookup", terms.client_id)
+            self.tell(VENUE, LookUpOrder(number, terms.client_id, terms.symbol, terms.sent_from))
 
     def _cancel_strays(self) -> None:
         if not self._strays:
             return
-        asked = {request.client_id for request in self._requests.values()} | self._resting
+        asked = {request.client_id for request in self._requests.values()} | self._sure.resting
         for client_id, symbol in self._strays.items():
             if client_id not in asked:
                 self.tell(VENUE, CancelOrder(self._number("cancel", client_id), client_id, symbol))
@@ -292,7 +281,7 @@ class Executor(RememberingActor):
             return
         asked = {request.client_id for request in self._requests.values()}
         for client_id in known.canceling:
-            if client_id in self._certain and client_id not in asked:
+            if client_id in self._sure.certain and client_id not in asked:
                 number = self._number("cancel", client_id)
                 self.tell(VENUE, CancelOrder(number, client_id, known.orders[client_id].terms.symbol))
 
@@ -321,7 +310,7 @@ class Executor(RememberingActor):
                 why=step.why,
             )
         )
-        self._certain.add(terms.client_id)
+        self._sure.certain.add(terms.client_id)
         self.tell(VENUE, SubmitOrder(self._number("submit", terms.client_id), terms))
 
     def _number(self, kind: Literal["submit", "cancel", "lookup"], client_id: str) -> int:

@@ -168,6 +168,8 @@ class ExecutorMemory(StructMemory[Execution]):
                 known.stop_leaving(why, record.seq)
             case "halt":
                 known.stop_entries(why, record.seq)
+            case "settle":
+                known.vouch(command.target, why, record.at + HOUR_MS)
             case "pause":
                 known.takes_entries = False
             case "resume":

@@ -23,7 +23,7 @@ COMMANDS_KEPT = 1_000
 """Answers that stay known, so that a command repeated with its request id is not done twice."""
 SNAPSHOT_WITHIN_S = 30.0
 """A snapshot that is not told of for so long is given up."""
-FOLDED: frozenset[Command] = frozenset({"pause", "resume", "halt", "flatten", "cancel-all", "reconcile"})
+FOLDED: frozenset[Command] = frozenset({"pause", "resume", "halt", "flatten", "cancel-all", "reconcile", "settle"})
 """Commands that act by being remembered; the others act on the process."""
 
 Act = Callable[[OperatorCommanded], tuple[bool, str]]

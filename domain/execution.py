@@ -76,6 +76,13 @@ class Halt(msgspec.Struct, frozen=True):
     """Above zero: what such an entry still buys is to be left again, wished until then."""
 
 
+class Vouch(msgspec.Struct, frozen=True):
+    """An operator vouches for it that the venue has nothing more of an order that it denies."""
+
+    why: str
+    until: Instant
+
+
 class Execution(msgspec.Struct):
     """All that the executor knows."""
 
@@ -93,6 +100,8 @@ class Execution(msgspec.Struct):
     """Open orders an operator wants gone, and why."""
     brackets: dict[str, tuple[Decimal | None, Decimal | None]] = msgspec.field(default_factory=dict)
     """Stop and take-profit of each entry order that has not filled at all; of finished ones too, for late trades."""
+    vouched: dict[str, Vouch] = msgspec.field(default_factory=dict)
+    """By client id of the open order."""
     stops: dict[str, Halt] = msgspec.field(default_factory=dict)
     """The newest order of an operator that ended all entries of a symbol; under the empty name, of all symbols."""
     closes: dict[str, Decimal] = msgspec.field(default_factory=dict)
@@ -245,6 +254,11 @@ class Execution(msgspec.Struct):
             if order.terms.leg in legs and symbol in ("", order.terms.symbol):
                 self.unwanted[order.terms.client_id] = why
 
+    def vouch(self, client_id: str, why: str, until: Instant) -> None:
+        """Remember that an operator vouches for an order's end; what the venue shows of it still goes before."""
+        if client_id in self.orders:
+            self.vouched[client_id] = Vouch(why, until)
+
     def stop_entries(self, why: str, seq: int) -> None:
         """Remember that an operator ended all entries, those too that were decided and not heard of yet."""
         self.takes_entries = False
@@ -263,6 +277,11 @@ class Execution(msgspec.Struct):
         """Return an operator's order that ended entries of a symbol after a sequence; None where there is none."""
         halts = [halt for name in ("", symbol) if (halt := self.stops.get(name)) is not None and halt.seq > seen]
         return max(halts, key=lambda halt: halt.seq, default=None)
+
+    def vouch_of(self, client_id: str, now: Instant) -> Vouch | None:
+        """Return an operator's word for the end of an order, while it holds."""
+        vouch = self.vouched.get(client_id)
+        return vouch if vouch is not None and now <= vouch.until else None
 
     def _bracket(self, plan: Plan, fill: Fill) -> None:
         """Take over stop and take-profit with an entry's first fill; while something is held, None replaces neither."""
@@ -288,6 +307,7 @@ class Execution(msgspec.Struct):
         client_id = order.terms.client_id
         self.proposals.pop(client_id, None)
         self.unwanted.pop(client_id, None)
+        self.vouched.pop(client_id, None)
         if client_id in self.canceling:
             self.canceling.remove(client_id)
         if self.orders.pop(client_id, None) is not None:

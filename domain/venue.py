@@ -132,12 +132,15 @@ class VenueProfile(msgspec.Struct, frozen=True):
     """Share of its worth that it holds back on top for the fees of a buy, in quote currency."""
 
 
-def may_still_turn_up(terms: Terms, *, now: Instant, profile: VenueProfile) -> bool:
-    """Say whether an order that is not found now could be there later: that it is not found proves nothing then."""
+def may_still_turn_up(terms: Terms, *, now: Instant, profile: VenueProfile, is_vouched_for: bool = False) -> bool:
+    """Say whether an order that is not found now could be there later: that it is not found proves nothing then.
+
+    Where the venue enforces no deadline, somebody has to vouch for it that the order cannot arrive any more.
+    """
     if not profile.in_flight_outlives_us:
         return False
     is_over = now > terms.valid_until + profile.skew_ms + profile.visibility_lag_ms
-    return not (profile.enforces_deadline and is_over)
+    return not (is_over and (profile.enforces_deadline or is_vouched_for))
 
 
 def absence_is_proven(negatives: int, profile: VenueProfile) -> bool:

@@ -200,6 +200,8 @@ class Answers:
                 return f"expected one of {', '.join(self._system.names())}, found {command.target!r}"
             case "flatten" if command.target and command.target not in self._symbols:
                 return f"expected one of {', '.join(self._symbols)}, found {command.target!r}"
+            case "settle" if command.target not in (open_orders := self._ask("executor", OrdersAsked()).orders):
+                return f"expected one of {', '.join(open_orders) or 'no order, none is open'}, found {command.target!r}"
             case "resume" if not command.reason:
                 breaker = self._ask_if_up("breaker", BreakerAsked())
                 if breaker is None or breaker.mode in ("halted", "reduce_only"):
@@ -229,5 +231,5 @@ class Answers:
 
 def _target_of(params: Mapping[str, Any]) -> str:
     """Return what a command is about, in words."""
-    words = (params.get(name) for name in ("actor", "sequence", "fingerprint", "symbol", "level"))
+    words = (params.get(name) for name in ("actor", "sequence", "fingerprint", "symbol", "client_id", "level"))
     return " ".join(str(word) for word in words if word)

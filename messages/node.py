@@ -22,6 +22,7 @@ Command = Literal[
     "excuse",
     "snapshot",
     "reconcile",
+    "settle",
     "quarantine-retry",
     "quarantine-drop",
 ]
@@ -73,7 +74,7 @@ class OperatorCommanded(Event, frozen=True):
     wall_ms: int
     reason: str = ""
     target: str = ""
-    """The actor, log level or symbol the command is about; or actor and fingerprint, or actor and sequence."""
+    """The actor, log level, symbol or order the command is about; or actor and fingerprint, or actor and sequence."""
 
 
 class CommandDone(Event, frozen=True):

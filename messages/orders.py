@@ -8,8 +8,9 @@ from domain.order import Fill, Terms
 from domain.venue import Answer, OrderSeen
 from messages.base import Event, Message
 
-Evidence = Literal["answer", "lookup", "report"]
-"""`answer`: the venue's answer to the request itself. `lookup`: asked by client id. `report`: told unasked."""
+Evidence = Literal["answer", "lookup", "report", "operator"]
+"""`answer`: the venue's answer to the request itself. `lookup`: asked by client id. `report`: told unasked.
+`operator`: the venue denies what it had once, and an operator vouches for its end."""
 
 
 class OrderIntended(Event, frozen=True):

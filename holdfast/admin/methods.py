@@ -70,6 +70,13 @@ class Flatten(Order, frozen=True, kw_only=True):
     symbol: Annotated[str, Meta(max_length=32)] = ""
 
 
+class Settle(Order, frozen=True, kw_only=True):
+    """Which order's end somebody vouches for, and why that is right."""
+
+    client_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    reason: GivenReason
+
+
 class ActorOrder(Order, frozen=True, kw_only=True):
     """Which actor is meant."""
 
@@ -111,6 +118,7 @@ METHODS: dict[str, type[Question] | type[Order]] = {
     "halt": Halt,
     "flatten": Flatten,
     "cancel-all": Order,
+    "settle": Settle,
     "restart": ActorOrder,
     "crash": ActorOrder,
     "hang": ActorOrder,

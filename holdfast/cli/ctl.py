@@ -149,6 +149,22 @@ def cancel_all(*, reason: Reason = "", request_id: RequestId = "", at: At = HERE
 
 
 @app.command
+def settle(client_id: str, /, *, reason: Reason, request_id: RequestId = "", at: At = HERE) -> int:
+    """Vouch for it that the venue has nothing more of an order that it denies.
+
+    For an order that the venue had once and knows nothing of any more, or one without a deadline at a venue that does
+    not say whether it came. The node asks the venue again as often as proof of absence takes, and what that shows goes
+    before your word, which holds for an hour of market time.
+
+    Parameters
+    ----------
+    client_id
+        Of the order, as `holdfast ctl orders` shows it.
+    """
+    return _order(at, "settle", request_id, client_id=client_id, reason=reason)
+
+
+@app.command
 def restart(actor: str, /, *, reason: Reason = "", request_id: RequestId = "", at: At = HERE) -> int:
     """Start an actor anew from the journal.
 

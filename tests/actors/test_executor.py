@@ -9,7 +9,7 @@ import pytest
 from actors.executor import NO_STRAYS, Executor
 from actors.executor_memory import ExecutorMemory
 from domain.execution import Execution
-from domain.market import MINUTE_MS
+from domain.market import HOUR_MS, MINUTE_MS
 from domain.order import DEADLINE_MAX_MS, Order
 from domain.proposal import Exit
 from domain.venue import Answer, OrderNotFound, Refused, Unproven, VenueProfile
@@ -621,6 +621,56 @@ def test_an_order_that_was_accepted_is_never_absent() -> None:
 
     assert letters(alone) == ""
     assert order_of(alone, "h1").state == "accepted"
+
+
+def test_an_order_that_the_venue_had_and_denies_ends_by_an_operators_word_and_two_negatives_after_it() -> None:
+    alone = an_executor(approved(), intended(some_terms(), PROPOSAL), OrderAccepted("h1", "v1", "answer"))
+    alone.happen(bars_closed(TOO_LATE), at=TOO_LATE)
+    looked_up(alone, 1, seen("h1"))
+    alone.forget()
+
+    alone.happen(commanded("settle", target="h1"))
+    looked_up(alone, 1, OrderNotFound("h1"))
+    after_one = letters(alone)
+    looked_up(alone, 1, OrderNotFound("h1"))
+
+    assert (after_one, letters(alone)) == ("", "C")
+    assert order_of(alone, "h1").state == "canceled"
+    assert known(alone).vouched == {}
+
+
+def test_what_the_venue_shows_goes_before_an_operators_word() -> None:
+    alone = an_executor(approved(), intended(some_terms(), PROPOSAL), OrderAccepted("h1", "v1", "answer"))
+    alone.happen(bars_closed(TOO_LATE), at=TOO_LATE)
+    looked_up(alone, 1, seen("h1"))
+    alone.forget()
+
+    alone.happen(commanded("settle", target="h1"))
+    looked_up(alone, 1, seen("h1"))
+
+    assert (letters(alone), len(alone.told_of(LookUpOrder))) == ("", 1)
+    assert order_of(alone, "h1").state == "accepted"
+    alone.happen(commanded("settle", target="h1"), at=TOO_LATE + 1)
+    assert len(alone.told_of(LookUpOrder)) == 2
+
+
+def test_where_no_deadline_is_enforced_absence_takes_an_operators_word_and_one_that_is_not_too_old() -> None:
+    careless = msgspec.structs.replace(STRICT, enforces_deadline=False)
+    alone = an_executor(approved(), intended(some_terms(), PROPOSAL), profile=careless)
+    alone.happen(bars_closed(TOO_LATE), at=TOO_LATE)
+    looked_up(alone, 3, OrderNotFound("h1"))
+    without = letters(alone)
+
+    alone.happen(commanded("settle", target="h1"))
+    alone.happen(bars_closed(TOO_LATE + 2 * HOUR_MS), at=TOO_LATE + 2 * HOUR_MS)
+    looked_up(alone, 3, OrderNotFound("h1"))
+    too_old = letters(alone)
+    alone.happen(commanded("settle", target="h1"))
+    looked_up(alone, 3, OrderNotFound("h1"))
+
+    assert (without, too_old, letters(alone)) == ("U", "U", "UN")
+    (absent,) = alone.said_of(OrderAbsent)
+    assert absent.detail == "not found 2 times, and op: a test"
 
 
 # -- cancels, stops and exits ----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from tests.actors.alone import Alone
 from tests.actors.values import commanded
 
 ACTING: tuple[Command, ...] = ("restart", "reload", "loglevel", "stop", "crash", "hang", "quarantine-drop")
-FOLDED: tuple[Command, ...] = ("pause", "resume", "halt", "flatten", "cancel-all")
+FOLDED: tuple[Command, ...] = ("pause", "resume", "halt", "flatten", "cancel-all", "settle")
 
 
 class Desk:

@@ -100,7 +100,7 @@ def what_has_no_answer_is_sent_again() -> None:
 
 def one_negative_answer_proves_absence() -> None:
     """What was not found once never was."""
-    executor.may_still_turn_up = lambda terms, *, now, profile: False  # type: ignore[attr-defined]
+    executor.may_still_turn_up = lambda terms, *, now, profile, is_vouched_for=False: False  # type: ignore[attr-defined]
     executor.absence_is_proven = lambda negatives, profile: negatives >= 1  # type: ignore[attr-defined]
 
 

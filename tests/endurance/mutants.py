@@ -150,7 +150,7 @@ def an_inherited_order_is_taken_for_certain(put: Put) -> None:
     """Unfinished orders of earlier lives are not looked up."""
 
     def mutated(self: Executor) -> None:
-        self._certain = set(self._known.state.orders)
+        self._sure.certain = set(self._known.state.orders)
 
     put(Executor, "started", mutated)
 

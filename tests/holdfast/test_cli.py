@@ -262,6 +262,7 @@ def test_run_hands_over_what_it_was_told_and_returns_the_nodes_code(
         (["flatten"], {"symbol": "", "reason": ""}),
         (["flatten", "--symbol", "btcusdt"], {"symbol": "BTCUSDT", "reason": ""}),
         (["cancel-all"], {"reason": ""}),
+        (["settle", "h01", "--reason", "gone"], {"client_id": "h01", "reason": "gone"}),
         (["restart", "feed"], {"actor": "feed", "reason": ""}),
         (["crash", "executor"], {"actor": "executor", "reason": ""}),
         (["excuse", "feed", "7", "--reason", "no"], {"actor": "feed", "sequence": 7, "reason": "no"}),
