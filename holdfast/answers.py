@@ -201,7 +201,8 @@ class Answers:
             case "flatten" if command.target and command.target not in self._symbols:
                 return f"expected one of {', '.join(self._symbols)}, found {command.target!r}"
             case "settle" if command.target not in (open_orders := self._ask("executor", OrdersAsked()).orders):
-                return f"expected one of {', '.join(open_orders) or 'no order, none is open'}, found {command.target!r}"
+                told = f"one of {', '.join(open_orders)}" if open_orders else "an open order, and there is none"
+                return f"expected {told}, found {command.target!r}"
             case "resume" if not command.reason:
                 breaker = self._ask_if_up("breaker", BreakerAsked())
                 if breaker is None or breaker.mode in ("halted", "reduce_only"):

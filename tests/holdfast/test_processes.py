@@ -254,6 +254,14 @@ def test_a_symbol_that_is_not_traded_is_not_flattened(node: Node) -> None:
     assert "NOPEUSDT" not in [each["target"] for each in journal_of(node.home, "OperatorCommanded")]
 
 
+def test_nobody_vouches_for_the_end_of_an_order_that_is_not_open(node: Node) -> None:
+    answer = node.order("settle", client_id="h0000", reason="a test")
+
+    assert not answer["ok"]
+    assert answer["detail"].startswith("expected one of ") or "there is none" in answer["detail"]
+    assert answer["detail"].endswith("found 'h0000'")
+
+
 def test_a_request_id_that_named_another_command_is_refused(node: Node) -> None:
     request_id = str(uuid4())
 
