@@ -210,12 +210,13 @@ def _steps_to_leave(
     if here.now < plan.not_before:
         return []
     exits = [order for order in orders if order.terms.leg == "exit"]
-    quantity = leaving - sum((order.remaining for order in exits), ZERO)
+    selling = sum((order.remaining for order in exits), ZERO)
+    quantity = leaving - selling
     if _is_placeable(quantity, close, instrument):
         return [_place_sell(plan, "exit", quantity, here, why=plan.exit_why)]
     if not exits:
         return [EndLeaving(plan.strategy, plan.symbol, plan.held)]
-    bare = staying - covered
+    bare = sellable - max(leaving, selling) - covered
     if plan.stop_price is not None and _is_placeable(bare, plan.stop_price, instrument):
         # The market may take its time with the exit, and what stays is not to be without its stop so long.
         return [_place_sell(plan, "stop", bare, here, why="protects what stays")]

@@ -459,6 +459,17 @@ def test_what_stays_of_a_position_that_is_left_in_part_is_protected_while_the_re
     assert story.steps() == []
 
 
+def test_what_an_exit_still_sells_is_covered_by_no_stop_when_less_is_to_be_left_than_that() -> None:
+    story, _ = a_position_left_in_part("4")
+
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, D(1), "less"), story.next())
+    story.take(story.only())
+    stop = story.only()
+
+    assert isinstance(stop, Place)
+    assert (stop.terms.leg, stop.terms.quantity) == ("stop", D(6))
+
+
 def test_a_stop_that_is_refused_while_a_part_is_sold_is_not_tried_again_at_once() -> None:
     story, _ = a_position_left_in_part()
     stop = story.take(story.only())
