@@ -74,13 +74,17 @@ class JournalRecovery:
         """Return the newest snapshot and the records since; waits until they are on disk."""
         if not self._wait(upto, CATCH_UP_S):
             raise SupervisionError(f"the journal must reach {upto} within {CATCH_UP_S} s, did not")
-        with JournalReader(self._home) as reader:
+        reader = JournalReader(self._home)
+        try:
             kept = reader.state_of(name, version=version, upto=upto)
+        except BaseException:
+            reader.close()
+            raise
         seq, state = kept if kept is not None else (0, None)
-        return Recovered(seq, state, self._records(name, seq, upto))
+        return Recovered(seq, state, self._records(reader, name, seq, upto))
 
-    def _records(self, name: str, after: int, upto: int) -> Iterator[Recorded]:
-        with JournalReader(self._home) as reader:
+    def _records(self, reader: JournalReader, name: str, after: int, upto: int) -> Iterator[Recorded]:
+        with reader:
             # Thousands of them, and an actor is down until then: no step between the row and what is folded.
             for row in reader.read_rows(after, upto, kinds_of(name)):
                 *columns, _hash = row

@@ -21,6 +21,11 @@ FROM snapshots JOIN events ON events.seq = snapshots.seq
 WHERE snapshots.actor = ? AND snapshots.seq <= ? ORDER BY snapshots.seq DESC
 """
 
+_PRUNE = """
+DELETE FROM snapshots WHERE actor = ?
+AND seq NOT IN (SELECT seq FROM snapshots WHERE actor = ? ORDER BY seq DESC LIMIT ?)
+"""
+
 
 def save(database: APSWDatabase, seq: int, chained: bytes, states: Mapping[str, tuple[int, bytes]]) -> None:
     """Keep the states of actors as of a sequence whose record has the hash `chained`; drop those no longer needed.
@@ -31,8 +36,7 @@ def save(database: APSWDatabase, seq: int, chained: bytes, states: Mapping[str, 
     rows = [_row(actor, seq, chained, version, state) for actor, (version, state) in states.items()]
     with database.atomic():
         SnapshotRow.insert_many(rows).on_conflict_replace().execute(database)
-        for actor in states:
-            _prune(database, actor)
+        database.connection().executemany(_PRUNE, [(actor, actor, KEPT) for actor in states])
 
 
 def newest(connection: apsw.Connection, actor: str, *, version: int | None, upto: int) -> tuple[int, bytes] | None:
@@ -89,9 +93,3 @@ def _row(actor: str, seq: int, chained: bytes, version: int, state: bytes) -> di
 def _checksum(actor: str, seq: int, chained: bytes, version: int, state: bytes) -> bytes:
     """Guard a snapshot, and bind it to the history it was folded from."""
     return digest(msgspec.msgpack.encode((actor, seq, chained, version, state)))
-
-
-def _prune(database: APSWDatabase, actor: str) -> None:
-    mine = SnapshotRow.actor == actor
-    kept = SnapshotRow.select(SnapshotRow.seq).where(mine).order_by(SnapshotRow.seq.desc()).limit(KEPT)
-    SnapshotRow.delete().where(mine & SnapshotRow.seq.not_in(kept)).execute(database)

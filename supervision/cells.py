@@ -103,6 +103,11 @@ class Cell:
         """Say whether nothing is in hand or queued, though an answer from outside may be waited for."""
         return self.mailbox.is_idle() if self.up else self.retired
 
+    @property
+    def is_at_work(self) -> bool:
+        """Say whether it has a message in hand, or an event to hear."""
+        return self.mailbox.busy_since is not None or self.mailbox.events_waiting() > 0
+
     def why_unsettled(self) -> str:
         """Say what is left to do."""
         if not self.up:

@@ -254,11 +254,11 @@ class Switchboard:
             busy = (cell for cell in self._settling if not cell.is_settled())
             return (*(f"{cell.name}: {cell.why_unsettled()}" for cell in busy), *self._gate.why_closed())
 
-    def vitals(self) -> list[Vitals]:
-        """Return how every name is doing, in the order they were declared."""
+    def vitals(self, *, at_work: bool = False) -> list[Vitals]:
+        """Return how every name is doing, in the order they were declared; or only those with something to do."""
         now = self._clock.monotonic()
         with self._lock:
-            return [vitals_of(cell, now) for cell in self._cells.values()]
+            return [vitals_of(cell, now) for cell in self._cells.values() if not at_work or cell.is_at_work]
 
     # -- helpers, all called with the lock held ------------------------------------------------------------------
 

@@ -15,22 +15,20 @@ if TYPE_CHECKING:
 class Player:
     """An actor that takes turns with others."""
 
-    __slots__ = ("actor", "has_begun", "is_over", "mailbox")
+    __slots__ = ("_has_stopped", "actor", "has_begun", "has_messages", "is_over", "mailbox")
 
     def __init__(self, actor: "Actor") -> None:
         self.actor = actor
         self.mailbox: Mailbox = actor.actor_inbox  # type: ignore[assignment]
+        self.has_messages = self.mailbox.has_messages
+        self._has_stopped = actor.actor_stopped.is_set
         self.has_begun = False
         self.is_over = False
 
     @property
     def wants_turn(self) -> bool:
         """Say whether there is something to do: to begin, to end, or a message."""
-        return not self.has_begun or self.mailbox.has_messages() or self.actor.actor_stopped.is_set()
-
-    def has_messages(self) -> bool:
-        """Say whether something is queued."""
-        return self.mailbox.has_messages()
+        return self.has_messages() or not self.has_begun or self._has_stopped()
 
     def take_turn(self) -> bool:
         """Begin, or handle one message; say False where that was the end of the actor's life."""

@@ -31,7 +31,7 @@ class Watchdog:
         self._system.runtime.after(LOOK_S, self._look)
 
     def _look(self) -> None:
-        for vitals in self._system.switchboard.vitals():
+        for vitals in self._system.switchboard.vitals(at_work=True):
             spec = self._system.tree.find_spec(vitals.name)
             # One without was taken away a moment ago.
             if spec is None or (why := _why_stuck(vitals, spec.hang_after_s)) is None:

@@ -25,6 +25,7 @@ from domain.venue import OrderSeen, Refused
 from holdfast.recovery import JournalRecovery
 from messages.orders import LookUpOrder, OrderFilled, OrderIntended, SubmitOrder
 from persistence.journal import Journal
+from persistence.reader import JournalReader
 from supervision.cells import Cell
 from supervision.journaled import JournaledActor
 from supervision.signals import Wake
@@ -95,8 +96,8 @@ def a_snapshot_is_off_by_one(put: Put) -> None:
     """The first record after a snapshot is not folded."""
     records = JournalRecovery._records
 
-    def mutated(self: JournalRecovery, name: str, after: int, upto: int) -> Any:
-        return records(self, name, after + (after > 0), upto)
+    def mutated(self: JournalRecovery, reader: JournalReader, name: str, after: int, upto: int) -> Any:
+        return records(self, reader, name, after + (after > 0), upto)
 
     put(JournalRecovery, "_records", mutated)
 
