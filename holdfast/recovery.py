@@ -1,7 +1,7 @@
 """Between the switchboard and the journal: records go in, a starting actor's past comes out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from msgspec.structs import astuple
@@ -74,12 +74,10 @@ class JournalRecovery:
         """Return the newest snapshot and the records since; waits until they are on disk."""
         if not self._wait(upto, CATCH_UP_S):
             raise SupervisionError(f"the journal must reach {upto} within {CATCH_UP_S} s, did not")
-        reader = JournalReader(self._home)
-        try:
+        with ExitStack() as until_read:
+            reader = until_read.enter_context(JournalReader(self._home))
             kept = reader.state_of(name, version=version, upto=upto)
-        except BaseException:
-            reader.close()
-            raise
+            until_read.pop_all()
         seq, state = kept if kept is not None else (0, None)
         return Recovered(seq, state, self._records(reader, name, seq, upto))
 

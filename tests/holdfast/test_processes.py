@@ -556,6 +556,8 @@ def test_a_damaged_journal_leaves_with_65_and_nothing_is_touched(finished: Path,
 def test_a_second_node_in_a_home_leaves_with_75_and_touches_nothing(tmp_path: Path) -> None:
     with running(tmp_path / "home") as first:
         first.process.send_signal(signal.SIGSTOP)
+        # The signal is sent, and some thread may still be writing: it stands still once the kernel says so.
+        os.waitid(os.P_PID, first.process.pid, os.WSTOPPED)
         before = stamps_of(first.home)
 
         second = holdfast("run", "--home", first.home)
