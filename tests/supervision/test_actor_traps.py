@@ -518,6 +518,6 @@ def test_a_lane_that_empties_between_look_and_taking_is_passed_over() -> None:
 
     mailbox = Mailbox()
     mailbox.put(Envelope("left"))
-    mailbox._lanes = (Emptied(), *mailbox._lanes[1:])
+    mailbox.lanes = (Emptied(), *mailbox.lanes[1:])
 
     assert mailbox.get().message == "left"
