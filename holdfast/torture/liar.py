@@ -1,7 +1,8 @@
 """A disk that lies: a write of the journal is lost, and whoever wrote is told that it was done.
 
 Nobody can prevent that.  What can be had is that it is not passed over in silence: either the next start refuses the
-journal, and a salvage keeps what is proven, or nothing is missing that anybody was told.
+journal, and a salvage keeps what is proven, or nothing is missing that anybody was told.  Where the lie has hit what
+every proof begins with, the salvage says so, and a backup is restored, as it asks for.
 """
 
 import random
@@ -16,7 +17,7 @@ from holdfast.torture.judge import doubled, unproven
 from holdfast.torture.lives import Life, durable_seq
 from holdfast.torture.moments import Injection, Moment, Tampering
 from messages.codec import decode
-from messages.node import Salvaged
+from messages.node import Restored, Salvaged
 from messages.orders import OrderIntended
 from persistence.reader import JournalReader
 
@@ -25,7 +26,7 @@ EVENTS = (25, 80)
 LIFE_S_MAX = 15.0
 SIGN_WITHIN_S = 60.0
 HALTED_FOR_S = 3.0
-SALVAGE_WITHIN_S = 120.0
+MENDED_WITHIN_S = 120.0
 MAY_NOTICE = (ExitCode.DAMAGED, ExitCode.GAVE_UP, ExitCode.IO_ERROR)
 """What the process may end with that was lied to: it may come across it."""
 
@@ -51,6 +52,7 @@ class Liar:
 
     def lie(self, exchange: ExchangeProcess, program: Sequence[str]) -> str:
         """Lie, and return what came of it in a word or two."""
+        backup = self._back_up(program)
         injection = Injection("pwrite64", "retval=4096", self._draw.randint(3, CALLS_MAX))
         life, tampering = self._begin(Moment("a lying disk", injection=injection))
         life.wait_for_events(self._draw.randint(*EVENTS), limit_s=LIFE_S_MAX)
@@ -71,38 +73,62 @@ class Liar:
         if life.exit_code != ExitCode.DAMAGED:
             self._violate(f"after a lie: expected {ExitCode.DAMAGED} or a start, found {life.exit_code}")
         else:
-            self._salvage(exchange, program)
+            return self._mend(exchange, program, backup)
         return "told at the next start"
 
-    def _salvage(self, exchange: ExchangeProcess, program: Sequence[str]) -> None:
-        """Keep what is proven.  The node must come up halted; and know everything again where all was kept."""
+    def _back_up(self, program: Sequence[str]) -> Path | None:
+        """Back the journal up, as its keeper does every night; return where, or None where that failed."""
+        folder = self._home.parent / "backups"
+        done = _run(program, "backup", "--to", str(folder), "--home", str(self._home))
+        if done.returncode != 0:
+            self._violate(f"before a lie: the backup ended with {done.returncode}: {done.stderr[-1_000:]}")
+            return None
+        return max(each for each in folder.iterdir() if each.is_dir())
+
+    def _mend(self, exchange: ExchangeProcess, program: Sequence[str], backup: Path | None) -> str:
+        """Keep what is proven, or go back to the backup; return which of the two."""
         reached = durable_seq(self._home)
-        words = [*program, "journal", "salvage", "--home", str(self._home)]
-        salvage = subprocess.run(words, capture_output=True, text=True, timeout=SALVAGE_WITHIN_S, check=False)
-        if salvage.returncode != 0:
-            self._violate(f"after a lie: the salvage ended with {salvage.returncode}: {salvage.stderr[-1_000:]}")
-            return
-        life, _ = self._begin(Moment("after a salvage"))
+        home = ("--home", str(self._home))
+        done, how = _run(program, "salvage", *home), "salvage"
+        if done.returncode == ExitCode.DAMAGED and "restore a backup" in done.stderr and backup is not None:
+            # The lie has hit what the chain begins with: nothing of it can be proven, and it says what is to be done.
+            done, how = _run(program, "restore", str(backup), *home, "--replace"), "restore"
+        if done.returncode != 0:
+            self._violate(f"after a lie: the {how} ended with {done.returncode}: {done.stderr[-1_000:]}")
+        else:
+            self._live_on(exchange, f"after a {how}", reached)
+        return "told at the next start" if how == "salvage" else "told, and a backup restored"
+
+    def _live_on(self, exchange: ExchangeProcess, when: str, reached: int) -> None:
+        """Start what was mended.  It must come up halted; and know everything again where all was kept."""
+        life, _ = self._begin(Moment(when))
         if not life.wait_for_events(1, limit_s=SIGN_WITHIN_S):
-            self._violate(f"after a salvage: it did not start: {life.last_words()}")
+            self._violate(f"{when}: it did not start: {life.last_words()}")
         time.sleep(HALTED_FOR_S)
         life.kill()
-        kept, entries = self._after_salvage()
+        kept, entries = self._since_mended()
         if entries:
-            self._violate(f"after a salvage: expected a node that is halted, found that it ordered {entries} entries")
+            self._violate(f"{when}: expected a node that is halted, found that it ordered {entries} entries")
         for problem in (*unproven(self._home), *doubled(exchange.ledger())):
-            self._violate(f"after a salvage: {problem}")
+            self._violate(f"{when}: {problem}")
         if kept >= reached:
             self._settle()
 
-    def _after_salvage(self) -> tuple[int, int]:
+    def _since_mended(self) -> tuple[int, int]:
         """Return how many records were kept, and how many entries were ordered since."""
         kept = entries = 0
         with JournalReader(self._home) as reader:
-            for record in reader.read(kinds=["Salvaged", "OrderIntended"]):
-                event = decode(record.kind, record.version, record.payload)
-                if isinstance(event, Salvaged):
-                    kept, entries = event.kept, 0
-                elif isinstance(event, OrderIntended):
-                    entries += event.terms.leg == "entry"
+            for record in reader.read(kinds=["Salvaged", "Restored", "OrderIntended"]):
+                match decode(record.kind, record.version, record.payload):
+                    case Salvaged(kept=found) | Restored(last_sequence=found):
+                        kept, entries = found, 0
+                    case OrderIntended(terms=terms):
+                        entries += terms.leg == "entry"
         return kept, entries
+
+
+def _run(program: Sequence[str], *words: str) -> subprocess.CompletedProcess[str]:
+    """Give a command that mends journals, as its user does."""
+    return subprocess.run(
+        [*program, "journal", *words], capture_output=True, text=True, timeout=MENDED_WITHIN_S, check=False
+    )

@@ -49,7 +49,7 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 
 class Deaths:
-    """Breaks an actor every so many turns, the same ones again for the same seed."""
+    """Breaks an actor every so many turns, the same ones again for the same seed: often at first, and ever less."""
 
     def __init__(self, node: BacktestNode, seed: int) -> None:
         self._node = node
@@ -59,7 +59,7 @@ class Deaths:
 
     def __call__(self) -> bool:
         if self._node.stage.steps >= self._next:
-            self._next += self._random.randrange(10, 60)
+            self._next += self._random.randrange(10, 60) * (1 + self.count.total() // 10)
             name = self._random.choice(PARTS)
             self.count[name] += self._node.crash(name)
         return False

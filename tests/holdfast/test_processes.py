@@ -391,7 +391,10 @@ def test_a_part_is_restarted_by_hand(node: Node, name: str) -> None:
 def test_crashes_are_told_with_what_was_in_hand_and_the_stack_newest_first(node: Node) -> None:
     for name in ("herald", "breaker"):
         assert node.order("crash", actor=name, reason=f"to be told of {name}")["ok"]
-        node.wait_until(lambda: not node.status()["down"], "everything up")
+        node.wait_until(
+            lambda name=name: [each["actor"] for each in node.call("crashes", n=1)] == [name],  # type: ignore[misc]
+            f"word of the crash of {name}",
+        )
 
     def told() -> Any:
         crashes = node.call("crashes", n=2)

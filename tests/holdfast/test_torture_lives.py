@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -13,11 +14,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import apsw
 import pytest
 
 from gateways.exchange.scenario import read_scenario
 from holdfast.cues import HANG_VARIABLE
 from holdfast.torture.deaths import Lived, Recovery, look_at_deaths
+from holdfast.torture.exchange import ExchangeProcess
+from holdfast.torture.liar import Liar
 from holdfast.torture.line import Line
 from holdfast.torture.lives import Life, durable_seq
 from holdfast.torture.moments import Injection, Tampering, has_strace, wait_until_stopped
@@ -287,3 +291,61 @@ def test_the_warm_process_ends_with_the_torture() -> None:
     with Warm() as process:
         pid = process.pid
     assert not Path(f"/proc/{pid}").exists()
+
+
+# -- a disk that lies ------------------------------------------------------------------------------------------------
+
+
+def test_a_backup_is_restored_where_nothing_of_a_journal_can_be_proven(
+    begin: Callable[..., Life], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, program = tmp_path / "home", (sys.executable, "-m", "holdfast")
+    life = begin()
+    assert life.wait_for_events(30, limit_s=60.0)
+    life.kill()
+    kept: list[tuple[int, int]] = []
+    wrong: list[str] = []
+    liar = Liar(
+        home, draw=random.Random(1), begin=lambda moment: (begin(), None), settle=lambda: None, violate=wrong.append
+    )
+    monkeypatch.setattr(liar, "_live_on", lambda exchange, when, reached: kept.append(liar._since_mended()))
+
+    backup = liar._back_up(program)
+    forge_first_record(home)
+    told = liar._mend(Unasked(), program, backup)
+
+    assert (told, wrong) == ("told, and a backup restored", [])
+    ((restored_upto, entries),) = kept
+    assert restored_upto >= 30
+    assert entries == 0
+
+
+def test_what_neither_a_salvage_nor_a_backup_mends_is_a_violation(begin: Callable[..., Life], tmp_path: Path) -> None:
+    home, program = tmp_path / "home", (sys.executable, "-m", "holdfast")
+    life = begin()
+    assert life.wait_for_events(5, limit_s=60.0)
+    life.kill()
+    wrong: list[str] = []
+    liar = Liar(
+        home, draw=random.Random(1), begin=lambda moment: (begin(), None), settle=lambda: None, violate=wrong.append
+    )
+
+    forge_first_record(home)
+    liar._mend(Unasked(), program, None)
+
+    (what,) = wrong
+    assert what.startswith("after a lie: the salvage ended with 65")
+
+
+class Unasked(ExchangeProcess):
+    """An exchange that nobody asks for its ledger."""
+
+    def __init__(self) -> None:
+        """Start nothing."""
+
+
+def forge_first_record(home: Path) -> None:
+    """Have the first record be another than the chain was begun with."""
+    connection = apsw.Connection(str(home / "journal.db"))
+    connection.execute("UPDATE events SET payload = x'7b7d' WHERE seq = 1")
+    connection.close()
