@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -26,6 +26,7 @@ from gateways.live.venue import LiveVenue
 from holdfast.config.instruments import instrument_for
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.settings import InstrumentRules, Settings
+from holdfast.config.settings import Venue as VenueSettings
 from holdfast.imports.opening import Opening, files_for
 from holdfast.parts import Parts, gather
 
@@ -46,13 +47,24 @@ def reaching(settings: Settings) -> Iterator[None]:
         ConfigurationError: it refuses the keys, which no other attempt would change.
         VenueSilent: it does not answer.
     """
-    url = settings.venue.url
+    place = settings.venue.place
     try:
         yield
     except KeysRefused as error:
-        raise ConfigurationError([Problem("venue.credentials", f"keys that {url} takes", str(error), url)]) from error
+        problem = Problem("venue.credentials", f"keys that {place} takes", str(error), place)
+        raise ConfigurationError([problem]) from error
     except VenueSilent as error:
-        raise VenueSilent(f"{url} must answer before a node can start: {error}") from error
+        raise VenueSilent(f"{place} must answer before a node can start: {error}") from error
+
+
+def ccxt_settings_of(venue: VenueSettings) -> dict[str, Any]:
+    """Return what ccxt's client of a real venue is made with, keys included."""
+    key, secret = venue.credentials.api_key, venue.credentials.api_secret
+    assert key is not None and secret is not None, "a configuration without keys must have been refused"
+    if venue.url:
+        return POINTED[venue.kind](venue.url, venue.url.replace("http", "ws", 1), key.reveal(), secret.reveal())
+    # ccxt's own switch from a house's own place to the one that it runs for tests.
+    return {"apiKey": key.reveal(), "secret": secret.reveal(), "options": {"sandbox": venue.testnet}}
 
 
 class LiveSide:
@@ -65,15 +77,13 @@ class LiveSide:
             VenueSilent: the venue does not answer, or has asked to be left alone for longer than a start may wait.
         """
         given = settings.venue
-        self._file = VenueFile(home, given.url)
+        self._file = VenueFile(home, given.place)
         self._tell = tell
         self._wait_until_it_may_be_asked()
-        key, secret = given.credentials.api_key, given.credentials.api_secret
-        assert key is not None and secret is not None, "a configuration without keys must have been refused"
-        ws_url = given.url.replace("http", "ws", 1)
-        pointed = POINTED[given.kind](given.url, ws_url, key.reveal(), secret.reveal())
         self._settings = settings
-        self._connection = Connection(DIALECTS[given.kind](), pointed, tell=tell, on_pause=self._keep_pause)
+        self._connection = Connection(
+            DIALECTS[given.kind](), ccxt_settings_of(given), tell=tell, on_pause=self._keep_pause
+        )
         try:
             self._patiently(self._connection.know_the_time)
         except VenueSilent:
@@ -114,7 +124,7 @@ class LiveSide:
             self._tell("venue.key_permissions_unknown", why=why)
         if may:
             expected = "true where the key permits withdrawals, or a key that does not"
-            raise ConfigurationError([Problem("venue.allow_withdrawals", expected, "false", given.url)])
+            raise ConfigurationError([Problem("venue.allow_withdrawals", expected, "false", given.place)])
 
     def parts(self, folder: Path, opened: tuple[str, Instant] | None) -> Parts:
         """Return the parts of a node, its instruments with the venue's own rules.

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from gateways.errors import SourceMissing
-from gateways.exchange import Exchange, ExchangeSettings
 from gateways.exchange.home import read_keys
 from gateways.exchange.ledger import Ledger
 from gateways.exchange.lies import KINDS, places_of
 from gateways.exchange.scenario import Scenario, read_scenario
-from gateways.exchange.server import ledger_of
+from gateways.exchange.server import Exchange, ledger_of
+from gateways.exchange.settings import ExchangeSettings
 from gateways.paper.audit import Audit
 from holdfast.cli.output import say, say_json
 from holdfast.config.instruments import instrument_for

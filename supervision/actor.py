@@ -5,6 +5,7 @@ supervisor; nothing that is not an ordinary exception can stop other actors; wha
 whole when it returns.
 """
 
+import re
 import traceback
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -277,8 +278,12 @@ class Actor(pykka.Actor):
         return f"{self._cell.name}/{self._epoch}"
 
 
+_PLACE_IN_MEMORY = re.compile(r" at 0x[0-9a-f]+")
+"""Says nothing to anybody, and would make two journals of one seed."""
+
+
 def _shown(message: Any) -> str:
     try:
-        return f"{message!r:.1000}"
+        return _PLACE_IN_MEMORY.sub("", repr(message))[:1_000]
     except Exception:  # noqa: BLE001  a message that cannot be shown must not hide the crash it caused
         return f"<{type(message).__name__} that cannot be shown>"

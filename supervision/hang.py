@@ -19,22 +19,16 @@ class Hang(Player):
     Before what it said is released it hangs only in a turn in which it has something to say.
     """
 
-    __slots__ = ("_at_rest", "_is_let_go", "_point", "_thread", "is_hung")
+    __slots__ = ("_at_rest", "_is_let_go", "_point", "_thread")
 
     def __init__(self, player: Player, moment: str) -> None:
         """`moment` is the point of the turn (`before_release`, `after_release`) at which it stops."""
         super().__init__(player.actor)
         self.has_begun = player.has_begun
-        self.is_hung = False
-        self._point = f"{player.actor.name}.{moment}"
+        self._point = f"{player.name}.{moment}"
         self._at_rest = threading.Event()
         self._is_let_go = threading.Event()
         self._thread: threading.Thread | None = None
-
-    @property
-    def wants_turn(self) -> bool:
-        """Say whether there is something to do that does not hang."""
-        return not self.is_hung and super().wants_turn
 
     @property
     def stack(self) -> str:

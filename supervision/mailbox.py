@@ -66,9 +66,9 @@ class Mailbox:
         on_drop: Callable[[Any, str], object] = lambda message, why: None,
     ) -> None:
         """`on_drop` hears of messages that a policy lets go of, and why."""
-        self._lanes: tuple[deque[Envelope[Any]], ...] = tuple(deque() for _ in Lane)
-        self._events = self._lanes[Lane.EVENTS]
-        self._plain = self._lanes[Lane.ORDINARY]
+        self.lanes: tuple[deque[Envelope[Any]], ...] = tuple(deque() for _ in Lane)
+        self._events = self.lanes[Lane.EVENTS]
+        self._plain = self.lanes[Lane.ORDINARY]
         self._plain_max = 0 if spec.conflate is not None else spec.ordinary_max
         """While the ordinary lane holds less, its policy has nothing to say."""
         self._ordinary = OrdinaryLane(self._plain, spec, on_drop)
@@ -121,7 +121,7 @@ class Mailbox:
 
     def pop(self) -> Envelope[Any] | None:
         """Take the most urgent message out; None where there is none."""
-        for lane in filter(None, self._lanes):
+        for lane in filter(None, self.lanes):
             depth = len(lane)
             try:
                 envelope = lane.popleft()
@@ -161,10 +161,10 @@ class Mailbox:
                 self._plain.append(envelope)
             elif not self._ordinary.take(envelope):
                 return False
-        elif len(self._lanes[lane]) >= LANE_LIMITS[lane]:
+        elif len(self.lanes[lane]) >= LANE_LIMITS[lane]:
             return False
         else:
-            self._lanes[lane].append(envelope)
+            self.lanes[lane].append(envelope)
         self._turns.append(self._reader)
         if self._bell.is_needed:
             self._bell.ring()
@@ -181,23 +181,23 @@ class Mailbox:
 
     def is_idle(self) -> bool:
         """Say whether nothing is queued and its reader has nothing in hand."""
-        return self._bell.is_needed and not any(self._lanes)
+        return self._bell.is_needed and not any(self.lanes)
 
     def has_messages(self) -> bool:
         """Say whether something is queued."""
-        return any(self._lanes)
+        return any(self.lanes)
 
     def empty(self) -> bool:
         """Say whether nothing is queued."""
-        return not any(self._lanes)
+        return not any(self.lanes)
 
     def depth(self) -> int:
         """Return how many messages are queued."""
-        return sum(map(len, self._lanes))
+        return sum(map(len, self.lanes))
 
     def first_types(self) -> tuple[str, ...]:
         """Return the types of the first messages that are queued."""
-        waiting = itertools.chain.from_iterable(tuple(lane) for lane in self._lanes)
+        waiting = itertools.chain.from_iterable(tuple(lane) for lane in self.lanes)
         return tuple(type_of(envelope.message) for envelope in itertools.islice(waiting, RECENT_MAX))
 
     def events_waiting(self) -> int:
@@ -206,12 +206,12 @@ class Mailbox:
 
     def oldest_at(self) -> float | None:
         """Return when the oldest of the queued messages was posted, in monotonic seconds; None where there is none."""
-        heads = (_posted_at(lane) for lane in self._lanes if lane)
+        heads = (_posted_at(lane) for lane in self.lanes if lane)
         return min((at for at in heads if at is not None), default=None)
 
     def drain(self) -> Iterator[tuple[Lane, Envelope[Any]]]:
         """Take everything out that is to be read, with the lane it was in."""
-        for lane, queue in zip(Lane, self._lanes, strict=True):
+        for lane, queue in zip(Lane, self.lanes, strict=True):
             while queue:
                 try:
                     envelope = queue.popleft()

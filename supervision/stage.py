@@ -18,7 +18,7 @@ from supervision.clock import MarketClock
 from supervision.errors import SupervisionError
 from supervision.hang import Hang
 from supervision.signals import Recorded
-from supervision.turns import Player
+from supervision.turns import Player, with_something_to_do
 
 if TYPE_CHECKING:
     from supervision.actor import Actor
@@ -51,6 +51,8 @@ class StageClock(MarketClock):
 
 class StageRecorder:
     """Gathers records and commits them in a turn of its own, so that death can fall before or after."""
+
+    name = ""
 
     def __init__(
         self,
@@ -154,7 +156,7 @@ class Stage:
         It keeps its message in hand, and others take their turns, until it is let go: by then it may be replaced.
         """
         for place, player in enumerate(self._players):
-            if player.actor.name == name and type(player) is Player and player.has_begun:
+            if player.name == name and type(player) is Player and player.has_begun:
                 hang = Hang(player, moment)
                 self._players[place] = hang
                 self._hangs.append(hang)
@@ -182,7 +184,7 @@ class Stage:
     @property
     def hung(self) -> tuple[str, ...]:
         """Return the names of those that hang at this moment."""
-        return tuple(hang.actor.name for hang in self._hangs if hang.is_hung)
+        return tuple(hang.name for hang in self._hangs if hang.is_hung)
 
     def after(self, delay_s: float, call: Callable[[], object]) -> None:
         """Call at a later virtual time."""
@@ -200,7 +202,7 @@ class Stage:
         """Take one turn, or let time pass to the next timer; say False where nothing is left to happen."""
         if self.is_dead:
             return False
-        ready: list[Player | StageRecorder] = [player for player in self._players if player.wants_turn]
+        ready: list[Player | StageRecorder] = [*with_something_to_do(self._players)]
         if self._recorder.wants_turn:
             ready.append(self._recorder)
         if not ready:
@@ -263,8 +265,7 @@ class Stage:
         return future.get(timeout=0)
 
     def _choose(self, ready: Sequence[Player | StageRecorder]) -> Player | StageRecorder:
-        names = ["" if isinstance(each, StageRecorder) else each.actor.name for each in ready]
-        wanted = self.prefer(names)
+        wanted = self.prefer([each.name for each in ready])
         return ready[self._random.randrange(len(ready)) if wanted is None else wanted]
 
     def _pass_time(self) -> bool:

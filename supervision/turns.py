@@ -4,6 +4,7 @@ A mailbox whose `get` ends the turn once its one message is spent turns pykka's 
 `take_quick_turn` does the same without that loop, in a fraction of the time; the tests compare the two.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from supervision.mailbox import Mailbox, TurnOver
@@ -15,20 +16,18 @@ if TYPE_CHECKING:
 class Player:
     """An actor that takes turns with others."""
 
-    __slots__ = ("_has_stopped", "actor", "has_begun", "has_messages", "is_over", "mailbox")
+    __slots__ = ("actor", "has_begun", "has_messages", "has_stopped", "is_hung", "is_over", "lanes", "mailbox", "name")
 
     def __init__(self, actor: "Actor") -> None:
         self.actor = actor
+        self.name = actor.name
         self.mailbox: Mailbox = actor.actor_inbox  # type: ignore[assignment]
+        self.lanes = self.mailbox.lanes
         self.has_messages = self.mailbox.has_messages
-        self._has_stopped = actor.actor_stopped.is_set
+        self.has_stopped = actor.actor_stopped.is_set
         self.has_begun = False
+        self.is_hung = False
         self.is_over = False
-
-    @property
-    def wants_turn(self) -> bool:
-        """Say whether there is something to do: to begin, to end, or a message."""
-        return self.has_messages() or not self.has_begun or self._has_stopped()
 
     def take_turn(self) -> bool:
         """Begin, or handle one message; say False where that was the end of the actor's life."""
@@ -66,3 +65,15 @@ class Player:
             return True
         actor._actor_loop_teardown()
         return False
+
+
+def with_something_to_do(players: Iterable[Player]) -> list[Player]:
+    """Return those who want a turn: to take a message, to begin, or to end.
+
+    A stage asks this of everybody before every turn, hence without a call for each.
+    """
+    return [
+        player
+        for player in players
+        if (any(player.lanes) or not player.has_begun or player.has_stopped()) and not player.is_hung
+    ]

@@ -500,6 +500,13 @@ def test_a_package_index_or_a_place_would_be_seen(place: str, word: str) -> None
     assert bool(PLACES.search(place.format(word))) or not place.startswith(belongs_together)
 
 
+def test_a_node_that_serves_no_exchange_imports_no_web_server() -> None:
+    """It would take half as long again to start, and so would every command that speaks of a node."""
+    program = "import sys, holdfast.node; sys.exit('aiohttp' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 def test_no_installed_distribution_claims_the_name_of_a_package_of_ours() -> None:
     """The same name at the top level of another distribution would be imported in place of ours, or overwrite it."""
     claims = [

@@ -1,6 +1,4 @@
-"""An exchange on loopback, over real sockets, with a book and a ledger of its own: one that can lie."""
+"""An exchange on loopback, over real sockets, with a book and a ledger of its own: one that can lie.
 
-from gateways.exchange.server import Exchange
-from gateways.exchange.settings import ExchangeSettings
-
-__all__ = ["Exchange", "ExchangeSettings"]
+`server` has the exchange itself; to import it here would let every node import a web server.
+"""

@@ -61,9 +61,19 @@ def _venue(settings: Settings) -> Iterator[Misfit]:
         yield Misfit(key="feed.source", expected=because, found=show(feed.source), with_=("venue.kind",))
     if not is_real:
         return
-    if urlsplit(venue.url).hostname not in LOOPBACK:
-        expected = "an exchange on this machine, as `holdfast venue` starts one: this version trades at no other yet"
-        yield Misfit(key="venue.url", expected=expected, found=show(venue.url), with_=("venue.kind",))
+    if venue.url:
+        if urlsplit(venue.url).hostname not in LOOPBACK:
+            expected = "an exchange on this machine, as `holdfast venue` starts one, or none for the venue's own place"
+            yield Misfit(key="venue.url", expected=expected, found=show(venue.url), with_=("venue.kind",))
+        if venue.testnet:
+            expected = "false, since venue.url says where the venue is"
+            yield Misfit(key="venue.testnet", expected=expected, found="true", with_=("venue.url",))
+    elif not venue.allow_elsewhere:
+        expected = (
+            "an exchange on this machine, as `holdfast venue` starts one; or none, with venue.allow_elsewhere = true: "
+            "nothing of this was ever tried at an exchange elsewhere"
+        )
+        yield Misfit(key="venue.url", expected=expected, found="none", with_=("venue.kind",))
     for name in ("api_key", "api_secret"):
         if getattr(venue.credentials, name) is None:
             yield Misfit(key=f"venue.credentials.{name}", expected="a key of the account", found="none")

@@ -102,7 +102,7 @@ def _sum_up(settings: Settings, file: Path | None, overrides: int) -> str:
     market = f"{feed.source} market of {', '.join(feed.symbols) or 'all symbols'}"
     if settings.venue.kind != "paper":
         # What is real has its own pace, and holds what it says.
-        place = f"{settings.venue.kind} venue at {settings.venue.url}"
+        place = f"{settings.venue.kind} venue at {settings.venue.place}"
         return f"{source}: {market}; {_names(settings)}; {place}"
     cash = " and ".join(f"{amount:f} {asset}" for asset, amount in settings.venue.balances.items()) or "nothing"
     return f"{source}: {market} {speed}; {_names(settings)}; {settings.venue.kind} venue with {cash}"

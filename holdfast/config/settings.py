@@ -86,7 +86,11 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: Annotated[Literal["paper", "binance", "bybit"], Choice(words=("paper", "binance", "bybit"))] = "paper"
     url: Annotated[str, Text(noun="a URL such as http://127.0.0.1:8080", pattern=r"|https?://[^\s/]+")] = ""
-    """Where a real venue's interface is; its own place where empty."""
+    """Where a real venue on this machine is; its own place where empty."""
+    allow_elsewhere: Annotated[bool, Flag()] = False
+    """Whether a real venue may be on another machine, where nothing of this was ever tried."""
+    testnet: Annotated[bool, Flag()] = False
+    """Whether a real venue without a `url` is the one that its house runs for tests."""
     deadline_s: Annotated[float, Number(above=0, at_most=60, unit="seconds", as_float=True)] = 10.0
     """How long a real venue may take an order for; it refuses what arrives later."""
     skew_s: Seconds = 2.0
@@ -110,6 +114,11 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True):
     participation: Fraction = Decimal("0.1")
     """The share of a bar's volume that orders of ours may take."""
     credentials: Credentials = Credentials()
+
+    @property
+    def place(self) -> str:
+        """Name where a real venue is."""
+        return self.url or f"{self.kind}'s {'testnet' if self.testnet else 'own place'}"
 
 
 class Import(msgspec.Struct, frozen=True, kw_only=True):

@@ -319,12 +319,25 @@ def test_a_key_in_the_wrong_section_is_shown_the_right_one() -> None:
         ("[risk]\nexposure_max = 0.2", "risk.symbol_exposure_max", "at most risk.exposure_max"),
         ("[supervision.backoff]\nbase_s = 9.0", "supervision.backoff.base_s", "at most supervision.backoff.cap_s"),
         ("[supervision.guard]\nperiod_s = 5.0", "supervision.guard.period_s", "never gives up"),
+        ('[venue]\nkind = "binance"', "venue.url", "venue.allow_elsewhere = true"),
+        ('[venue]\nkind = "bybit"\nurl = "https://exchange.example"', "venue.url", "or none for the venue's own place"),
+        (
+            '[venue]\nkind = "bybit"\nurl = "http://127.0.0.1:1"\ntestnet = true',
+            "venue.testnet",
+            "false, since venue.url says where",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_each_other_are_found(text: str, key: str, expected: str) -> None:
     problems = {problem.key: problem for problem in problems_of(text)}
 
     assert expected in problems[key].expected
+
+
+def test_who_says_so_may_go_to_an_exchange_elsewhere() -> None:
+    wanted = '[venue]\nkind = "binance"\nallow_elsewhere = true\ntestnet = true\n[feed]\nsource = "venue"'
+
+    assert "venue.url" not in {problem.key for problem in problems_of(wanted)}
 
 
 def test_a_key_that_is_wrong_in_itself_is_not_judged_by_its_default_too() -> None:

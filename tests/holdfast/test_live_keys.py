@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateways.exchange import Exchange
+from gateways.exchange.server import Exchange
 from gateways.live.connection import KeysRefused
 from holdfast import live
 from holdfast.config.problems import ConfigurationError

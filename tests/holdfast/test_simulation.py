@@ -2,18 +2,17 @@
 
 import pytest
 
-from holdfast.simulation.run import simulate_seed
+from holdfast.simulation.run import SEEDS_PER_WORLD, simulate_seed
 
 SEEDS = 1_000
-BLOCK = 20
 HOURS = 2.0
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
+@pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_PER_WORLD))
 def test_every_seed_is_lived_without_a_violation(first: int) -> None:
-    for seed in range(first, first + BLOCK):
+    for seed in range(first, first + SEEDS_PER_WORLD):
         result = simulate_seed(seed, hours=HOURS)
 
         assert not result.violations, f"holdfast simulate --from {seed} --seeds 1 --hours {HOURS:g} --trace"

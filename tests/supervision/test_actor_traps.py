@@ -183,6 +183,16 @@ def test_an_error_and_a_message_that_cannot_be_shown_hide_no_crash(runtime: str)
 
 
 @on_all
+def test_a_crash_tells_its_message_without_its_place_in_memory(runtime: str) -> None:
+    with House(runtime) as house:
+        house.start(house.puppet("a", on_message=raising(ValueError("no")), restart="transient"))
+        house.system.tell("a", Poke(object()))
+        house.until(lambda: house.count("started", "a") == 2)
+
+        assert house.reported(CrashReport)[0].message == "Poke(value=<object object>)"
+
+
+@on_all
 def test_a_listener_of_reports_that_fails_stops_nobody(runtime: str) -> None:
     def listen(_report: Any) -> None:
         raise OSError("the disk is full")
@@ -518,6 +528,6 @@ def test_a_lane_that_empties_between_look_and_taking_is_passed_over() -> None:
 
     mailbox = Mailbox()
     mailbox.put(Envelope("left"))
-    mailbox._lanes = (Emptied(), *mailbox._lanes[1:])
+    mailbox.lanes = (Emptied(), *mailbox.lanes[1:])
 
     assert mailbox.get().message == "left"

@@ -10,8 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from gateways.exchange import Exchange, ExchangeSettings
 from gateways.exchange.pointing import bybit_settings, ccxt_settings, demand_loopback
+from gateways.exchange.server import Exchange
+from gateways.exchange.settings import ExchangeSettings
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where files are soon durable, for laws that are not about that."""

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateways.exchange import Exchange
+from gateways.exchange.server import Exchange
 from tests.gateways.exchange.support import SYMBOL, bot_for, bybit_for, outcome_of, trading, until
 
 pytestmark = pytest.mark.slow

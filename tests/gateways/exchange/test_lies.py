@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateways.exchange import Exchange
 from gateways.exchange.lies import KINDS
 from gateways.exchange.scenario import scenario_of
+from gateways.exchange.server import Exchange
 from tests.gateways.exchange.support import SYMBOL, lived, outcome_of, status_of, until
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from gateways.exchange import Exchange
 from gateways.exchange.binance.signing import signature_of
+from gateways.exchange.server import Exchange
 from tests.gateways.exchange.support import NAME, lived
 
 ODD = (

@@ -11,8 +11,8 @@ from urllib.error import HTTPError
 import msgspec
 import pytest
 
-from gateways.exchange import Exchange
 from gateways.exchange.binance.signing import signature_of
+from gateways.exchange.server import Exchange
 from tests.gateways.exchange.support import (
     MINUTE_MS,
     NAME,

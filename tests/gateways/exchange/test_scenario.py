@@ -8,10 +8,10 @@ from urllib.error import HTTPError
 
 import pytest
 
-from gateways.exchange import Exchange
 from gateways.exchange.lies import KINDS, REQUESTS, places_of
 from gateways.exchange.pointing import ccxt_settings, demand_loopback
 from gateways.exchange.scenario import ScenarioBroken, lie_of, read_scenario, scenario_of
+from gateways.exchange.server import Exchange
 from holdfast.cli.main import run_command_line
 from holdfast.exit_codes import ExitCode
 from tests.gateways.exchange.support import SYMBOL, ccxt_class, lived, outcome_of

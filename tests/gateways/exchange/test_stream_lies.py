@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateways.exchange import Exchange
+from gateways.exchange.server import Exchange
 from tests.gateways.exchange.support import NAME, SYMBOL, lived, outcome_of
 
 pytestmark = pytest.mark.slow

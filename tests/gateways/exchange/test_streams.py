@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from gateways.exchange import Exchange
+from gateways.exchange.server import Exchange
 from tests.gateways.exchange.support import NAME, SYMBOL, bot_for, lived, until
 
 WAIT_S = 5.0

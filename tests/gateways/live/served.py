@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateways.exchange import Exchange, ExchangeSettings
 from gateways.exchange.pointing import POINTED
+from gateways.exchange.server import Exchange
+from gateways.exchange.settings import ExchangeSettings
 from gateways.live.binance import Binance
 from gateways.live.bybit import Bybit
 from gateways.live.connection import Connection

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from domain.venue import AccountAnswer, AccountSeen, OpenOrder, Unproven
+from gateways.live.binance import Binance
 from gateways.live.venue import LiveVenue
 from tests.gateways.live.liar import Request, answer
 from tests.gateways.live.served import DIALECTS, Served
@@ -31,9 +32,15 @@ ROW: dict[str, Any] = {
 HELD = {"balances": [{"asset": "BTC", "free": "0.1", "locked": "0.4"}, {"asset": "ETH", "free": "0", "locked": "0"}]}
 
 
+class Patient(Binance):
+    """It may be asked as often as one likes: at its own pace two questions about an account take a second."""
+
+    weight_per_s = burst = 1_000_000.0
+
+
 @pytest.fixture(scope="module")
 def opened() -> Iterator[Desk]:
-    desk = Desk()
+    desk = Desk(Patient())
     yield desk
     desk.venue.close()
     desk.liar.close()

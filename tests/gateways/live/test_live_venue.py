@@ -16,6 +16,7 @@ from gateways.live import orders
 from gateways.live import venue as venues
 from gateways.live.binance import Binance
 from gateways.live.connection import Connection, VenueSilent
+from gateways.live.dialect import Dialect
 from gateways.live.market import LiveMarket
 from gateways.live.venue import LiveVenue
 from gateways.live.wire import Received
@@ -56,8 +57,8 @@ def a_trade(number: int, quantity: str) -> dict[str, Any]:
     return {"id": number, "orderId": 7, "qty": quantity, "price": "100.10", "time": 1_700_000_000_001, **paid}
 
 
-def a_venue(liar: Liar, answer_within_s: float = ANSWER_WITHIN_S) -> LiveVenue:
-    return LiveVenue(Connection(Binance(), pointed_at(liar.url), answer_within_s=answer_within_s))
+def a_venue(liar: Liar, answer_within_s: float = ANSWER_WITHIN_S, dialect: Dialect | None = None) -> LiveVenue:
+    return LiveVenue(Connection(dialect or Binance(), pointed_at(liar.url), answer_within_s=answer_within_s))
 
 
 def id_of(number: int) -> str:
@@ -67,9 +68,9 @@ def id_of(number: int) -> str:
 class Desk:
     """A venue, the server behind it, and a way to wait for answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect | None = None) -> None:
         self.liar = Liar()
-        self.venue = a_venue(self.liar)
+        self.venue = a_venue(self.liar, dialect=dialect)
         self._numbers = 0
 
     def behaves(self, behave: Behave) -> None:
