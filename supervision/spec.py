@@ -5,6 +5,7 @@ The words and the defaults are Erlang/OTP's (`supervisor`, stdlib).
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from supervision.errors import SpecError
@@ -203,12 +204,18 @@ def check_backoff(name: str, flags: SupervisorSpec, child: ChildSpec) -> None:
         raise SpecError(f"{child.name}: backoff must have 0 <= base <= cap and jitter >= 0, was {backoff}")
     if not 0 < backoff.reset_after_s < INFINITE:
         raise SpecError(f"{child.name}: reset_after_s must be above 0 and finite, was {backoff.reset_after_s}")
-    waits = sum(backoff.delay_s(n, draw=1.0) for n in range(flags.intensity + 1))
+    waits = _waits_s(backoff, flags.intensity + 1)
     if waits >= flags.period_s:
         raise SpecError(
             f"{child.name}: the first {flags.intensity + 1} waits of its backoff take up to {waits} s, "
             f"so {name} (period {flags.period_s} s) could never give up"
         )
+
+
+@lru_cache(maxsize=128)
+def _waits_s(backoff: Backoff, restarts: int) -> float:
+    """Return the longest that so many restarts wait in all; a tree has many children of one backoff."""
+    return sum(backoff.delay_s(n, draw=1.0) for n in range(restarts))
 
 
 def _check_word(name: str, field_name: str, found: str, allowed: Sequence[str]) -> None:
