@@ -343,6 +343,7 @@ class Node:
 
     def _journal_failed(self, error: BaseException) -> None:
         """Leave at once: nothing may be done that cannot be remembered."""
-        sys.stderr.write(f"holdfast: the journal cannot be written: {error}\n")
+        is_damaged = isinstance(error, JournalDamaged)
+        sys.stderr.write(f"holdfast: the journal {'is damaged' if is_damaged else 'cannot be written'}: {error}\n")
         sys.stderr.flush()
-        os._exit(int(ExitCode.IO_ERROR))
+        os._exit(int(ExitCode.DAMAGED if is_damaged else ExitCode.IO_ERROR))

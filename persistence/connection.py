@@ -34,6 +34,11 @@ _WRITING = {
     "wal_autocheckpoint": ("0", 0),
     "foreign_keys": ("ON", 1),
 }
+_NOT_GIVEN = (
+    *(OSError, apsw.IOError, apsw.FullError, apsw.ReadOnlyError, apsw.CantOpenError),
+    *(MemoryError, apsw.NoMemError),
+)
+"""What stands between us and a file says nothing of what is in it."""
 _READING = {"query_only": ("ON", 1)}
 
 
@@ -144,7 +149,7 @@ def _read_failure(what: str, error: Exception) -> JournalError:
     sentence = f"expected to read {what}, found that {describe(cause)}"
     if isinstance(cause, apsw.BusyError | apsw.LockedError):
         return JournalLocked(sentence)
-    if isinstance(cause, OSError | apsw.IOError | apsw.FullError | apsw.ReadOnlyError | apsw.CantOpenError):
+    if isinstance(cause, _NOT_GIVEN):
         return JournalUnwritable(sentence)
     return JournalDamaged(sentence)
 

@@ -12,10 +12,11 @@ from peewee import PeeweeException
 from persistence import projections, schema, snapshots
 from persistence.chain import Row, seal
 from persistence.connection import copy_log_on_close, unwritable
-from persistence.errors import DraftRefused, JournalDamaged, JournalUnwritable
+from persistence.errors import DraftRefused, JournalDamaged, JournalError, JournalUnwritable
 from persistence.home import Home
 from persistence.opening import LOG_BYTES, OpenFiles, open_files
 from persistence.records import Draft
+from persistence.scan import demand_readable
 from persistence.watermark import Mark
 
 UNTOLD_MAX = 500
@@ -63,6 +64,8 @@ class Journal:
         self._connection.set_wal_hook(self._on_commit)
         self.generation, self.boot = files.identity.generation, files.identity.boot
         self.last_seq, self.last_hash = files.last
+        self._copied = files.last
+        """Up to here the log was read again, when this was opened or before it was copied."""
 
     @classmethod
     def open(cls, home: Path, *, cue: Cue = nothing) -> Self:
@@ -190,7 +193,7 @@ class Journal:
         """Copy the write-ahead log into the database if it has grown long.
 
         Raises:
-            JournalUnwritable: writing failed, now or before.
+            JournalDamaged, JournalUnwritable: as `checkpoint` says.
         """
         self._demand_writable()
         if self._log_pages >= self._log_pages_due:
@@ -200,6 +203,7 @@ class Journal:
         """Copy the write-ahead log into the database, as far as no reader needs it, and make the watermark durable.
 
         Raises:
+            JournalDamaged: the log is not what was written; the database is as it was, and nothing more is written.
             JournalUnwritable: writing failed, now or before.
         """
         self._demand_writable()
@@ -214,6 +218,7 @@ class Journal:
         """Copy the write-ahead log into the database where nobody reads it, and let go of all files, once.
 
         Raises:
+            JournalDamaged: the log is not what was written; it was not copied.
             JournalUnwritable: the copying failed; what was appended is durable all the same.
         """
         if self._is_closed:
@@ -261,9 +266,24 @@ class Journal:
         return apsw.SQLITE_OK
 
     def _copy_log(self, mode: int) -> None:
+        self._demand_sound_log()
         # Where somebody else reads, it is done another time; what is in the log is durable all the same.
         with suppress(apsw.BusyError):
             self._connection.wal_checkpoint(mode=mode)
+
+    def _demand_sound_log(self) -> None:
+        """Read what the log has, before it takes the place of what is in the database.
+
+        SQLite copies a log without a look at its checksums: a page that was lost on its way to the disk would take the
+        place of a sound one, and with the page that all records are found by, all of them would be gone.
+        """
+        end = Mark(self.last_seq, self.last_hash)
+        try:
+            demand_readable(self._home.database, after=self._copied, upto=end)
+        except JournalError as error:
+            self._fail(error)
+            raise
+        self._copied = end
 
     def _demand_writable(self) -> None:
         if self._failure is not None:

@@ -1,9 +1,12 @@
 """Reading the events of a database in sequence, a part at a time, with the chain checked."""
 
+from contextlib import closing
+from pathlib import Path
+
 import apsw
 
 from persistence.chain import GENESIS, Row, check_rows
-from persistence.connection import reading
+from persistence.connection import connect, reading
 from persistence.errors import JournalDamaged
 from persistence.records import COLUMNS
 from persistence.watermark import START, Mark
@@ -81,3 +84,18 @@ def check_chain(connection: apsw.Connection, start: Mark) -> Mark:
     while rows := rows_after(connection, seq):
         seq, previous = check_rows(rows, after=seq, previous=previous)
     return Mark(seq, previous)
+
+
+def demand_readable(database: Path, *, after: Mark, upto: Mark) -> None:
+    """Check that the records after one and up to another can be read by somebody who has none of them in memory.
+
+    Raises:
+        JournalDamaged: they cannot.
+        JournalUnwritable: the disk itself does not give them.
+    """
+    with closing(connect(database, read_only=True)) as other, reading(str(database)):
+        found = check_chain(other.connection(), after)
+    if found != upto:
+        raise JournalDamaged(
+            f"expected {database} to end at sequence {upto.seq}, found that it ends at {found.seq}", sequence=upto.seq
+        )

@@ -14,6 +14,7 @@ from holdfast.rerun.decisions import Decision, Difference, Reading, first_differ
 from holdfast.rerun.figures import Figures, figures_of
 from holdfast.rerun.inputs import Inputs, read_inputs
 from holdfast.rerun.running import Rerun
+from holdfast.rerun.untold import Untold, find_untold
 from holdfast.secrets import scrub
 from holdfast.summary import ProgressLine, when
 from persistence.reader import JournalReader
@@ -29,6 +30,8 @@ class Compared(msgspec.Struct, frozen=True):
     compared: int
     """Decisions of the journal."""
     difference: Difference | None
+    untold: Untold | None
+    """Why the difference proves nothing; None where it does, or there is none."""
     journal: Figures
     rerun: Figures
 
@@ -58,10 +61,12 @@ def rerun(home: Path, *, what_if: Sequence[str] = (), progress: bool = False) ->
         with JournalReader(home) as reader, JournalReader(again) as other:
             journal = Reading(reader, until=inputs.until, with_market=not inputs.is_backtest)
             made_again = Reading(other, with_market=not inputs.is_backtest)
+            difference = first_difference(journal, made_again)
             return Compared(
                 until=inputs.until,
                 compared=sum(1 for _ in journal.decisions()),
-                difference=first_difference(journal, made_again),
+                difference=difference,
+                untold=find_untold(reader, inputs, difference.at) if difference is not None and not what_if else None,
                 journal=figures_of(home, journal),
                 rerun=figures_of(again, made_again),
             )
@@ -70,10 +75,11 @@ def rerun(home: Path, *, what_if: Sequence[str] = (), progress: bool = False) ->
 def rerun_view(compared: Compared) -> dict[str, Any]:
     """Return a re-run as JSON values."""
     return {
-        "equal": compared.difference is None,
+        "equal": compared.difference is None if compared.untold is None else None,
         "until": compared.until,
         "compared": compared.compared,
         "difference": _difference_view(compared.difference),
+        "untold": msgspec.to_builtins(compared.untold),
     }
 
 
@@ -122,8 +128,19 @@ def _lines(compared: Compared, what_if: Sequence[str]) -> list[str]:
     if compared.difference is None:
         return [*lines, f"equal        {compared.compared:,} decisions up to sequence {compared.until:,}"]
     found = compared.difference
+    if compared.untold is not None:
+        return [*_untold_lines(compared.untold), *_sides(found.journal, found.rerun)]
     lines.append(f"{'first' if what_if else 'DIFFERENT'} difference at {when(found.at)} ({found.at})")
     return [*lines, *_sides(found.journal, found.rerun)]
+
+
+def _untold_lines(untold: Untold) -> list[str]:
+    return [
+        f"CANNOT BE TOLD from {when(untold.at)} ({untold.at}) on",
+        f"  {untold.command} (sequence {untold.command_seq}) and the death of {untold.died}"
+        f" (sequence {untold.died_seq}) came together:",
+        "  what was being sent came to the venue or did not, and a re-run repeats no deaths",
+    ]
 
 
 def _sides(journal: Decision | None, again: Decision | None) -> list[str]:

@@ -17,7 +17,7 @@ from holdfast.config.view import as_toml
 from holdfast.imports.fitting import Taken
 from holdfast.imports.opening import Opening
 from holdfast.rebuild import Era, eras
-from holdfast.routes import REMEMBERING, role_of
+from holdfast.rerun.overtaking import Overtaken, find_overtaken, takes_part
 from messages.codec import decode
 from messages.imported import PositionImported, StateImported
 from messages.market import SourceOpened
@@ -28,7 +28,8 @@ from persistence.reader import JournalReader
 INPUTS_OF_THE_JOURNAL = ("feed.", "sentiment.", "import.")
 """Settings of what a re-run has from the journal; the frames that are built of it can be others."""
 
-PARTAKERS = frozenset({*REMEMBERING, "strategy"} - {"operator", "watcher"})
+VENUE_FIRST = "the venue first"
+"""In a script: what was asked of the venue until here comes to it before anything else happens."""
 
 
 class Life(msgspec.Struct, frozen=True):
@@ -46,8 +47,8 @@ class Cue(msgspec.Struct, frozen=True):
     at: Instant
     command: OperatorCommanded | Restored | Salvaged | None
     life: Life | None = None
-    is_passed_by: bool = False
-    """The market was going on already: bars closed before anybody did anything about it."""
+    overtaken: Overtaken | None = None
+    """The market was going on already: a step of it came before all was done that this had begun."""
 
 
 class Inputs(msgspec.Struct, frozen=True):
@@ -59,7 +60,8 @@ class Inputs(msgspec.Struct, frozen=True):
     first: Life
     cues: tuple[Cue, ...]
     scripts: dict[Instant, tuple[str, ...]]
-    """Who recorded one after another at the instants of cues; a number is the sequence of a cue."""
+    """Who recorded one after another at the instants of cues; a number is the sequence of a cue.  At its end, who
+    went on."""
     opening: Opening | None
     """What was taken over from another program with the account; None where nothing was."""
     ends_at: Instant
@@ -206,40 +208,35 @@ def _cues(reader: JournalReader, until: int, lives: Sequence[Life]) -> tuple[Cue
         event = decode(record.kind, record.version, record.payload)
         assert isinstance(event, OperatorCommanded | Restored | Salvaged)
         if not isinstance(event, OperatorCommanded) or event.command in FOLDED:
-            found.append(Cue(record.seq, record.at, event, is_passed_by=_is_passed_by(reader, record.seq, until)))
+            found.append(Cue(record.seq, record.at, event))
+    overtaken = find_overtaken(reader, [cue.seq for cue in found], until)
+    found = [msgspec.structs.replace(cue, overtaken=overtaken.get(cue.seq)) for cue in found]
     for life in lives:
         at = next(iter(reader.read(after=life.since - 1, until=life.since))).at
         found.append(Cue(life.since, at, None, life))
     return tuple(sorted(found, key=lambda cue: cue.seq))
 
 
-def _is_passed_by(reader: JournalReader, seq: int, until: int) -> bool:
-    following = (record for record in reader.read(after=seq, until=until) if takes_part(record.actor))
-    record = next(following, None)
-    return record is not None and record.kind == "BarsClosed"
-
-
 def _scripts(reader: JournalReader, until: int, cues: Sequence[Cue]) -> dict[Instant, tuple[str, ...]]:
     sequences = {cue.seq for cue in cues}
-    return {
-        at: tuple(
-            str(record.seq) if record.seq in sequences else record.actor
-            for record in reader.read(after=reader.seq_at(at - 1), until=min(until, reader.seq_at(at)))
-            if record.seq in sequences or takes_part(record.actor)
-        )
-        for at in {at for cue in cues for at in (cue.at, _next_instant(reader, cue.at))}
-    }
+    taken = {cue.overtaken.taken_until for cue in cues if cue.overtaken is not None}
+    scripts = {}
+    for at in {at for cue in cues for at in (cue.at, _next_instant(reader, cue.at))}:
+        names: list[str] = []
+        last = reader.seq_at(at)
+        for record in reader.read(after=reader.seq_at(at - 1), until=min(until, last)):
+            if record.seq in sequences or (takes_part(record.actor) and record.kind != "RowRefused"):
+                names.append(str(record.seq) if record.seq in sequences else record.actor)
+            if record.seq in taken:
+                names.append(VENUE_FIRST)
+        scripts[at] = (*names, "feed") if last < until else tuple(names)
+    return scripts
 
 
 def _next_instant(reader: JournalReader, at: Instant) -> Instant:
     """Return the instant after one: what a command has caused may come to its end there."""
     record = next(iter(reader.read(after=reader.seq_at(at))), None)
     return at if record is None else record.at
-
-
-def takes_part(actor: str) -> bool:
-    """Say whether what an actor records is part of how the market is answered."""
-    return role_of(actor) in PARTAKERS
 
 
 def _opening(reader: JournalReader, until: int) -> Opening | None:

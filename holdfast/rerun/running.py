@@ -22,6 +22,7 @@ WAIT_S = 1.0
 QUIET_S = 0.5
 """Virtual time within that, after which all is done that a command has caused."""
 TURNS_MAX = 10**12
+FEED = "feed"
 
 
 class Rerun:
@@ -47,6 +48,7 @@ class Rerun:
         self._cues = list(inputs.cues)
         self._script = Script(inputs.scripts)
         self._is_waiting = False
+        self._is_told = False
 
     def run(self) -> None:
         """Run to where the journal ends.
@@ -91,15 +93,15 @@ class Rerun:
                 cue = self._cues[0]
                 node.run(lambda cue=cue: self._has_come_to(cue), steps_max=TURNS_MAX)  # type: ignore[misc]
                 _demand_alive(node)
-                if cue not in self._cues[:1]:
-                    continue
                 self._give(node, cue)
                 if cue.command is None:
                     node.commit()
                     return cue.life
-                if self._is_waiting or node.ended:
+                if node.ended or (self._is_waiting and not self._is_told):
                     self._settle(node)
             node.run(steps_max=TURNS_MAX)
+            # What was commanded just before may have been overtaken by the market's end.
+            self._settle(node)
             _demand_alive(node)
             node.commit()
         return None
@@ -109,11 +111,22 @@ class Rerun:
 
     def _has_come_to(self, cue: Cue) -> bool:
         """Say whether all has been recorded that was recorded before; where it never is, the market waits."""
-        if cue not in self._cues[:1]:
-            return True  # It was given while the market went on.
-        if self._is_waiting and cue.at <= self._script.at:
+        if cue.overtaken is not None and not self._is_market_told():
+            return False
+        if self._is_waiting and not (self._is_told and cue.overtaken is None) and cue.at <= self._script.at:
             return True
-        return not cue.is_passed_by and self._script.at == cue.at and self._script.next == str(cue.seq)
+        return self._script.at == cue.at and self._script.next == str(cue.seq)
+
+    def _is_market_told(self) -> bool:
+        """Say whether the feed has been told that all is settled, and has not gone on yet."""
+        assert self._node is not None
+        if not self._is_told:
+            switchboard = self._node.switchboard
+            unsettled = switchboard.unsettled()
+            has_only_messages = not any(each.name == FEED for each in switchboard.vitals(at_work=True))
+            is_alone = bool(unsettled) and all(each.startswith(f"{FEED}: ") for each in unsettled)
+            self._is_told = is_alone and has_only_messages
+        return self._is_told
 
     def _give(self, node: StagedNode, cue: Cue) -> None:
         del self._cues[0]
@@ -124,9 +137,7 @@ class Rerun:
     def _pause_s(self, at: Instant, following: Instant) -> float:
         """Say how long the market waits before its next bars: not at all, unless something is still to come."""
         self._look(at)
-        assert self._node is not None
-        while self._cues and self._cues[0].is_passed_by and self._cues[0].at <= at:
-            self._give(self._node, self._cues[0])
+        self._is_told = False
         self._is_waiting = bool(self._cues) and self._cues[0].at <= at
         return WAIT_S if self._is_waiting else 0.0
 
@@ -145,6 +156,8 @@ class Rerun:
         for record in records:
             if record.at != self._script.at:
                 self._is_waiting = False
+            if record.actor == FEED:
+                self._is_told = False
             self._script.hear(record.at, record.actor)
 
 

@@ -8,7 +8,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from domain.market import Instant
-from holdfast.rerun.inputs import takes_part
+from holdfast.rerun.inputs import VENUE_FIRST
+from holdfast.rerun.overtaking import takes_part
+
+DISK = ""
+"""The recorder's name: what it commits, the venue is asked then."""
 
 
 class Script:
@@ -44,10 +48,19 @@ class Script:
             self._place += 1
 
     def prefer(self, names: Sequence[str]) -> int | None:
-        """Say which of some who are ready goes first: who is to record next, else who has nothing to record."""
+        """Say which of some who are ready goes first: who is to record next, else who has nothing to record.
+
+        The disk goes last of these, for with it the venue is asked; where the venue is to be asked first, both do.
+        """
+        if self.next == VENUE_FIRST:
+            for name in (DISK, "venue"):
+                if name in names:
+                    return names.index(name)
+            self.take(VENUE_FIRST)
         if not self.next:
             return None
         if self.next in names:
             return names.index(self.next)
         later = set(self._order[self._place :])
-        return next((place for place, name in enumerate(names) if name not in later), None)
+        idle = [place for place, name in enumerate(names) if name not in later]
+        return min(idle, key=lambda place: names[place] == DISK, default=None)

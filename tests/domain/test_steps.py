@@ -508,7 +508,7 @@ def test_a_part_that_a_strategy_wants_left_does_not_narrow_the_whole_that_an_ope
 
 def test_a_part_that_was_wished_before_all_was_seen_to_be_left_is_forgotten() -> None:
     story, _ = a_protected_position()
-    story.known.wish_flat("COINUSDT", "an operator", 2_000, story.next())
+    story.known.closes["COINUSDT"] = D(120)
     leave, seen = story.only(), story.seq
     story.known.wish_exit("one", Exit("COINUSDT", 2_000, D(1), "some"), story.next())
 

@@ -5,7 +5,7 @@ import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from persistence.journal import Journal
 from persistence.opening import LOG_BYTES
 from persistence.reader import JournalReader
 from persistence.records import Draft, Record
+from persistence.remains import Remains
 from persistence.verify import verify
 from persistence.watermark import FILE_BYTES, SLOT_BYTES, Mark, Watermark, read_mark
 
@@ -381,3 +382,55 @@ def test_a_database_that_may_not_be_written_is_told_as_unwritable(tmp_path: Path
 
     with pytest.raises(JournalUnwritable, match="journal"):
         Journal.open(home)
+
+
+# -- a log that has lost a page --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def log_without_root(tmp_path: Path) -> Iterator[Journal]:
+    """A journal of which the log has lost what was written of the page that all records are found by."""
+    make(tmp_path, 500)
+    journal = Journal.open(tmp_path)
+    journal.append(drafts(501, 550))
+    journal.append(drafts(551, 900))
+    lose_root(tmp_path)
+    yield journal
+    with suppress(JournalError):
+        journal.close()
+
+
+def lose_root(home: Path) -> None:
+    with closing(apsw.Connection(str(home / "journal.db"), flags=apsw.SQLITE_OPEN_READONLY)) as database:
+        root = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events'").get
+        size = int(database.pragma("page_size"))
+    log = home / "journal.db-wal"
+    content = bytearray(log.read_bytes())
+    for place in range(32, len(content) - size, 24 + size):
+        if int.from_bytes(content[place : place + 4], "big") == root:
+            content[place + 24 : place + 24 + size] = bytes(size)
+    with log.open("r+b") as file:
+        file.write(content)
+
+
+@pytest.mark.parametrize("copy", [Journal.checkpoint, Journal.close])
+def test_what_the_log_has_lost_takes_no_sound_pages_place(
+    tmp_path: Path, log_without_root: Journal, copy: Callable[[Journal], None]
+) -> None:
+    before = (tmp_path / "journal.db").read_bytes()
+
+    with pytest.raises(JournalDamaged):
+        copy(log_without_root)
+
+    assert (tmp_path / "journal.db").read_bytes() == before
+    log_without_root.close()
+    with Remains(tmp_path) as remains:
+        assert sum(len(rows) for rows in remains.proven()) >= 500
+
+
+def test_nothing_is_written_after_a_log_that_was_found_damaged(log_without_root: Journal) -> None:
+    with pytest.raises(JournalDamaged):
+        log_without_root.checkpoint()
+
+    with pytest.raises(JournalUnwritable):
+        log_without_root.append(drafts(901, 901))

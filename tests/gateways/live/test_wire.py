@@ -21,7 +21,7 @@ from gateways.live.binance import Binance
 from gateways.live.bybit import Bybit
 from gateways.live.connection import Connection
 from gateways.live.dialect import Dialect, Shown
-from gateways.live.wire import Call
+from gateways.live.wire import Call, read_json
 from tests.gateways.live.liar import Liar, answer, pointed_at
 
 SIGNED_AT = 1_700_000_000_000
@@ -120,6 +120,18 @@ def golden(venue: str) -> dict[str, str]:
 @pytest.mark.parametrize(("venue", "name"), [(venue, name) for venue in DIALECTS for name in calls(venue)])
 def test_what_is_asked_leaves_once_and_as_it_always_did(venue: str, name: str) -> None:
     assert told(venue, name) == golden(venue)[name]
+
+
+def test_numbers_of_an_answer_are_exact_and_finite() -> None:
+    assert read_json('{"a": 0.10, "b": 12345678901234567890123, "c": "0.10"}') == {
+        "a": Decimal("0.10"),
+        "b": 12345678901234567890123,
+        "c": "0.10",
+    }
+    assert isinstance(read_json("0.1"), Decimal)
+    for text in ("NaN", "Infinity", "-Infinity", '{"a": 1', "", "{} {}"):
+        with pytest.raises(msgspec.DecodeError):
+            read_json(text)
 
 
 @pytest.mark.parametrize("name", ["market", "cancel", "find", "permissions"])
