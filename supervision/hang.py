@@ -24,7 +24,7 @@ class Hang(Player):
     def __init__(self, player: Player, moment: str) -> None:
         """`moment` is the point of the turn (`before_release`, `after_release`) at which it stops."""
         super().__init__(player.actor)
-        self.has_begun = player.has_begun
+        self.has_begun, self.is_due = player.has_begun, player.is_due
         self._point = f"{player.name}.{moment}"
         self._at_rest = threading.Event()
         self._is_let_go = threading.Event()

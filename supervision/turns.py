@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Player:
     """An actor that takes turns with others."""
 
-    __slots__ = ("actor", "has_begun", "has_messages", "has_stopped", "is_hung", "is_over", "lanes", "mailbox", "name")
+    __slots__ = ("actor", "has_begun", "has_messages", "is_due", "is_hung", "is_over", "lanes", "mailbox", "name")
 
     def __init__(self, actor: "Actor") -> None:
         self.actor = actor
@@ -24,8 +24,9 @@ class Player:
         self.mailbox: Mailbox = actor.actor_inbox  # type: ignore[assignment]
         self.lanes = self.mailbox.lanes
         self.has_messages = self.mailbox.has_messages
-        self.has_stopped = actor.actor_stopped.is_set
         self.has_begun = False
+        self.is_due = True
+        """Whether it wants a turn though nobody says anything: to begin, or to end where its start has failed."""
         self.is_hung = False
         self.is_over = False
 
@@ -35,6 +36,7 @@ class Player:
         if not self.has_begun:
             self.has_begun = True
             actor._actor_loop_setup()
+            self.is_due = actor.actor_stopped.is_set()
             return True
         if not actor.actor_stopped.is_set():
             self.mailbox.begin_turn()
@@ -72,8 +74,4 @@ def with_something_to_do(players: Iterable[Player]) -> list[Player]:
 
     A stage asks this of everybody before every turn, hence without a call for each.
     """
-    return [
-        player
-        for player in players
-        if (any(player.lanes) or not player.has_begun or player.has_stopped()) and not player.is_hung
-    ]
+    return [player for player in players if (player.is_due or any(player.lanes)) and not player.is_hung]
