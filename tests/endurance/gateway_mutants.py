@@ -19,7 +19,6 @@ import msgspec
 
 from actors import executor, reconciler
 from domain.money import Money
-from domain.reconciliation import Comparison
 from domain.venue import OrderSeen, Refused
 from gateways.live import client, outcome
 from gateways.live.binance import Binance
@@ -176,7 +175,7 @@ def a_verdict_names_nothing() -> None:
     compare = vars(reconciler)["compare"]
 
     def mutated(*given: Any, **more: Any) -> Any:
-        return Comparison((), compare(*given, **more).moving)
+        return msgspec.structs.replace(compare(*given, **more), findings=())
 
     vars(reconciler)["compare"] = mutated
 
