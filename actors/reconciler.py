@@ -2,7 +2,7 @@
 
 It asks for the account once the executor has made certain of every order that earlier lives have left.  Where the two
 agree, one look is enough.  A difference counts only when a second look, after whatever the venue may show late, finds
-the same; and no look counts during which an order changed, or while the fate of one is unknown.
+the same; and no look counts during which an order changed, nor a difference while the fate of one is unknown.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,6 @@ from actors.base import Log, RememberingActor
 from actors.reconciler_memory import ReconcilerMemory
 from domain.conflicts import resolved
 from domain.market import Instrument
-from domain.order import UNPROVEN
 from domain.reconciliation import Comparison, Finding, Policies, Strategy, compare, shares_of
 from domain.venue import AccountAnswer, AccountSeen, Unproven, VenueProfile
 from messages.orders import CancelOrder
@@ -118,8 +117,12 @@ class Reconciler(RememberingActor):
                 super().receive(message)
 
     def _is_order_in_flight(self) -> bool:
+        """Say whether an answer about an order is due any moment: whatever the venue shows now is about to change.
+
+        An order of which the answer proved nothing may take long to make certain of, and entries would wait for it.
+        """
         state = self._known.state
-        return bool(state.canceling) or any(order.state in UNPROVEN for order in state.orders.values())
+        return bool(state.canceling) or any(order.state == "intended" for order in state.orders.values())
 
     def _ask(self) -> None:
         self._look += 1
@@ -146,7 +149,7 @@ class Reconciler(RememberingActor):
         self._cancel_what_is_left(answer)
         if not (state.due or self._is_wanted):
             return
-        if compared.moving or (compared.findings and compared.findings != self._before):
+        if not compared.agrees and (compared.moving or compared.findings != self._before):
             self._before = None if compared.moving else compared.findings
             self._rest(self._pause_s())
             return

@@ -110,6 +110,13 @@ class Comparison(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
     moving: tuple[str, ...] = ()
     """Client ids of orders that the venue has traded more of than the books know, or whose fate is unknown."""
+    traceless: tuple[str, ...] = ()
+    """Those of unknown fate of which the venue shows no trade."""
+
+    @property
+    def agrees(self) -> bool:
+        """Say whether books and account are the same: then no order of unknown fate has changed anything."""
+        return not self.findings and set(self.moving) <= set(self.traceless)
 
 
 def compare(
@@ -128,12 +135,18 @@ def compare(
         for client_id, order in orders.items()
         if order.state in UNPROVEN or (client_id in listed and listed[client_id].filled != order.filled)
     ]
+    traceless = [
+        client_id
+        for client_id in moving
+        if orders[client_id].state in UNPROVEN
+        and (client_id not in listed or listed[client_id].filled == orders[client_id].filled)
+    ]
     found = [
         *_of_orders(orders, account.orders, namespace, instruments, policies),
         *_of_money(book, account.balances, instruments, policies),
     ]
     found.sort(key=lambda finding: (finding.symbol, finding.kind, finding.client_id))
-    return Comparison(tuple(found), tuple(moving))
+    return Comparison(tuple(found), tuple(moving), tuple(traceless))
 
 
 def shares_of(finding: Finding, book: Book) -> list[tuple[str, Decimal]]:

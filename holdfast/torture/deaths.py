@@ -26,6 +26,8 @@ class Lived(msgspec.Struct):
     """Where the journal ended when it began."""
     after_ms: int
     """Wall-clock time of the death that it came after; 0 where there was none."""
+    began_ms: int = 0
+    """Wall-clock time at which it began."""
     is_timely: bool = True
     """Nothing but itself kept it from being quick, and its wall clock told the time."""
 

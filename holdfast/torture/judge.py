@@ -1,13 +1,14 @@
 """The judge: what the exchange's own ledger and the journal do not agree on."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from holdfast.rebuild import Rebuilt
 from holdfast.replay import rebuild, verify_everything
+from holdfast.torture.verdicts import unadopted
 
 SAME = {"new": "accepted", "partially_filled": "accepted"}
 """What the journal calls an exchange's states, where it has another word."""
@@ -17,7 +18,8 @@ def judge(home: Path, ledger: dict[str, Any]) -> list[str]:
     """Return every violation: each says what was found where.
 
     No order sent twice, none at the exchange that the journal does not know or knows in another state, every trade
-    counted once, both accounts equal to the last digit, and a journal that verifies.
+    counted once, both accounts equal to the last digit but for what nobody here did and is not taken into the books,
+    and a journal that verifies.
     """
     return [*unproven(home), *disagreements(home, ledger)]
 
@@ -30,7 +32,8 @@ def unproven(home: Path) -> list[str]:
 def disagreements(home: Path, ledger: dict[str, Any]) -> list[str]:
     """Return what ledger and journal do not agree on.  While a node lives they may be a moment apart."""
     rebuilt, _ = rebuild(home)
-    return [*doubled(ledger), *_orders(rebuilt, ledger), *_fills(rebuilt, ledger), *_accounts(rebuilt, ledger)]
+    books = _accounts(rebuilt, ledger, unadopted(home, ledger))
+    return [*doubled(ledger), *_orders(rebuilt, ledger), *_fills(rebuilt, ledger), *books]
 
 
 def doubled(ledger: dict[str, Any]) -> Iterator[str]:
@@ -46,6 +49,8 @@ def doubled(ledger: dict[str, Any]) -> Iterator[str]:
 def _orders(rebuilt: Rebuilt, ledger: dict[str, Any]) -> Iterator[str]:
     known = rebuilt.history.orders
     for order in ledger["orders"]:
+        if order["origin"] == "manual":
+            continue
         ours = known.get(order["client_id"])
         if ours is None:
             yield f"{order['client_id']} is at the exchange, and the journal does not know it"
@@ -62,9 +67,11 @@ def _fills(rebuilt: Rebuilt, ledger: dict[str, Any]) -> Iterator[str]:
         (event.fill.client_id, event.fill.quantity, event.fill.price, event.fill.fee.amount, event.fill.fee.asset)
         for event in rebuilt.history.fills
     )
+    manual = {order["client_id"] for order in ledger["orders"] if order["origin"] == "manual"}
     theirs = Counter(
         (trade["client_id"], *(Decimal(trade[name]) for name in ("quantity", "price", "fee")), trade["fee_asset"])
         for trade in ledger["trades"]
+        if trade["client_id"] not in manual
     )
     for client_id, quantity, price, *_fee in (theirs - ours).elements():
         yield f"the exchange traded {quantity} at {price} for {client_id}, and the journal does not know it"
@@ -72,8 +79,10 @@ def _fills(rebuilt: Rebuilt, ledger: dict[str, Any]) -> Iterator[str]:
         yield f"the journal has {quantity} at {price} for {client_id}, and the exchange never traded it"
 
 
-def _accounts(rebuilt: Rebuilt, ledger: dict[str, Any]) -> Iterator[str]:
-    ours = {asset: amount for asset, amount in rebuilt.positions.state.book.cash.items() if amount}
+def _accounts(rebuilt: Rebuilt, ledger: dict[str, Any], foreign: Mapping[str, Decimal]) -> Iterator[str]:
+    book = rebuilt.positions.state.book.cash
+    known = {asset: book.get(asset, Decimal(0)) + foreign.get(asset, Decimal(0)) for asset in book.keys() | foreign}
+    ours = {asset: amount for asset, amount in known.items() if amount}
     theirs = {asset: Decimal(amount) for asset, amount in ledger["balances"].items() if Decimal(amount)}
     for asset in sorted(ours.keys() | theirs.keys()):
         if ours.get(asset, 0) != theirs.get(asset, 0):

@@ -31,6 +31,8 @@ class Tally(msgspec.Struct):
     orders: int = 0
     fills: int = 0
     absent: int = 0
+    verdicts: int = 0
+    conflicts: int = 0
     events: int = 0
     moments: Counter[str] = msgspec.field(default_factory=Counter)
     weathers: Counter[str] = msgspec.field(default_factory=Counter)
@@ -71,6 +73,10 @@ class Report(msgspec.Struct, kw_only=True):
     fills: int
     absent: int
     """Orders that provably never arrived."""
+    verdicts: int
+    """Starts that held the journal against the account."""
+    conflicts: int
+    """Differences that these have named."""
     events: int
     kills_by_moment: dict[str, int]
     lives_by_weather: dict[str, int]
@@ -160,6 +166,7 @@ def lines_of(report: Report) -> Iterator[str]:
     yield f"crashes      {_counts(report.crashes)}"
     yield f"lying disks  {_counts(report.lies)}"
     yield f"orders       {report.orders}, {report.absent} more never arrived; {report.fills} fills"
+    yield f"verdicts     {report.verdicts}, which named {report.conflicts} differences"
     yield f"faults       {_counts(report.faults)}"
     named = (
         ("ready", report.ready_s),

@@ -16,6 +16,7 @@ from holdfast.torture.liar import Liar
 from holdfast.torture.lives import Life, NodeEnded, durable_seq
 from holdfast.torture.moments import Injection, Moment, Tampering, draw_moment, wait_until_stopped
 from holdfast.torture.report import Tally
+from holdfast.torture.verdicts import Books, misjudged
 from holdfast.torture.wanted import SPEED, Plan, Wanted, arguments_for, scenario_for, setting_words
 from holdfast.torture.warm import Warm
 from holdfast.torture.weather import UNWRITABLE, Forecast, Sky, befall, draw_weather
@@ -83,7 +84,7 @@ class Round:
             ExchangeFailed: the exchange did not start, or does not answer.
         """
         with self._exchange() as exchange:
-            arguments = arguments_for(self._wanted, exchange, self.folder, is_real=self._plan.is_real)
+            arguments = arguments_for(self._wanted, self._plan, exchange, self.folder)
             self._live_and_die(arguments, Sky(self._draw, self.disk, exchange))
             exchange.be_honest()
             # Lives that all died while they started may have left none; one that cannot start leaves none ever.
@@ -92,8 +93,9 @@ class Round:
             if not durable_seq(self._home):
                 self._violate("no life has left a journal")
                 return
-            self.tally.violations += unproven(self._home)
-            self._count(exchange.ledger())
+            ledger = exchange.ledger()
+            self.tally.violations += [*unproven(self._home), *misjudged(self._home, ledger, self._lives)]
+            self._count(ledger)
             self.tally.faults.update(exchange.faults())
             if self._may_lie() and not self.tally.violations:
                 self._be_lied_to(arguments, exchange)
@@ -102,7 +104,7 @@ class Round:
         scenario = None
         if not self._wanted.honest:
             scenario = self.folder / "scenario.toml"
-            scenario.write_text(scenario_for(self._wanted, self._plan.seed, is_real=self._plan.is_real))
+            scenario.write_text(scenario_for(self._wanted, self._plan))
         return ExchangeProcess(
             self.folder / "exchange",
             symbols=self._wanted.symbols,
@@ -182,6 +184,7 @@ class Round:
     def _begin(self, arguments: Sequence[str], moment: Moment, forecast: Forecast, *, is_timely: bool = True) -> Life:
         self.tally.restarts += bool(self._lives)
         tampers = moment.injection is not None
+        began_ms = time.time_ns() // 1_000_000
         life = Life(
             self._home,
             arguments,
@@ -192,7 +195,7 @@ class Round:
             wall_steps=forecast.wall_steps,
             waits=tampers,
         )
-        self._lives.append(Lived(life.first_seq, self._died_ms, is_timely and not tampers))
+        self._lives.append(Lived(life.first_seq, self._died_ms, began_ms, is_timely and not tampers))
         return life
 
     def _tamper(self, life: Life, injection: Injection) -> Tampering:
@@ -244,8 +247,9 @@ class Round:
         """Let the node live, undisturbed, until journal and ledger agree; they must within a bound."""
         began, within_s = time.monotonic(), self._wanted.settle_within_s
         words = [*arguments, *setting_words(["risk.no_trade=true"])]
-        life = self._begin(words, Moment("settle"), Forecast(), is_timely=False)
-        found, is_final = ["it did not hear the market"], False
+        # Each round has one life that nothing ends before it trades: how long that took is always known.
+        life = self._begin(words, Moment("settle"), Forecast())
+        found, is_final = ["it did not hear the market, or gave no verdict"], False
         while found and not is_final and time.monotonic() - began < within_s:
             time.sleep(LOOK_AT_BOOKS_S)
             if life.is_over() and not _found_no_venue(life):
@@ -254,7 +258,7 @@ class Round:
                 # As a service manager does after 74.
                 self.tally.ends[f"settling: {UNWRITABLE}"] += 1
                 life = self._begin(words, Moment("settle"), Forecast(), is_timely=False)
-            if self._hears_the_market(life):
+            if self._has_said(life, "BarsClosed", "Reconciled"):
                 # The ledger first: what happens in between is in the journal later, and looked at again.
                 ledger = exchange.ledger()
                 found = disagreements(self._home, ledger)
@@ -267,17 +271,20 @@ class Round:
         except NodeEnded as error:
             self._violate(f"it settled: {error}")
 
-    def _hears_the_market(self, life: Life) -> bool:
+    def _has_said(self, life: Life, *kinds: str) -> bool:
+        """Say whether a life has heard the market, and given its verdict."""
         if durable_seq(self._home) <= life.first_seq:
             return False
         with JournalReader(self._home) as reader:
-            return next(iter(reader.read(after=life.first_seq, kinds=["BarsClosed"])), None) is not None
+            return set(kinds) <= {record.kind for record in reader.read(after=life.first_seq, kinds=kinds)}
 
     def _count(self, ledger: dict[str, Any]) -> None:
         tally = self.tally
         history = rebuild(self._home)[0].history
         tally.orders, tally.fills = len(ledger["orders"]), len(ledger["trades"])
         tally.absent = sum(order.state == "absent" for order in history.orders.values())
+        verdicts = Books(self._home).verdicts
+        tally.verdicts, tally.conflicts = len(verdicts), sum(len(each.findings) for each in verdicts)
         tally.events = durable_seq(self._home)
         deaths = look_at_deaths(self._home, self._lives)
         tally.with_open_order, tally.with_unproven_order = deaths.with_open_order, deaths.with_unproven_order

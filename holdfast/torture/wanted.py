@@ -1,5 +1,6 @@
 """What a torture is to be, and what a node of it is told."""
 
+import random
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,6 +32,16 @@ HASTY = (
 )
 
 
+STRANGERS_SHARE = 0.25
+"""Share of the rounds with forked lives in which somebody else uses the account too."""
+STRANGERS = (
+    'kind = "deposit", asset = "USDT", amount = "250", begin_s = 5, every_s = 11',
+    'kind = "withdraw", asset = "USDT", amount = "100", begin_s = 9, every_s = 17',
+    'kind = "manual_order", symbol = "{symbol}", side = "buy", quantity = "0.01", begin_s = 3, every_s = 13',
+)
+TAKES_IN = ("reconcile.deposit=adopt", "reconcile.withdrawal=adopt", "reconcile.position_extra=adopt")
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What a torture is to be."""
 
@@ -58,19 +69,28 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What is started to be forked from."""
 
 
-def scenario_for(wanted: Wanted, seed: int, *, is_real: bool) -> str:
-    """Return the scenario of a round: with its own seed, and with the times that go with real bounds."""
+def scenario_for(wanted: Wanted, plan: "Plan") -> str:
+    """Return the scenario of a round: with its own seed, strangers, and the times that go with real bounds."""
     lines = [line for line in wanted.scenario.read_text().splitlines() if not line.startswith("seed")]
-    if is_real and wanted.scenario == SCENARIO:
+    if plan.is_real and wanted.scenario == SCENARIO:
         lines = [re.sub(r"\bseconds = ([\d.]+|\[[^\]]*\])", _longer, line) for line in lines]
-    return "\n".join([f"seed = {seed}", *lines]) + "\n"
+    if has_strangers(wanted, plan):
+        symbol = wanted.symbols[0]
+        lines[lines.index("]") :] = [*(f"  {{ {each.format(symbol=symbol)} }}," for each in STRANGERS), "]"]
+    return "\n".join([f"seed = {plan.seed}", *lines]) + "\n"
+
+
+def has_strangers(wanted: Wanted, plan: "Plan") -> bool:
+    """Say whether somebody else uses the account in a round: then its node takes in what they do, and trades on."""
+    is_ours = wanted.scenario == SCENARIO and wanted.config is None
+    return is_ours and not plan.is_real and random.Random(f"strangers {plan.seed}").random() < STRANGERS_SHARE
 
 
 def _longer(found: re.Match[str]) -> str:
     return "seconds = " + re.sub(r"[\d.]+", lambda number: f"{float(number[0]) * REAL_SCALE:g}", found[1])
 
 
-def arguments_for(wanted: Wanted, exchange: ExchangeProcess, folder: Path, *, is_real: bool) -> list[str]:
+def arguments_for(wanted: Wanted, plan: "Plan", exchange: ExchangeProcess, folder: Path) -> list[str]:
     """Return what a node is told, but its home."""
     for name, text in (("api_key", exchange.keys.api_key), ("api_secret", exchange.keys.secret)):
         file = folder / name
@@ -82,8 +102,9 @@ def arguments_for(wanted: Wanted, exchange: ExchangeProcess, folder: Path, *, is
         f"venue.credentials.api_key=file:{folder / 'api_key'}",
         f"venue.credentials.api_secret=file:{folder / 'api_secret'}",
         *("log.level=error", "admin.enabled=false", "health.disk_free_min_mb=1"),
-        *(() if is_real else BOUNDS),
+        *(() if plan.is_real else BOUNDS),
         *(HASTY if wanted.config is None else ()),
+        *(TAKES_IN if has_strangers(wanted, plan) else ()),
         *wanted.overrides,
     ]
     given = ["--config", str(wanted.config)] if wanted.config is not None else []

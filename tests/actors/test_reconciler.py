@@ -8,7 +8,14 @@ from domain.reconciliation import Policies
 from domain.venue import AccountAnswer, AccountSeen, OpenOrder, Unproven, VenueProfile
 from messages.base import Event
 from messages.node import NodeStarted, OperatorCommanded
-from messages.orders import CancelOrder, OrderAccepted, OrderFilled, OrderIntended
+from messages.orders import (
+    CancelOrder,
+    OrderAbsent,
+    OrderAccepted,
+    OrderFilled,
+    OrderIntended,
+    OrderUnresolved,
+)
 from messages.positions import AccountOpened
 from messages.reconciliation import (
     AccountAdopted,
@@ -171,6 +178,35 @@ def test_a_look_does_not_count_during_which_an_order_was_on_its_way() -> None:
     answer(alone, AccountSeen(AGREES.balances, (listed,)))
 
     assert the_verdict(alone).findings == ()
+
+
+def test_books_that_agree_do_so_whatever_becomes_of_an_order_that_nobody_has_answered_for() -> None:
+    terms = some_terms()
+    alone = a_reconciler()
+    alone.happen(OrderIntended(terms, 1, 0), OrderUnresolved(terms.client_id, "silence"))
+    alone.tell(OrdersCertain())
+
+    answer(alone, AGREES)
+
+    assert the_verdict(alone) == Reconciled("start", (), 1)
+
+
+def test_no_difference_counts_while_nobody_has_answered_for_an_order() -> None:
+    terms = some_terms()
+    alone = a_reconciler()
+    alone.happen(OrderIntended(terms, 1, 0), OrderUnresolved(terms.client_id, "silence"))
+    alone.tell(OrdersCertain())
+    for _ in range(3):
+        answer(alone, RICHER)
+        alone.rest(LAG_S + 1)
+
+    assert alone.said_of(Reconciled) == []
+    alone.happen(OrderAbsent(terms.client_id, "nowhere"))
+    answer(alone, RICHER)  # To a question from before.
+    answer(alone, RICHER)
+    alone.rest(LAG_S + 1)
+    answer(alone, RICHER)
+    assert [finding.kind for finding in the_verdict(alone).findings] == ["deposit"]
 
 
 def test_a_look_does_not_count_during_which_an_order_came_and_went() -> None:

@@ -85,8 +85,20 @@ def test_an_order_of_unknown_fate_is_on_its_way_and_not_missing(state: OrderStat
     assert (found.findings, found.moving) == ((), (OURS,))
 
 
+@pytest.mark.parametrize("state", ["intended", "unresolved"])
+def test_books_agree_over_an_order_of_unknown_fate_unless_the_venue_shows_a_trade_of_it(state: OrderState) -> None:
+    order = an_order(state=state)
+
+    assert compared(a_book(), held(), order).agrees
+    assert compared(a_book(), held(listed()), order).agrees
+    assert not compared(a_book(), held(listed(filled="0.5")), order).agrees
+    assert not compared(a_book(), held(coin="0.5"), order).agrees
+
+
 def test_an_order_whose_newest_trade_is_not_booked_yet_is_on_its_way() -> None:
-    assert compared(a_book(), held(listed(filled="0.5"), coin="0.5"), an_order()).moving == (OURS,)
+    found = compared(a_book(), held(listed(filled="0.5"), coin="0.5"), an_order())
+
+    assert (found.moving, found.agrees) == ((OURS,), False)
 
 
 @pytest.mark.parametrize(

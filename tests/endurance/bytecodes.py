@@ -54,7 +54,7 @@ MINUTES = 36
 """Of market: the first offers come after 15 of them, their fills a minute later, the next offers after 30."""
 FILLS, AFTER_TURNS = 2, 12
 """The path begins with the turn that makes the first offer, and ends so many turns after the fold of so many fills."""
-CONTROLS = ("a_send_does_not_wait_for_the_disk",)
+CONTROLS = ("a_send_does_not_wait_for_the_disk", "an_unknown_order_is_sent_again")
 FILES = ("journal.db", "journal.db-wal", "journal.watermark", "venue.db", "venue.db-wal", "venue.db-journal")
 """All that a node reads when it starts; the index of a log is made anew from the log."""
 

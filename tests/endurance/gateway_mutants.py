@@ -1,4 +1,4 @@
-"""Bugs of a live gateway, put in on purpose: a torture that does not find each of them proves nothing.
+"""Bugs of a live gateway and of the verdict, put in on purpose: a torture that does not find each proves nothing.
 
     python -m tests.endurance.gateway_mutants [NAME ...]
 
@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from actors import executor
+from actors import executor, reconciler
 from domain.money import Money
 from domain.venue import OrderSeen, Refused
 from gateways.live import client, outcome
@@ -26,13 +26,15 @@ from gateways.live.dialect import Shown
 from gateways.live.orders import Orders
 from gateways.live.wire import Lost, Received
 from holdfast.torture.run import run_torture
-from holdfast.torture.wanted import SCENARIO, Wanted
+from holdfast.torture.wanted import SCENARIO, TAKES_IN, Wanted
+from messages.reconciliation import Reconciled
 
 SEEDS_MAX = 6
 KILLS = 12
 AT_A_TIME = 3
 SETTLE_WITHIN_S = 30.0
 CREATE = 'where = "order.create", probability = 0.3'
+STRANGER = '{ kind = "deposit", asset = "USDT", amount = "250", begin_s = 3, every_s = 4 }'
 FOCUS: dict[str, str] = {
     "redirects_are_followed": f'{{ kind = "redirect", strike = "after", {CREATE} }}',
     "an_answer_without_an_id_is_an_acknowledgement": f'{{ kind = "braces", strike = "before", {CREATE} }}',
@@ -45,9 +47,15 @@ FOCUS: dict[str, str] = {
     f'{{ kind = "reset", strike = "after", {CREATE} }}',
     "a_duplicate_is_taken_for_a_rejection": f'{{ kind = "duplicate", {CREATE} }}',
     "a_cancel_without_an_answer_is_done": '{ kind = "reset", strike = "before", where = "order.cancel", every = 2 }',
+    "a_verdict_names_nothing": STRANGER,
+    "a_verdict_takes_in_what_it_does_not_name": STRANGER,
 }
 """What the exchange lies about more often, for the bugs that only rare lies would show."""
-BOUNDS: dict[str, tuple[str, ...]] = {"one_negative_answer_proves_absence": ("venue.visibility_lag_s=5",)}
+BOUNDS: dict[str, tuple[str, ...]] = {
+    "one_negative_answer_proves_absence": ("venue.visibility_lag_s=5",),
+    "a_verdict_names_nothing": TAKES_IN,
+    "a_verdict_takes_in_what_it_does_not_name": TAKES_IN,
+}
 """What the node must know of that, lest the lie be one that the venue may not tell."""
 
 
@@ -162,6 +170,27 @@ def a_cancel_without_an_answer_is_done() -> None:
     Orders.cancel = mutated  # type: ignore[method-assign]
 
 
+def a_verdict_names_nothing() -> None:
+    """Whatever the account has, the books are right."""
+    compare = vars(reconciler)["compare"]
+
+    def mutated(*given: Any, **more: Any) -> Any:
+        return msgspec.structs.replace(compare(*given, **more), findings=())
+
+    vars(reconciler)["compare"] = mutated
+
+
+def a_verdict_takes_in_what_it_does_not_name() -> None:
+    """What somebody else did is taken into the books, and nobody is told."""
+    record = reconciler.Reconciler.record
+
+    def mutated(self: Any, event: Any, **more: Any) -> None:
+        silenced = msgspec.structs.replace(event, findings=()) if isinstance(event, Reconciled) else event
+        record(self, silenced, **more)
+
+    reconciler.Reconciler.record = mutated  # type: ignore[method-assign]
+
+
 MUTANTS: tuple[Callable[[], None], ...] = (
     an_exception_is_taken_for_a_rejection,
     redirects_are_followed,
@@ -173,6 +202,8 @@ MUTANTS: tuple[Callable[[], None], ...] = (
     fees_are_forgotten,
     a_duplicate_is_taken_for_a_rejection,
     a_cancel_without_an_answer_is_done,
+    a_verdict_names_nothing,
+    a_verdict_takes_in_what_it_does_not_name,
 )
 
 

@@ -13,7 +13,7 @@ import pytest
 from holdfast.torture.judge import judge
 from holdfast.torture.report import spread
 from holdfast.torture.run import run_torture
-from holdfast.torture.wanted import Wanted
+from holdfast.torture.wanted import TAKES_IN, Wanted
 from holdfast.venue import read_ledger
 from tests.endurance.nodes import ROOT
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 Ledger = dict[str, Any]
 FORKED = "round-0002"
-"""The round of which the lives are forked."""
+"""The round of which the lives are forked, and in which nobody else uses the account."""
 
 
 def torture(*options: str) -> subprocess.CompletedProcess[str]:
@@ -32,7 +32,7 @@ def torture(*options: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def tortured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("torture") / "kept"
-    ended = torture("--kills", "6", "--real", "1", "--seed", "1", "--jobs", "2", "--keep", str(folder))
+    ended = torture("--kills", "6", "--real", "1", "--seed", "3", "--jobs", "2", "--keep", str(folder))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return folder, json.loads(ended.stdout)
 
@@ -48,7 +48,8 @@ def test_a_node_that_is_killed_again_and_again_loses_and_doubles_nothing(
     assert sum(report["kills_by_moment"].values()) == 6
     assert report["orders"] >= 2
     assert report["fills"] >= 1
-    assert report["forked_ready_s"]["p50"] > 0
+    assert report["forked_trading_s"]["p50"] >= report["forked_ready_s"]["p50"] > 0
+    assert report["verdicts"] >= 2
     assert sum(report["faults"].values()) > 0
 
 
@@ -144,6 +145,27 @@ def test_what_is_wrong_is_told_with_the_command_that_does_it_again(tmp_path: Pat
     assert report.reproduce == [again]
     told = (tmp_path / "kept" / "round-0001" / "violations.txt").read_text().splitlines()
     assert told == [*report.violations, again]
+
+
+def test_a_verdict_that_says_nothing_of_a_deposit_is_a_violation(tmp_path: Path) -> None:
+    program = (sys.executable, "-m", "tests.endurance.mutated", "a_verdict_names_nothing")
+    deposits = tmp_path / "deposits.toml"
+    deposits.write_text('fault = [{ kind = "deposit", asset = "USDT", amount = "250", every_s = 2 }]\n')
+    wanted = Wanted(
+        kills=3,
+        real=0,
+        seed=4,
+        settle_within_s=15.0,
+        keep=tmp_path / "kept",
+        program=program,
+        warm=(*program, "--warm"),
+        scenario=deposits,
+        overrides=TAKES_IN,
+    )
+
+    report = run_torture(wanted, show=lambda kills, violations: None)
+
+    assert any("names 0 USDT by nobody here, and the ledger has" in each for each in report.violations)
 
 
 def test_a_node_that_ends_by_itself_is_a_violation_that_says_what_it_said(tmp_path: Path) -> None:

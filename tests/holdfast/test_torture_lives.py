@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from gateways.exchange.scenario import read_scenario
@@ -25,7 +26,7 @@ from holdfast.torture.liar import Liar
 from holdfast.torture.line import Line
 from holdfast.torture.lives import Life, durable_seq
 from holdfast.torture.moments import Injection, Tampering, has_strace, wait_until_stopped
-from holdfast.torture.wanted import SCENARIO, Wanted, plans_for, scenario_for
+from holdfast.torture.wanted import SCENARIO, Plan, Wanted, has_strangers, plans_for, scenario_for
 from holdfast.torture.warm import Warm
 from persistence.reader import JournalReader
 
@@ -229,16 +230,30 @@ def test_a_torture_of_a_rounds_seed_and_kills_begins_with_that_round() -> None:
 
 
 def test_with_real_bounds_the_exchange_takes_longer_for_the_same_lies(tmp_path: Path) -> None:
-    wanted = Wanted(kills=1, seed=3)
+    wanted = Wanted(kills=1, seed=4)
     scenarios = {}
     for is_real in (False, True):
         file = tmp_path / f"{is_real}.toml"
-        file.write_text(scenario_for(wanted, 3, is_real=is_real))
+        file.write_text(scenario_for(wanted, Plan(1, 4, 1, is_real)))
         scenarios[is_real] = read_scenario(file)
 
     assert len(scenarios[True].faults) == len(scenarios[False].faults)
-    assert "seconds = [1.66667, 20]" in scenario_for(wanted, 3, is_real=True)
+    assert "seconds = [1.66667, 20]" in scenario_for(wanted, Plan(1, 4, 1, is_real=True))
     assert re.search(r"seconds = \[0\.5, 6\.0\]", SCENARIO.read_text())
+
+
+def test_in_some_rounds_of_forked_lives_somebody_else_uses_the_account(tmp_path: Path) -> None:
+    wanted = Wanted(kills=40, seed=1)
+    plans = [Plan(1, seed, 40, is_real=False) for seed in range(400)]
+    chosen = [plan for plan in plans if has_strangers(wanted, plan)]
+    file = tmp_path / "scenario.toml"
+    file.write_text(scenario_for(wanted, chosen[0]))
+
+    assert 60 < len(chosen) < 140
+    kinds = {fault.kind for fault in read_scenario(file).faults}
+    assert {"deposit", "withdraw", "manual_order"} <= kinds
+    assert not has_strangers(wanted, msgspec.structs.replace(chosen[0], is_real=True))
+    assert not has_strangers(msgspec.structs.replace(wanted, config=file), chosen[0])
 
 
 @pytest.mark.timeout(240)
