@@ -102,6 +102,8 @@ def told(venue: str, name: str) -> str:
     names = {each: each.partition(":")[0].lower() for each in headers}
     read = sorted(each for each in headers if names[each] in HEADERS or names[each].startswith("x-bapi-"))
     whole = "\n".join([line, *read, "", body]).rstrip()
+    # Bybit's is reckoned by ccxt from the clock, some moments after it was set to what it is to say.
+    whole = re.sub(rf"(TIMESTAMP: ){SIGNED_AT // 1_000}\d{{3}}", rf"\g<1>{SIGNED_AT}", whole, flags=re.IGNORECASE)
     whole = re.sub(rf"(timestamp=|TIMESTAMP: )(?!{SIGNED_AT})\d{{13}}", r"\1<now>", whole, flags=re.IGNORECASE)
     return re.sub(r"(signature=|SIGN: )[0-9a-f]{64}", r"\1<hmac>", whole, flags=re.IGNORECASE)
 
