@@ -49,10 +49,13 @@ class Liar:
         self._begin = begin
         self._settle = settle
         self._violate = violate
+        self._safe_seq = 0
+        """What was in the journal when the lie was told: its log had been copied, so that no lie can be about it."""
 
     def lie(self, exchange: ExchangeProcess, program: Sequence[str]) -> str:
         """Lie, and return what came of it in a word or two."""
         backup = self._back_up(program)
+        self._safe_seq = durable_seq(self._home)
         injection = Injection("pwrite64", "retval=4096", self._draw.randint(3, CALLS_MAX))
         life, tampering = self._begin(Moment("a lying disk", injection=injection))
         life.wait_for_events(self._draw.randint(*EVENTS), limit_s=LIFE_S_MAX)
@@ -107,6 +110,8 @@ class Liar:
         time.sleep(HALTED_FOR_S)
         life.kill()
         kept, entries = self._since_mended()
+        if kept < self._safe_seq:
+            self._violate(f"{when}: expected the {self._safe_seq} records from before the lie, found {kept}")
         if entries:
             self._violate(f"{when}: expected a node that is halted, found that it ordered {entries} entries")
         for problem in (*unproven(self._home), *doubled(exchange.ledger())):
