@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
@@ -352,11 +353,37 @@ def test_what_neither_a_salvage_nor_a_backup_mends_is_a_violation(begin: Callabl
     assert what.startswith("after a lie: the salvage ended with 65")
 
 
+def test_records_from_before_a_lie_that_are_gone_are_a_violation(begin: Callable[..., Life], tmp_path: Path) -> None:
+    home, program = tmp_path / "home", (sys.executable, "-m", "holdfast")
+    life = begin()
+    assert life.wait_for_events(30, limit_s=60.0)
+    life.kill()
+    wrong: list[str] = []
+    liar = Liar(
+        home, draw=random.Random(1), begin=lambda moment: (begin(), None), settle=lambda: None, violate=wrong.append
+    )
+
+    backup = liar._back_up(program)
+    kept = liar._safe_seq = durable_seq(home)
+    forge_first_record(home)
+    liar._mend(Unasked(), program, backup)
+    assert wrong == []
+    liar._safe_seq += 1
+    liar._live_on(Unasked(), "again", kept + 1)
+
+    (what,) = wrong
+    assert what == f"again: expected the {kept + 1} records from before the lie, found {kept}"
+
+
 class Unasked(ExchangeProcess):
-    """An exchange that nobody asks for its ledger."""
+    """An exchange at which nobody has ordered anything."""
 
     def __init__(self) -> None:
         """Start nothing."""
+
+    def ledger(self) -> dict[str, Any]:
+        """Return nothing but names."""
+        return {"orders": [], "trades": [], "requests": []}
 
 
 def forge_first_record(home: Path) -> None:
