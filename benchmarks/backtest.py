@@ -5,6 +5,7 @@
 Ours is a real `holdfast backtest` process with its journal kept, from reading the file to the last record written;
 the others are given their bars in memory, and only their run is counted.  `--peers` names a Python that has
 nautilus_trader and backtesting; without it, or where it lacks one, that one is left out.  All must agree on the fills.
+The floor has no actors: the same bars are read, the same strategy is asked, and the same records are written.
 """
 
 import json
@@ -13,16 +14,25 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from benchmarks.common import ROOT, arguments, figure, rounded, say
-from domain.market import MINUTE_MS
-from messages.codec import decode
+from benchmarks.common import ROOT, arguments, compared, figure, rounded, say
+from benchmarks.cross import Cross
+from domain.bars import read_stretch
+from domain.market import MINUTE_MS, Bar
+from domain.sources import Stretch
+from gateways.recorded import RecordedMarket
+from holdfast.recovery import draft_of, recorded_of
+from messages.codec import decode, encode
 from messages.orders import OrderFilled
+from persistence.journal import Journal
 from persistence.reader import JournalReader
+from supervision.express import GATHERED_MAX
 
 FAST, SLOW, QUANTITY = 12, 26, 10
 UNIT = "bars per CPU second"
@@ -43,6 +53,7 @@ SETTINGS = (
 )
 DISAGREEMENT_MAX = 0.001
 MEMORY_MB_MAX = 100
+FLOOR_IS = "bars read and told to the strategy, {:.2f}, and the same records written, {:.2f}, without an actor"
 LINEAR_MAX = 1.04
 """How much more a bar may cost in a run five times as long."""
 
@@ -84,6 +95,10 @@ def measure(folder: Path, bars: int, *, long: int, peers: str | None) -> list[di
         figure("backtest_memory", ours=ours.memory_mb, unit="MB")
         | {"target": f"below {MEMORY_MB_MAX} MB", "is_met": ours.memory_mb < MEMORY_MB_MAX},
     ]
+    bare = bare_cpu_s(file, folder / "kept", folder / "bare")
+    figures.append(
+        compared("backtest_cpu", ours=ours.cpu_s, floor=sum(bare), unit="CPU s", floor_is=FLOOR_IS.format(*bare))
+    )
     for name, script in PEERS.items():
         figures.append(beside(name, script, file, ours, peers))
     if long:
@@ -117,6 +132,27 @@ def beside(name: str, script: str, file: Path, ours: Run, peers: str | None) -> 
         "target": f"fills apart by at most {DISAGREEMENT_MAX:.1%}",
         "is_met": apart <= DISAGREEMENT_MAX,
     }
+
+
+def bare_cpu_s(file: Path, kept: Path, home: Path) -> tuple[float, float]:
+    """Return the CPU seconds that it takes to read the bars and tell the strategy, and to write what was recorded."""
+    strategy, began = Cross(["BTCUSDT"], {}), time.process_time()
+    newest: Bar | None = None
+    for stretch in RecordedMarket.open(file, warmup_bars=0, frames=("1m",)).stretches(0):
+        assert isinstance(stretch, Stretch)
+        bars = read_stretch(stretch, newest) or []
+        for bar in bars:
+            strategy.on_bar(bar)
+        newest = bars[-1]
+    bars_s = time.process_time() - began
+    with JournalReader(kept) as reader:
+        records = [recorded_of(record) for record in reader.read()]
+    began = time.process_time()
+    with closing(Journal.open(home)) as journal:
+        for first in range(0, len(records), GATHERED_MAX):
+            group = records[first : first + GATHERED_MAX]
+            journal.append([draft_of(each._replace(payload=encode(each.event)[2])) for each in group])
+    return bars_s, time.process_time() - began
 
 
 def disagreement(ours: Run, theirs: Run) -> float:
