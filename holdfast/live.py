@@ -22,6 +22,7 @@ from gateways.live.dialect import Dialect, Unreadable
 from gateways.live.kept import VenueFile
 from gateways.live.keys import may_withdraw
 from gateways.live.market import SETTLE_MS, LiveMarket
+from gateways.live.rules import LOOK_EVERY_S, RulesWatch
 from gateways.live.venue import LiveVenue
 from holdfast.config.instruments import instrument_for
 from holdfast.config.problems import ConfigurationError, Problem
@@ -70,8 +71,12 @@ def ccxt_settings_of(venue: VenueSettings) -> dict[str, Any]:
 class LiveSide:
     """Open from the start of a process to its end."""
 
-    def __init__(self, settings: Settings, home: Path, *, tell: Callable[..., None]) -> None:
+    def __init__(
+        self, settings: Settings, home: Path, *, tell: Callable[..., None], look_every_s: float = LOOK_EVERY_S
+    ) -> None:
         """Connect, and learn the venue's time; what is known of the venue from earlier lives is in the home.
+
+        `look_every_s` is how often its rules are asked for again.
 
         Raises:
             VenueSilent: the venue does not answer, or has asked to be left alone for longer than a start may wait.
@@ -79,6 +84,7 @@ class LiveSide:
         given = settings.venue
         self._file = VenueFile(home, given.place)
         self._tell = tell
+        self._look_every_s = look_every_s
         self._wait_until_it_may_be_asked()
         self._settings = settings
         self._connection = Connection(
@@ -234,9 +240,12 @@ class LiveSide:
                 raise
             tell("venue.rules_are_old", told_at=kept[1], why=str(error))
             return kept[0]
-        if changed := self._file.keep_rules(told, _wall_ms()):
+        if changed := self._keep_rules(told):
             tell("venue.rules_changed", symbols=changed)
         return told
+
+    def _keep_rules(self, told: Mapping[str, Instrument]) -> Sequence[str]:
+        return self._file.keep_rules(told, _wall_ms())
 
     def _with_rules(self) -> Settings:
         """Return the settings with the venue's rules of each symbol; what is configured goes first."""
@@ -257,6 +266,8 @@ class LiveSide:
             for symbol, rule in rules.items()
         }
         given = self._settings.instruments
+        watch = RulesWatch(self._connection, rules, keep=self._keep_rules, every_s=self._look_every_s)
+        self._connection.begin(watch.look)
         merged = {symbol: _refined(told[symbol], given.get(symbol)) for symbol in symbols}
         for symbol, each in merged.items():
             instrument_for(symbol, each)

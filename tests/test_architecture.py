@@ -42,6 +42,7 @@ CATCH_ALL = {
     "gateways/live/client.py": {"send"},
     "gateways/live/venue.py": {"answer"},
     "gateways/live/market.py": {"_has_gone_on"},
+    "gateways/live/rules.py": {"look"},
     "gateways/live/requests.py": {"keep_time"},
     "gateways/live/watch.py": {"listen", "_ask"},
     "gateways/paper/book.py": {"_transaction", "open"},

@@ -2,14 +2,17 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from domain.market import HOUR_MS
+from gateways.exchange.server import Exchange
 from gateways.live.connection import VenueSilent
 from gateways.live.kept import HELD_MS_MAX, NAME, VenueFile
 from holdfast.config.loading import load_settings
@@ -49,6 +52,18 @@ class Told:
         self.events[event] = values
 
 
+def set_lot(exchange: Exchange, symbol: str, lot: Decimal) -> None:
+    listing = exchange._market.listings[symbol]
+    listing.instrument = msgspec.structs.replace(listing.instrument, lot=lot, quantity_min=lot)
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_rules_of_an_earlier_start_do_where_the_venue_does_not_tell_them(served: Served, tmp_path: Path) -> None:
     exchange = served.exchange
     settings = settings_for(exchange.rest_url, tmp_path, exchange.api_key, exchange.secret)
@@ -81,6 +96,32 @@ def test_without_rules_that_were_told_once_a_silent_venue_ends_the_start(served:
     served.do(lambda exchange: exchange.faults.add(kind="status", where="exchange_info", status=503))
     with closing(LiveSide(settings, tmp_path, tell=Told())) as side, pytest.raises(VenueSilent, match="503"):
         side.parts(tmp_path, None)
+
+
+def test_rules_that_change_while_a_node_runs_are_told_once_and_hold_from_the_next_start(
+    served: Served, tmp_path: Path
+) -> None:
+    exchange = served.exchange
+    settings = settings_for(exchange.rest_url, tmp_path, exchange.api_key, exchange.secret)
+    told: list[tuple[str, dict[str, Any]]] = []
+    with closing(
+        LiveSide(settings, tmp_path, tell=lambda event, **values: told.append((event, values)), look_every_s=0.1)
+    ) as side:
+        first = side.parts(tmp_path, None).shape.instruments
+        time.sleep(0.5)
+        assert told == []
+        served.do(lambda exchange: exchange.faults.add(kind="garbled", where="exchange_info", times=2))
+        served.do(lambda exchange: set_lot(exchange, "ETHUSDT", 100 * first["ETHUSDT"].lot))
+        wait_for(lambda: "venue.rules_changed" in dict(told))
+        time.sleep(0.5)
+    assert "venue.error" in dict(told)
+    changes = [values for event, values in told if event == "venue.rules_changed"]
+    assert changes == [{"symbols": ["ETHUSDT"], "hold_from": "the next start"}]
+
+    with closing(LiveSide(settings, tmp_path, tell=Told())) as side:
+        second = side.parts(tmp_path, None).shape.instruments
+    assert second["ETHUSDT"].lot == 100 * first["ETHUSDT"].lot
+    assert second["BTCUSDT"] == first["BTCUSDT"]
 
 
 def test_a_node_that_is_started_while_it_is_banned_asks_nothing_and_says_until_when(tmp_path: Path) -> None:
