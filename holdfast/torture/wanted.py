@@ -38,8 +38,16 @@ STRANGERS = (
     'kind = "deposit", asset = "USDT", amount = "250", begin_s = 5, every_s = 11',
     'kind = "withdraw", asset = "USDT", amount = "100", begin_s = 9, every_s = 17',
     'kind = "manual_order", symbol = "{symbol}", side = "buy", quantity = "0.01", begin_s = 3, every_s = 13',
+    'kind = "manual_order", symbol = "{symbol}", side = "sell", quantity = "0.004", begin_s = 10, every_s = 19',
+    'kind = "manual_order", symbol = "{symbol}", side = "buy", quantity = "0.01", price = "1000", every_s = 41',
+    'kind = "manual_cancel", symbol = "{symbol}", begin_s = 12, every_s = 29',
 )
-TAKES_IN = ("reconcile.deposit=adopt", "reconcile.withdrawal=adopt", "reconcile.position_extra=adopt")
+"""What they do: money comes and goes, something is bought, and a part of it sold; orders of theirs rest far from the
+market, and they cancel whatever is newest, be it ours."""
+TAKES_IN = (
+    *("reconcile.deposit=adopt", "reconcile.withdrawal=adopt"),
+    *("reconcile.position_extra=adopt", "reconcile.position_missing=adopt"),
+)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
