@@ -5,7 +5,8 @@
 The node is the real tree over a real journal; only the market, the strategy (an entry at every bar) and the venue
 (it notes the instant, accepts, and says that the order expired) are made for this.  The clock starts when the source
 hands over the bar, and stops inside the venue's `submit`.  The floor is two bare pykka actors, the second of which
-commits one row at synchronous=FULL.  Blocks of both take turns.
+commits one row at synchronous=FULL.  A second floor commits what the node commits for an order, to a journal: what is
+above it is the actors' part.  Blocks of all take turns.
 """
 
 import sys
@@ -31,17 +32,19 @@ from holdfast.config.problems import Problem
 from holdfast.config.settings import Feed, Settings, StrategySettings
 from holdfast.config.settings import Journal as JournalSettings
 from holdfast.parts import Parts, limits_of, paper_settings, shape_of
-from holdfast.recovery import JournalRecorder, JournalRecovery
+from holdfast.recovery import JournalRecorder, JournalRecovery, draft_of, recorded_of
 from holdfast.routes import LEAVES_HOUSE, routes_for
 from holdfast.wiring import TRADING, Current, Ports, tree, urgency_of
 from messages.codec import encode
 from messages.node import StateMarked
 from messages.positions import AccountOpened
 from persistence.journal import Journal
-from supervision import RecordedClock, Switchboard, System, Threads
+from persistence.reader import JournalReader
+from supervision import Recorded, RecordedClock, Switchboard, System, Threads
 
 RATIO_MAX = 1.5
 FLOOR_IS = "two pykka actors, one commit"
+JOURNAL_FLOOR_IS = "two pykka actors, one commit of the node's own records to a journal"
 
 
 def main() -> None:
@@ -60,19 +63,30 @@ def measure(folder: Path, *, samples: int, block: int) -> list[dict[str, Any]]:
     """Let node and floor take turns, and set their times beside each other."""
     ours: list[float] = []
     floors: list[float] = []
+    journal_floors: list[float] = []
     with ExitStack() as stack:
-        node, floor = _Node(folder / "home", stack), _Floor(folder / "floor.db", stack)
+        node, floor = _Node(folder / "home", stack), _Floor(_RowCommits(folder / "floor.db"), stack)
         node.run(block)
+        journal_floor = _Floor(_JournalCommits(folder / "floor", node.records_of_an_order()), stack)
         floor.run(block)
+        journal_floor.run(block)
         while len(ours) < samples:
             floors += floor.run(block)
+            journal_floors += journal_floor.run(block)
             ours += node.run(block)
     (our_p50, our_p99), (floor_p50, floor_p99) = spread(_us(ours)), spread(_us(floors))
     half = compared(
         "tick_to_order_p50", ours=our_p50, floor=floor_p50, unit="us", floor_is=FLOOR_IS, ratio_max=RATIO_MAX
     )
     most = compared("tick_to_order_p99", ours=our_p99, floor=floor_p99, unit="us", floor_is=FLOOR_IS)
-    return [half | {"samples": len(ours)}, most]
+    beside = compared(
+        "tick_to_order_beside_its_journal",
+        ours=our_p50,
+        floor=spread(_us(journal_floors))[0],
+        unit="us",
+        floor_is=JOURNAL_FLOOR_IS,
+    )
+    return [half | {"samples": len(ours)}, most, beside]
 
 
 def _us(times_s: Sequence[float]) -> list[float]:
@@ -83,7 +97,7 @@ class _Node:
     """A node whose market goes on only while it is let."""
 
     def __init__(self, home: Path, stack: ExitStack) -> None:
-        self._market, self._venue = GatedMarket(), NotingVenue()
+        self._home, self._market, self._venue = home, GatedMarket(), NotingVenue()
         parts = _parts(self._market)
         journal = Journal.open(home)
         stack.callback(journal.close)
@@ -105,6 +119,13 @@ class _Node:
         ticks = self._market.let(count)
         orders = self._venue.wait()
         return [order - tick for tick, order in zip(ticks, orders, strict=True)]
+
+    def records_of_an_order(self) -> list[Recorded]:
+        """Return the records from one intent, which was not the first, to the next."""
+        with JournalReader(self._home) as reader:
+            records = [recorded_of(record) for record in reader.read()]
+        first, last = [place for place, record in enumerate(records) if record.kind == "OrderIntended"][-2:]
+        return records[first + 1 : last + 1]
 
 
 def _parts(market: GatedMarket) -> Parts:
@@ -171,11 +192,56 @@ def _leave(error: BaseException) -> None:
     raise RuntimeError(f"expected a journal that can be written, found {error}") from error
 
 
+class _RowCommits:
+    """Commits one row at synchronous=FULL."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def open(self) -> None:
+        """Make the table, on the thread that will write it."""
+        self._connection = apsw.Connection(str(self._path))
+        for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "CREATE TABLE t (n, text)"):
+            self._connection.execute(statement).fetchall()
+
+    def commit(self, number: int) -> None:
+        """Write the row of a number."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute("INSERT INTO t VALUES (?, ?)", (number, "x" * 300))
+        self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+
+class _JournalCommits:
+    """Commits the records of an order to a journal, again and again, as a send's own thread does it."""
+
+    def __init__(self, home: Path, records: Sequence[Recorded]) -> None:
+        self._home = home
+        self._records = records
+
+    def open(self) -> None:
+        """Open the journal, on the thread that will write it."""
+        self._journal = Journal.open(self._home)
+
+    def commit(self, number: int) -> None:
+        """Append the records as the next ones."""
+        after = self._journal.last_seq
+        drafts = [draft_of(record._replace(seq=seq)) for seq, record in enumerate(self._records, after + 1)]
+        self._journal.append(drafts, tables_follow=True)
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._journal.close()
+
+
 class _Floor:
     """Two bare pykka actors: the first tells the second, which commits and stamps."""
 
-    def __init__(self, path: Path, stack: ExitStack) -> None:
-        self._second = _Second.start(path)
+    def __init__(self, commits: _RowCommits | _JournalCommits, stack: ExitStack) -> None:
+        self._second = _Second.start(commits)
         stack.callback(self._second.stop)
         self._first = _First.start(self._second)
         stack.callback(self._first.stop)
@@ -200,24 +266,20 @@ class _First(pykka.ThreadingActor):
 
 
 class _Second(pykka.ThreadingActor):
-    def __init__(self, path: Path) -> None:
+    def __init__(self, commits: _RowCommits | _JournalCommits) -> None:
         super().__init__()
-        self._path = path
+        self._commits = commits
         self._count = 0
 
     def on_start(self) -> None:
-        self._connection = apsw.Connection(str(self._path))
-        for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "CREATE TABLE t (n, text)"):
-            self._connection.execute(statement).fetchall()
+        self._commits.open()
 
     def on_stop(self) -> None:
-        self._connection.close()
+        self._commits.close()
 
     def on_receive(self, message: Any) -> None:
         self._count += 1
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute("INSERT INTO t VALUES (?, ?)", (self._count, "x" * 300))
-        self._connection.execute("COMMIT")
+        self._commits.commit(self._count)
         began, done = message
         done.set(perf_counter() - began)
 
