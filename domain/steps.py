@@ -3,6 +3,7 @@
 * Nothing new is begun for a plan while the fate of one of its orders, or of a cancel, is unknown.
 * What is held and has a stop price is covered by resting stops, once the market has shown a price: what was taken over
   from another program is held before the market has begun, when no venue takes an order.
+* A stop that was refused is tried again after a while; a close at its price or below it is left at meanwhile.
 * Leaving cancels what rests, waits for the proof, then sells what is left: a resting sell locks its quantity.  Of a
   position that is left in part, what stays gets its stop again while the rest is being sold.
 * An entry is placed at most once, and not after its time, nor into a symbol with an order of unknown fate.
@@ -122,6 +123,16 @@ def next_steps(known: Execution, here: Situation) -> list[Step]:
     return steps
 
 
+def waits_until(known: Execution, now: Instant) -> Instant | None:
+    """Return when the next of those that wait to be tried again is due; None where none waits.
+
+    No bar may close for long, and a position waits for its protection.
+    """
+    return min(
+        (plan.not_before for plan in known.plans.values() if plan.held > 0 and plan.not_before > now), default=None
+    )
+
+
 def count_idle(known: Execution, run: Sequence[Closing]) -> int:
     """Return how many of these closings nothing can follow from, where nothing followed from what was before.
 
@@ -170,7 +181,7 @@ def _steps_of_plan(known: Execution, plan: Plan, orders: Sequence[Order], here: 
     is_aimed = known.closed_at.get(plan.symbol, plan.aims_from) >= plan.aims_from
     if plan.take_profit is not None and close is not None and close >= plan.take_profit and sellable > 0 and is_aimed:
         return [Leave(plan.strategy, plan.symbol, f"{TAKE_PROFIT} {plan.take_profit} reached at {close}")]
-    return [] if close is None else _steps_to_protect(plan, orders, sellable, here)
+    return [] if close is None else _steps_to_protect(plan, orders, sellable, close if is_aimed else None, here)
 
 
 def _take_up(plan: Plan, wish: Exit, *, is_empty: bool, now: Instant) -> Leave | EndLeaving:
@@ -179,12 +190,19 @@ def _take_up(plan: Plan, wish: Exit, *, is_empty: bool, now: Instant) -> Leave |
     return Leave(plan.strategy, plan.symbol, wish.why or "exit", wish.quantity)
 
 
-def _steps_to_protect(plan: Plan, orders: Sequence[Order], sellable: Decimal, here: Situation) -> list[Step]:
-    if plan.stop_price is None or here.now < plan.not_before:
+def _steps_to_protect(
+    plan: Plan, orders: Sequence[Order], sellable: Decimal, close: Decimal | None, here: Situation
+) -> list[Step]:
+    if plan.stop_price is None:
         return []
     stops = [order for order in orders if order.terms.leg == "stop"]
     bare = sellable - sum((order.remaining for order in stops), ZERO)
     instrument = here.instruments[plan.symbol]
+    if here.now < plan.not_before:
+        # Nobody watches its price at the venue: what is bare is watched from here, until a stop rests.
+        if close is not None and close <= plan.stop_price and _is_placeable(bare, close, instrument):
+            return [Leave(plan.strategy, plan.symbol, f"stop {plan.stop_price} reached at {close}, and could not rest")]
+        return []
     if _is_placeable(bare, plan.stop_price, instrument):
         return [_place_sell(plan, "stop", bare, here, why="protects what was bought")]
     is_filling = any(order.terms.leg == "entry" for order in orders)

@@ -161,6 +161,39 @@ def test_a_rest_too_small_for_a_stop_of_its_own_is_covered_by_one_stop_for_all()
     assert again.terms.quantity == 10
 
 
+def test_a_stop_that_could_not_rest_is_left_at_the_market_once_its_price_is_reached() -> None:
+    story = Story()
+    story.bought(stop="90")
+    story.known.refuse(story.place(), story.next(), 1_000)
+    assert story.steps() == []
+
+    story.known.closes["COINUSDT"] = D(89)
+    leave = story.only()
+    story.take(leave)
+
+    assert isinstance(leave, Leave)
+    sell = story.only(now=1_000 + RETRY_AFTER_MS)
+    assert isinstance(sell, Place)
+    assert (sell.terms.leg, sell.terms.type, sell.terms.quantity) == ("exit", "market", D(10))
+
+
+def test_a_price_from_before_it_was_bought_is_no_reason_to_leave_what_has_no_stop_yet() -> None:
+    story = Story()
+    story.bought(stop="90")
+    story.known.refuse(story.place(), story.next(), 1_000)
+
+    story.known.closes["COINUSDT"], story.known.closed_at["COINUSDT"] = D(89), 999
+
+    assert story.steps() == []
+
+
+def test_a_stop_that_rests_is_the_venues_to_watch() -> None:
+    story, _ = a_protected_position()
+    story.known.closes["COINUSDT"] = D(80)
+
+    assert story.steps() == []
+
+
 def test_leaving_cancels_the_stop_waits_for_the_proof_and_then_sells() -> None:
     story, stop = a_protected_position()
     story.known.wish_exit("one", Exit("COINUSDT", 2_000, None, "enough"), story.next())
