@@ -38,12 +38,12 @@ def why_of(command: OperatorCommanded) -> str:
 class ExecutorMemory(StructMemory[Execution]):
     """Folds all that decides what becomes of orders."""
 
-    version = 8
+    version = 9
     """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized; since 4,
     an exit that was called off on its way is unwanted; since 5, a take-profit is judged by closes after its fill;
     since 6, client order ids carry a namespace, and what was refused for a reason that passes is tried again soon;
     since 7, entries wait for the verdict of a start; since 8, a part never narrows a whole that is wanted left, and a
-    refused stop of what stays waits."""
+    refused stop of what stays waits; since 9, who leaves all does not wait for a stop that was refused before."""
 
     def __init__(self) -> None:
         super().__init__(Execution())

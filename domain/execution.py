@@ -214,6 +214,8 @@ class Execution(msgspec.Struct):
         Who leaves all of it needs no wish: a part of it that somebody wants left would be less.
         """
         plan = self.plan_of(strategy, symbol)
+        if not plan.exit_why and quantity is None:
+            plan.not_before = 0  # It was for a stop, and who leaves at the market needs none.
         plan.exit_why, plan.exit_left = why, quantity
         if plan.wished_at <= seen or quantity is None:
             plan.wish = None

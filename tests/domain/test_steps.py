@@ -170,11 +170,26 @@ def test_a_stop_that_could_not_rest_is_left_at_the_market_once_its_price_is_reac
     story.known.closes["COINUSDT"] = D(89)
     leave = story.only()
     story.take(leave)
+    sell = story.only()
 
     assert isinstance(leave, Leave)
-    sell = story.only(now=1_000 + RETRY_AFTER_MS)
     assert isinstance(sell, Place)
     assert (sell.terms.leg, sell.terms.type, sell.terms.quantity) == ("exit", "market", D(10))
+
+
+def test_who_leaves_does_not_wait_for_a_stop_that_was_refused() -> None:
+    story = Story()
+    story.bought(stop="90")
+    story.known.refuse(story.place(), story.next(), 1_000)
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, None, "enough"), story.next())
+    story.take(story.only())
+
+    sell = story.only()
+    story.known.refuse(story.take(sell), story.next(), 1_000)
+
+    assert isinstance(sell, Place)
+    assert sell.terms.leg == "exit"
+    assert story.steps() == [], "an exit that was refused itself waits"
 
 
 def test_a_price_from_before_it_was_bought_is_no_reason_to_leave_what_has_no_stop_yet() -> None:
