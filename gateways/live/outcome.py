@@ -83,8 +83,8 @@ def with_trades(shown: Shown, dialect: Dialect, symbol: str, outcome: Outcome) -
         fills, trades_from = dialect.read_trades(outcome, shown, symbol)
     except Unreadable as problem:
         return unproven(shown.client_id, outcome, str(problem))
-    # Some venues tell the newest first, and older ones on further pages.
-    in_order = sorted((*(shown.fills or ()), *fills), key=lambda fill: fill.at)
+    # Some venues tell the newest first, and older ones on further pages; pages may overlap.
+    in_order = sorted(dict.fromkeys((*(shown.fills or ()), *fills)), key=lambda fill: fill.at)
     told = msgspec.structs.replace(shown, fills=tuple(in_order), trades_from=trades_from)
     is_short = sum((fill.quantity for fill in told.fills or ()), Decimal(0)) < Decimal(shown.filled)
     return told if trades_from and is_short else seen_with(told)
@@ -93,6 +93,8 @@ def with_trades(shown: Shown, dialect: Dialect, symbol: str, outcome: Outcome) -
 def seen_with(shown: Shown) -> Answer:
     """Return an order with its trades as evidence, if these add up to what the venue says was filled."""
     fills = shown.fills or ()
+    if len({fill.trade_id for fill in fills}) < len(fills):
+        return Unproven(shown.client_id, "a trade is told twice")
     traded = sum((fill.quantity for fill in fills), Decimal(0))
     if traded != Decimal(shown.filled):
         return Unproven(shown.client_id, f"trades come to {traded}, of which the venue says {shown.filled}")

@@ -823,6 +823,17 @@ def the_clock_goes_on(alone: Alone, seconds: int) -> None:
         alone.rest(1.0)
 
 
+def test_a_trade_that_one_answer_tells_twice_is_recorded_once() -> None:
+    alone = an_executor()
+    entry = sent(alone)
+    fill = a_fill(entry.terms.client_id, "0.4")
+
+    answer(alone, entry, seen(entry.terms.client_id, "accepted", fill, fill))
+
+    assert len(alone.said_of(OrderFilled)) == 1
+    assert order_of(alone, entry.terms.client_id).filled == D("0.4")
+
+
 def test_a_trade_that_comes_after_its_entry_was_cancelled_is_protected_too() -> None:
     alone = an_executor()
     submit = sent(alone, stop_price=D(90))

@@ -336,8 +336,10 @@ def test_an_order_of_very_many_trades_comes_with_all_of_them(desk: Desk) -> None
     def behave(request: Request) -> bytes:
         if not request.path.endswith("myTrades"):
             return answer(shown(client_id, "FILLED", "25.00000000"))
-        first = int(request.params.get("fromId", 0))
-        return answer([trade for trade in trades if trade["id"] >= first][: int(request.params["limit"])])
+        limit, first = int(request.params["limit"]), request.params.get("fromId")
+        # As the venue documents it: from that number on, and without one the newest.
+        told = trades[-limit:] if first is None else [trade for trade in trades if trade["id"] >= int(first)][:limit]
+        return answer(told)
 
     desk.behaves(behave)
     found = desk.look_up(client_id)
@@ -353,7 +355,22 @@ def test_a_venue_that_tells_the_same_trades_again_and_again_is_asked_no_more_onc
     desk.behaves(lambda request: answer(trades) if request.path.endswith("myTrades") else order)
 
     assert isinstance(desk.look_up(client_id), Unproven)
-    assert desk.asked() == ["order", "myTrades", "myTrades"]
+    assert desk.asked() == ["order", "myTrades", "myTrades", "myTrades"]
+
+
+def test_a_trade_that_is_told_twice_counts_once_and_in_two_ways_proves_nothing(desk: Desk) -> None:
+    found = []
+    for again in (a_trade(1, "0.25"), a_trade(1, "0.15")):
+        client_id = desk.new_id()
+        order = answer(shown(client_id, "NEW", "0.40000000" if again["qty"] == "0.15" else "0.25000000"))
+        trades = answer([a_trade(1, "0.25"), again])
+        desk.behaves(lambda request, said=(order, trades): said["Trades" in request.path])  # type: ignore[misc]
+        found.append(desk.look_up(client_id))
+
+    once, twice = found
+    assert isinstance(once, OrderSeen)
+    assert [fill.quantity for fill in once.fills] == [Decimal("0.25")]
+    assert isinstance(twice, Unproven)
 
 
 def test_a_trade_of_nothing_or_less_proves_nothing(desk: Desk) -> None:
