@@ -22,6 +22,9 @@ from domain.proposal import Exit, Reason
 
 TAKE_PROFIT = "take-profit"
 """How the cause of an exit begins that a price has led to."""
+STOPS_MAX = 2
+"""Stops that rest for one plan: an entry may fill in many parts, and venues let few orders of a symbol wait for their
+price (Binance five, whoever placed them)."""
 NO_ORDERS: tuple[Order, ...] = ()
 
 
@@ -203,12 +206,14 @@ def _steps_to_protect(
         if close is not None and close <= plan.stop_price and _is_placeable(bare, close, instrument):
             return [Leave(plan.strategy, plan.symbol, f"stop {plan.stop_price} reached at {close}, and could not rest")]
         return []
-    if _is_placeable(bare, plan.stop_price, instrument):
+    is_placeable = _is_placeable(bare, plan.stop_price, instrument)
+    if is_placeable and len(stops) < STOPS_MAX:
         return [_place_sell(plan, "stop", bare, here, why="protects what was bought")]
     is_filling = any(order.terms.leg == "entry" for order in orders)
-    if bare > 0 and stops and not is_filling:
-        # Too little for a stop of its own: one stop for all takes the place of those that rest.
-        return [Cancel(order.terms.client_id, plan.symbol, "makes room for one stop for all") for order in stops]
+    if stops and bare > 0 and (is_placeable or not is_filling):
+        # One too many, or too little for a stop of its own: one for both takes the place of the smallest that rests.
+        smallest = min(stops, key=lambda order: order.remaining)
+        return [Cancel(smallest.terms.client_id, plan.symbol, "makes room for a stop of more")]
     return []
 
 

@@ -10,7 +10,7 @@ from domain.market import Instrument
 from domain.money import Money
 from domain.order import Fill
 from domain.proposal import Entry, Exit
-from domain.steps import Cancel, Deny, EndLeaving, Leave, Place, Situation, Step, next_steps
+from domain.steps import STOPS_MAX, Cancel, Deny, EndLeaving, Leave, Place, Situation, Step, next_steps
 
 D = Decimal
 COIN = Instrument(
@@ -159,6 +159,23 @@ def test_a_rest_too_small_for_a_stop_of_its_own_is_covered_by_one_stop_for_all()
     assert isinstance(cancel, Cancel)
     assert isinstance(again, Place)
     assert again.terms.quantity == 10
+
+
+def test_an_entry_that_fills_in_many_parts_is_covered_whole_by_few_stops() -> None:
+    story = Story()
+    story.approve()
+    entry = story.place()
+    for _ in range(10):
+        story.fill(entry, "1")
+        while isinstance(step := story.only(), Cancel):
+            story.take(step)
+            story.known.end(step.client_id, "canceled", story.next())
+        story.known.accept(story.take(step), "v1")
+        stops = [order for order in story.known.orders.values() if order.terms.leg == "stop"]
+        assert len(stops) <= STOPS_MAX
+
+    assert sum(order.remaining for order in stops) == 10
+    assert story.steps() == []
 
 
 def test_a_stop_that_could_not_rest_is_left_at_the_market_once_its_price_is_reached() -> None:
