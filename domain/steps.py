@@ -25,6 +25,8 @@ TAKE_PROFIT = "take-profit"
 STOPS_MAX = 2
 """Stops that rest for one plan: an entry may fill in many parts, and venues let few orders of a symbol wait for their
 price (Binance five, whoever placed them)."""
+STOP_PASSED = "stop passed"
+"""How the cause of an exit begins that a price has led to at which no stop could rest."""
 NO_ORDERS: tuple[Order, ...] = ()
 
 
@@ -141,7 +143,7 @@ def count_idle(known: Execution, run: Sequence[Closing]) -> int:
 
     A plan that holds, and neither aims at a price nor waits for a time, is left as it is by the market's going on.
     """
-    if known.approvals:
+    if known.approvals or known.to_protect:
         return 0
     targets: dict[str, Decimal] = {}
     for plan in known.plans.values():
@@ -204,7 +206,9 @@ def _steps_to_protect(
     if here.now < plan.not_before:
         # Nobody watches its price at the venue: what is bare is watched from here, until a stop rests.
         if close is not None and close <= plan.stop_price and _is_placeable(bare, close, instrument):
-            return [Leave(plan.strategy, plan.symbol, f"stop {plan.stop_price} reached at {close}, and could not rest")]
+            return [
+                Leave(plan.strategy, plan.symbol, f"{STOP_PASSED}: {plan.stop_price}, at {close}; it could not rest")
+            ]
         return []
     is_placeable = _is_placeable(bare, plan.stop_price, instrument)
     if is_placeable and len(stops) < STOPS_MAX:
