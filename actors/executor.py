@@ -179,6 +179,7 @@ class Executor(RememberingActor):
             self._generation,
             self._deadline_ms,
             namespace=self._known.state.namespace,
+            watches_stops=not self._profile.refuses_late_stops,
         )
 
     # -- evidence ------------------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 * Nothing new is begun for a plan while the fate of one of its orders, or of a cancel, is unknown.
 * What is held and has a stop price is covered by resting stops, once the market has shown a price: what was taken over
   from another program is held before the market has begun, when no venue takes an order.
-* A stop that was refused is tried again after a while; a close at its price or below it is left at meanwhile.
+* A stop that was refused is tried again after a while; a close at its price or below it is left at meanwhile, and at
+  any time where the venue does not refuse one that comes too late.
 * Leaving cancels what rests, waits for the proof, then sells what is left: a resting sell locks its quantity.  Of a
   position that is left in part, what stays gets its stop again while the rest is being sold.
 * An entry is placed at most once, and not after its time, nor into a symbol with an order of unknown fate.
@@ -26,7 +27,7 @@ STOPS_MAX = 2
 """Stops that rest for one plan: an entry may fill in many parts, and venues let few orders of a symbol wait for their
 price (Binance five, whoever placed them)."""
 STOP_PASSED = "stop passed"
-"""How the cause of an exit begins that a price has led to at which no stop could rest."""
+"""How the cause of an exit begins that a price has led to at which no stop sells."""
 NO_ORDERS: tuple[Order, ...] = ()
 
 
@@ -62,6 +63,8 @@ class Situation(msgspec.Struct, frozen=True):
     """How long the venue may take an order for, in market time."""
     namespace: str = ""
     """Part of every client order id, where other homes' orders may be in the account."""
+    watches_stops: bool = False
+    """A stop that came too late may wait at the venue for its price to come back."""
 
 
 class Place(msgspec.Struct, frozen=True, tag="place"):
@@ -203,12 +206,11 @@ def _steps_to_protect(
     stops = [order for order in orders if order.terms.leg == "stop"]
     bare = sellable - sum((order.remaining for order in stops), ZERO)
     instrument = here.instruments[plan.symbol]
+    # Of what is bare because it was refused, nobody watches the price at the venue; of what came too late, in vain.
+    watched = sellable if here.watches_stops else bare if here.now < plan.not_before else ZERO
+    if close is not None and close <= plan.stop_price and _is_placeable(watched, close, instrument):
+        return [Leave(plan.strategy, plan.symbol, f"{STOP_PASSED}: {plan.stop_price}, at {close}")]
     if here.now < plan.not_before:
-        # Nobody watches its price at the venue: what is bare is watched from here, until a stop rests.
-        if close is not None and close <= plan.stop_price and _is_placeable(bare, close, instrument):
-            return [
-                Leave(plan.strategy, plan.symbol, f"{STOP_PASSED}: {plan.stop_price}, at {close}; it could not rest")
-            ]
         return []
     is_placeable = _is_placeable(bare, plan.stop_price, instrument)
     if is_placeable and len(stops) < STOPS_MAX:

@@ -823,6 +823,21 @@ def the_clock_goes_on(alone: Alone, seconds: int) -> None:
         alone.rest(1.0)
 
 
+def test_a_stop_that_may_wait_for_its_price_to_come_back_is_watched_from_here() -> None:
+    for refuses, legs in ((True, ["entry", "stop"]), (False, ["entry", "stop", "exit"])):
+        alone = an_executor(profile=msgspec.structs.replace(STRICT, refuses_late_stops=refuses))
+        entry = sent(alone, stop_price=D(90))
+        answer(alone, entry, seen(entry.terms.client_id, "filled", a_fill(entry.terms.client_id)))
+        stop = alone.told_of(SubmitOrder)[-1]
+        answer(alone, stop, seen(stop.terms.client_id))
+
+        alone.happen(bars_closed(T0 + MINUTE_MS, 80), at=T0 + MINUTE_MS)
+        for cancel in alone.told_of(CancelOrder):
+            answer(alone, cancel, seen(stop.terms.client_id, "canceled"))
+
+        assert [submit.terms.leg for submit in alone.told_of(SubmitOrder)] == legs
+
+
 def test_a_trade_that_one_answer_tells_twice_is_recorded_once() -> None:
     alone = an_executor()
     entry = sent(alone)

@@ -219,11 +219,32 @@ def test_a_price_from_before_it_was_bought_is_no_reason_to_leave_what_has_no_sto
     assert story.steps() == []
 
 
-def test_a_stop_that_rests_is_the_venues_to_watch() -> None:
-    story, _ = a_protected_position()
+def test_a_stop_that_rests_is_the_venues_to_watch_where_it_refuses_those_that_come_too_late() -> None:
+    story, stop = a_protected_position()
     story.known.closes["COINUSDT"] = D(80)
 
     assert story.steps() == []
+    (leave,) = next_steps(story.known, msgspec.structs.replace(HERE, watches_stops=True))
+    story.take(leave)
+    cancel = story.only()
+
+    assert isinstance(leave, Leave)
+    assert isinstance(cancel, Cancel)
+    assert cancel.client_id == stop
+
+
+def test_where_stops_are_watched_none_is_placed_that_comes_too_late() -> None:
+    story = Story()
+    story.bought(stop="90")
+    story.known.closes["COINUSDT"] = D(90)
+
+    (leave,) = next_steps(story.known, msgspec.structs.replace(HERE, watches_stops=True))
+    story.take(leave)
+    sell = story.only()
+
+    assert isinstance(leave, Leave)
+    assert isinstance(sell, Place)
+    assert sell.terms.leg == "exit"
 
 
 def test_leaving_cancels_the_stop_waits_for_the_proof_and_then_sells() -> None:
