@@ -70,6 +70,9 @@ class Binance:
         fee_lock=Decimal("0.001"),
     )
 
+    def know(self, rules: Mapping[str, Instrument]) -> None:
+        """Ignore the rules of symbols: each answer says all that it takes to read it."""
+
     def settings(self) -> Mapping[str, Any]:
         """Keep ccxt to spot, and from asking about anything else."""
         options = {

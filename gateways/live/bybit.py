@@ -69,6 +69,13 @@ class Bybit:
         refuses_late_stops=False,
     )
 
+    def __init__(self) -> None:
+        self._rules: Mapping[str, Instrument] = {}
+
+    def know(self, rules: Mapping[str, Instrument]) -> None:
+        """Take over the rules of the symbols that are traded: not every trade says in what its fee was paid."""
+        self._rules = rules
+
     def settings(self) -> Mapping[str, Any]:
         """Keep ccxt to spot on a unified account, and from asking about anything else."""
         options = {
@@ -247,7 +254,7 @@ class Bybit:
     def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[tuple[Fill, ...], str]:
         """Return trades of an order, oldest first, and the cursor of the next page, which has older ones."""
         mine = [row for row in reversed(_rows(received)) if text(row, "orderId") == shown.venue_id]
-        fills = tuple(fill_of(row, shown.client_id, symbol) for row in mine)
+        fills = tuple(fill_of(row, shown.client_id, symbol, self._rules.get(symbol)) for row in mine)
         cursor = _result(received).get("nextPageCursor")
         return fills, str(cursor) if cursor and fills else ""
 

@@ -81,6 +81,9 @@ class Dialect(Protocol):
     order_weight: float
     """What it takes to place an order."""
 
+    def know(self, rules: Mapping[str, Instrument]) -> None:
+        """Take over the rules of the symbols that are traded, which answers may not repeat."""
+
     def settings(self) -> Mapping[str, Any]:
         """Return what ccxt must be told so that it asks for nothing else."""
 

@@ -11,11 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from domain.market import Instrument
+from domain.money import Money
 from domain.order import Terms
 from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven
 from gateways.live.bybit import Bybit
 from gateways.live.connection import Connection
-from gateways.live.dialect import Unreadable
+from gateways.live.dialect import Shown, Unreadable
 from gateways.live.venue import LiveVenue
 from gateways.live.wire import Received
 from tests.gateways.live.liar import Behave, Liar, Request, answer, pointed_at
@@ -247,6 +249,45 @@ def test_trades_come_page_by_page_newest_first_and_are_told_oldest_first(desk: D
     assert isinstance(found, OrderSeen), found
     assert [fill.trade_id for fill in found.fills] == ["BTCUSDT-221", "BTCUSDT-222", "BTCUSDT-223"]
     assert {fill.fee.asset for fill in found.fills} == {"BTC"}
+
+
+BTC = Instrument(
+    symbol="BTCUSDT",
+    base="BTC",
+    quote="USDT",
+    tick=D("0.01"),
+    lot=D("0.001"),
+    quantity_min=D("0.001"),
+    notional_min=D(5),
+)
+
+
+@pytest.mark.parametrize(
+    ("side", "fee", "told", "asset"),
+    [
+        ("Buy", "0.0005", "USDT", "USDT"),
+        ("Buy", "0.0005", "", "BTC"),
+        ("Buy", "0", None, "BTC"),
+        ("Sell", "0.05", "", "USDT"),
+        ("Buy", "-0.05", "", "USDT"),
+        ("Sell", "-0.0005", None, "BTC"),
+    ],
+)
+def test_where_a_fees_asset_is_not_told_it_follows_from_the_side(
+    side: str, fee: str, told: str | None, asset: str
+) -> None:
+    bybit = Bybit()
+    shown = Shown("h1", "19", "filled", "0.1")
+    row = a_trade(1, "0.1", side=side, execFee=fee, feeCurrency=told)
+    received = Received(200, {}, {"retCode": 0, "result": {"list": [row]}})
+    if not told:
+        with pytest.raises(Unreadable):
+            bybit.read_trades(received, shown, "BTCUSDT")
+
+    bybit.know({"BTCUSDT": BTC})
+    ((fill,), _) = bybit.read_trades(received, shown, "BTCUSDT")
+
+    assert fill.fee == Money(D(fee), asset)
 
 
 @pytest.mark.parametrize("status", ["PartiallyFilledCanceled", "Rejected"])
