@@ -47,6 +47,8 @@ _CLOCK = -1021
 _BUSY = frozenset({-1003, -1015})
 """Too many requests, too many orders."""
 _NOT_FOUND = frozenset({-2011, -2013})
+_ARCHIVED = -2026
+"""The order was canceled or expired more than 90 days ago, with nothing executed."""
 _DUPLICATE = "duplicate order"
 _REACHED = "would trigger immediately"
 
@@ -273,4 +275,6 @@ def _meaning(code: int, message: str, status: int) -> Meaning:
         return "busy"
     if code in _NOT_FOUND:
         return "not_found"
+    if code == _ARCHIVED:
+        return "archived"
     return "rejected" if code in _REFUSALS else "nothing"

@@ -15,6 +15,8 @@ from gateways.live.wire import Call, Lost, Outcome, Received
 DETAIL_CHARS_MAX = 300
 NOT_SENT = "NOT_SENT"
 """The code of an order of which no byte has left; none of the venue's."""
+ARCHIVED = "archived"
+"""In place of the venue's id of an order of which it tells no more than that it is over."""
 Exists = Literal["exists"]
 Cut = Literal["cut"]
 
@@ -46,6 +48,8 @@ def of_asking(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | Ord
         return _own_order(dialect, client_id, outcome)
     if error.meaning == "not_found":
         return OrderNotFound(client_id)
+    if error.meaning == "archived":
+        return Shown(client_id, ARCHIVED, "canceled", "0")
     return unproven(client_id, outcome, f"code {error.code}: {error.message}")
 
 

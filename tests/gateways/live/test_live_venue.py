@@ -382,6 +382,14 @@ def test_a_trade_of_nothing_or_less_proves_nothing(desk: Desk) -> None:
     assert isinstance(desk.look_up(client_id), Unproven)
 
 
+def test_an_order_that_ended_so_long_ago_that_the_venue_has_put_it_away_has_ended(desk: Desk) -> None:
+    client_id = desk.new_id()
+    body = {"code": -2026, "msg": "Order was canceled or expired with no executed qty over 90 days ago."}
+    desk.behaves(lambda request: answer(body, 400))
+
+    assert desk.look_up(client_id) == OrderSeen(client_id, "archived", "canceled")
+
+
 def test_an_order_that_is_not_found_is_asked_for_in_another_way_the_next_time(desk: Desk) -> None:
     client_id = desk.new_id()
     missing = answer({"code": -2013, "msg": "Order does not exist."}, 400)
