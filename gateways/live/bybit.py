@@ -280,7 +280,7 @@ class Bybit:
         reset, now = received.headers.get("x-bapi-limit-reset-timestamp", ""), body.get("time")
         if not reset.isdecimal() or not isinstance(now, int):
             return BUSY_S
-        return max(0.1, (int(reset) - now) / SECOND_MS)
+        return min(BAN_S, max(0.1, (int(reset) - now) / SECOND_MS))
 
     def used_weight(self, received: Received) -> tuple[float, float] | None:
         """Return how many requests of this kind the venue has counted in this second."""

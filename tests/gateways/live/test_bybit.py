@@ -355,6 +355,7 @@ def test_who_asks_too_often_is_left_alone_until_the_venue_says() -> None:
 
     assert pause(200, body, x_bapi_limit_reset_timestamp="1700000000700") == 0.7
     assert pause(200, body) == 1.0
+    assert pause(200, body, x_bapi_limit_reset_timestamp="1700000000700000") == 600.0
     assert pause(403, None) == pause(403, {"retCode": 10018, "retMsg": "access too frequent"}) == 600.0
     assert pause(403, {"retCode": 10010, "retMsg": "Unmatched IP"}) == pause(200, {"retCode": 0}) == 0.0
 
