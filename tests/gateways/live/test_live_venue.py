@@ -412,6 +412,20 @@ def test_a_list_that_may_have_left_it_out_denies_nothing(desk: Desk) -> None:
     assert isinstance(desk.look_up(client_id), Unproven)
 
 
+def test_an_order_is_seen_as_soon_as_one_question_shows_it_however_long_the_other_fails(desk: Desk) -> None:
+    client_id = desk.new_id()
+    missing = answer({"code": -2013, "msg": "Order does not exist."}, 400)
+    desk.behaves(lambda request: missing if request.path == PATH else answer(b"", 503))
+    denied, failed, again, failed_again = (desk.look_up(client_id) for _ in range(4))
+
+    desk.behaves(lambda request: answer(shown(client_id)) if request.path == PATH else answer(b"", 503))
+
+    assert denied == OrderNotFound(client_id)
+    assert isinstance(failed, Unproven) and isinstance(failed_again, Unproven)
+    assert isinstance(again, Unproven), "it is the same answer to the same question"
+    assert isinstance(desk.look_up(client_id), OrderSeen)
+
+
 def test_where_the_newest_are_too_many_an_order_is_looked_for_among_those_of_its_time(desk: Desk) -> None:
     client_id, sent_at = desk.new_id(), now_ms()
     missing = answer({"code": -2013, "msg": "Order does not exist."}, 400)
