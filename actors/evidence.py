@@ -23,7 +23,8 @@ def events_of(order: Order, seen: OrderSeen, evidence: Evidence) -> list[Event]:
     events: list[Event] = []
     if order.state in UNPROVEN and seen.state != "rejected":
         events.append(OrderAccepted(client_id=client_id, venue_id=seen.venue_id, evidence=evidence))
-    new = [fill for fill in seen.fills if fill.trade_id not in order.trades]
+    # Once by its id, for books count each that is recorded.
+    new = {fill.trade_id: fill for fill in seen.fills if fill.trade_id not in order.trades}.values()
     filled = order.filled + sum(fill.quantity for fill in new)
     if filled > order.terms.quantity:
         raise ValueError(f"fills of {client_id} must add up to at most {order.terms.quantity}, were {filled}")

@@ -7,7 +7,6 @@ from actors.base import RememberingActor
 from actors.certainty import Certainty
 from actors.evidence import events_of
 from actors.executor_memory import VENUE, ExecutorMemory
-from domain.execution import RETRY_SOON_MS
 from domain.market import SECOND_MS, Closing, Instant, Instrument
 from domain.order import UNPROVEN, Order
 from domain.steps import (
@@ -20,6 +19,7 @@ from domain.steps import (
     Step,
     count_idle,
     next_steps,
+    waits_until,
 )
 from domain.venue import (
     Answer,
@@ -47,6 +47,7 @@ from messages.orders import (
     OrderRejected,
     OrderUnresolved,
     SubmitOrder,
+    TryAgain,
     VenueAnswered,
     VenueReported,
 )
@@ -55,6 +56,8 @@ from messages.risk import OrderDenied
 from supervision import Seat, System
 
 RECONCILER = "reconciler"
+NAP_MS_MIN = SECOND_MS
+"""A market that stands still while the clock goes on is not looked at more often."""
 REQUESTS_PER_LIFE = 1_000_000_000
 NO_STRAYS: Mapping[str, str] = {}
 
@@ -100,6 +103,8 @@ class Executor(RememberingActor):
         """Who wants to know once all that earlier lives have left is certain."""
         self._is_watching = False
         """A timer is set for the oldest request."""
+        self._will_wake = False
+        """A timer is set for what was refused and waits to be tried again."""
         self._desk_epoch = self.epoch
         """A desk that is newer was started while this incarnation lived."""
 
@@ -121,6 +126,8 @@ class Executor(RememberingActor):
                 self._answers.append((_Request("report", seen.client_id), seen))
             case CheckRequests():
                 self._check_requests()
+            case TryAgain():
+                self._will_wake = False
             case LookAgain(client_id=client_id):
                 self._sure.resting.discard(client_id)
             case CertaintyAsked():
@@ -156,6 +163,14 @@ class Executor(RememberingActor):
         self._cancel_again()
         for step in next_steps(self._known.state, self._situation()):
             self._do(step)
+        self._wake_in_time()
+
+    def _wake_in_time(self) -> None:
+        """Have a message when the next refused order is due to be tried again."""
+        now = self.market_ms()
+        if not self._will_wake and (due := waits_until(self._known.state, now)) is not None:
+            self._will_wake = True
+            self.after(max(due - now, NAP_MS_MIN) / SECOND_MS, TryAgain())
 
     def _situation(self) -> Situation:
         return Situation(
@@ -164,6 +179,7 @@ class Executor(RememberingActor):
             self._generation,
             self._deadline_ms,
             namespace=self._known.state.namespace,
+            watches_stops=not self._profile.refuses_late_stops,
         )
 
     # -- evidence ------------------------------------------------------------------------------------------------
@@ -180,9 +196,6 @@ class Executor(RememberingActor):
                 why = f"stop {order.terms.stop_price} was reached before it could rest"
                 self.record(ExitOrdered(order.terms.strategy, order.terms.symbol, why, None))
             self.record(OrderRejected(answer.client_id, answer.code, answer.message, "answer", passes=answer.passes))
-            if answer.passes:
-                # No bar may close for long, and a position waits for its protection.
-                self.after(RETRY_SOON_MS / SECOND_MS, CheckRequests())
         else:
             # Also a refusal of what was seen in the meantime: one of the two is wrong, and only asking tells which.
             self._doubt(request, order, answer)

@@ -38,12 +38,13 @@ def why_of(command: OperatorCommanded) -> str:
 class ExecutorMemory(StructMemory[Execution]):
     """Folds all that decides what becomes of orders."""
 
-    version = 8
+    version = 9
     """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized; since 4,
     an exit that was called off on its way is unwanted; since 5, a take-profit is judged by closes after its fill;
     since 6, client order ids carry a namespace, and what was refused for a reason that passes is tried again soon;
     since 7, entries wait for the verdict of a start; since 8, a part never narrows a whole that is wanted left, and a
-    refused stop of what stays waits."""
+    refused stop of what stays waits; since 9, who leaves all does not wait for a stop that was refused before, and
+    what is adopted is protected below a price that is not old."""
 
     def __init__(self) -> None:
         super().__init__(Execution())
@@ -79,10 +80,8 @@ class ExecutorMemory(StructMemory[Execution]):
 
     def take_bars(self, bars: tuple[Bar, ...]) -> None:
         """Take bars in that closed together."""
-        closes, closed_at = self.state.closes, self.state.closed_at
         for bar in bars:
-            closes[bar.symbol] = bar.close
-            closed_at[bar.symbol] = bar.closed_at
+            self.state.take_close(bar.symbol, bar.close, bar.closed_at)
 
     def _fold_rest(self, record: Recorded) -> None:
         known = self.state
@@ -149,9 +148,8 @@ class ExecutorMemory(StructMemory[Execution]):
         if not holder or (holder == EXTERNAL and adopted.policy == "adopt" and f"{holder}|{symbol}" not in known.plans):
             return
         known.adopt(holder, symbol, adopted.amount, record.seq)
-        plan, close = known.plan_of(holder, symbol), known.closes.get(symbol)
-        if adopted.policy == "protect" and close is not None:
-            plan.stop_price = close * (1 - adopted.stop_below)
+        if adopted.policy == "protect":
+            known.protect(holder, symbol, adopted.stop_below, record.at)
         elif adopted.policy == "flatten":
             wish = Exit(symbol, record.at + HOUR_MS, None, "it was found on the account, and is no strategy's")
             known.wish_exit(holder, wish, record.seq)

@@ -14,7 +14,7 @@ from domain.conflicts import resolved
 from domain.market import Instrument
 from domain.reconciliation import Comparison, Finding, Policies, Strategy, compare, shares_of
 from domain.venue import AccountAnswer, AccountSeen, Unproven, VenueProfile
-from messages.orders import CancelOrder
+from messages.orders import CancelOrder, LookUpOrder
 from messages.reconciliation import (
     AccountAdopted,
     AccountTold,
@@ -149,6 +149,8 @@ class Reconciler(RememberingActor):
         self._cancel_what_is_left(answer)
         if not (state.due or self._is_wanted):
             return
+        if not compared.agrees:
+            self._have_looked_up(compared)
         if not compared.agrees and (compared.moving or compared.findings != self._before):
             self._before = None if compared.moving else compared.findings
             self._rest(self._pause_s())
@@ -156,6 +158,18 @@ class Reconciler(RememberingActor):
         if not compared.findings:
             self._agreed_at = asked_at
         self._decide(compared.findings)
+
+    def _have_looked_up(self, compared: Comparison) -> None:
+        """Ask what became of orders that the account shows otherwise than the books have them.
+
+        The answers are the executor's to hear.  A trade that nobody has told yet would else be taken for somebody
+        else's by the next look, and counted once more when it is told.
+        """
+        missing = {finding.client_id for finding in compared.findings if finding.kind == "order_missing"}
+        for client_id, order in self._known.state.orders.items():
+            if client_id in missing or (client_id in compared.moving and client_id not in compared.traceless):
+                terms = order.terms
+                self.tell(VENUE, LookUpOrder(self._look, client_id, terms.symbol, terms.sent_from))
 
     def _compare(self, account: AccountSeen) -> Comparison:
         state = self._known.state

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from domain.imported import HeldPosition
-from domain.market import MINUTE_MS, SECOND_MS, Instant
+from domain.market import HOUR_MS, MINUTE_MS, SECOND_MS, Instant
 from domain.money import ZERO
 from domain.order import Fill, Leg, Order, Terms
 from domain.proposal import Entry, Exit
@@ -107,6 +107,8 @@ class Execution(msgspec.Struct):
     closes: dict[str, Decimal] = msgspec.field(default_factory=dict)
     closed_at: dict[str, Instant] = msgspec.field(default_factory=dict)
     """When the bars of these closes closed."""
+    to_protect: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    """How far below its next price the stop of a plan is to be, as a fraction of it; by strategy and symbol."""
     takes_entries: bool = True
     awaits_verdict: bool = False
     """The books were not held against the venue's account yet, since the process began: approved entries wait."""
@@ -131,6 +133,19 @@ class Execution(msgspec.Struct):
         plan = self.plan_of(strategy, symbol)
         plan.held += amount
         self._change(plan, seq)
+
+    def protect(self, strategy: str, symbol: str, below: Decimal, now: Instant) -> None:
+        """Give what was adopted a stop so far below the newest price, or below the next where that is none or old."""
+        if now - self.closed_at.get(symbol, 0) > HOUR_MS:
+            self.to_protect[f"{strategy}|{symbol}"] = below
+        else:
+            self.plan_of(strategy, symbol).stop_price = self.closes[symbol] * (1 - below)
+
+    def take_close(self, symbol: str, close: Decimal, closed_at: Instant) -> None:
+        """Take in the newest price of a symbol."""
+        self.closes[symbol], self.closed_at[symbol] = close, closed_at
+        for key in [key for key in self.to_protect if key.endswith(f"|{symbol}")] if self.to_protect else ():
+            self.plans[key].stop_price = close * (1 - self.to_protect.pop(key))
 
     def approve(self, approval: Approval) -> None:
         """Remember that an entry may be placed."""
@@ -214,6 +229,8 @@ class Execution(msgspec.Struct):
         Who leaves all of it needs no wish: a part of it that somebody wants left would be less.
         """
         plan = self.plan_of(strategy, symbol)
+        if not plan.exit_why and quantity is None:
+            plan.not_before = 0  # It was for a stop, and who leaves at the market needs none.
         plan.exit_why, plan.exit_left = why, quantity
         if plan.wished_at <= seen or quantity is None:
             plan.wish = None

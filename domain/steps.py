@@ -3,6 +3,8 @@
 * Nothing new is begun for a plan while the fate of one of its orders, or of a cancel, is unknown.
 * What is held and has a stop price is covered by resting stops, once the market has shown a price: what was taken over
   from another program is held before the market has begun, when no venue takes an order.
+* A stop that was refused is tried again after a while; a close at its price or below it is left at meanwhile, and at
+  any time where the venue does not refuse one that comes too late.
 * Leaving cancels what rests, waits for the proof, then sells what is left: a resting sell locks its quantity.  Of a
   position that is left in part, what stays gets its stop again while the rest is being sold.
 * An entry is placed at most once, and not after its time, nor into a symbol with an order of unknown fate.
@@ -21,6 +23,11 @@ from domain.proposal import Exit, Reason
 
 TAKE_PROFIT = "take-profit"
 """How the cause of an exit begins that a price has led to."""
+STOPS_MAX = 2
+"""Stops that rest for one plan: an entry may fill in many parts, and venues let few orders of a symbol wait for their
+price (Binance five, whoever placed them)."""
+STOP_PASSED = "stop passed"
+"""How the cause of an exit begins that a price has led to at which no stop sells."""
 NO_ORDERS: tuple[Order, ...] = ()
 
 
@@ -56,6 +63,8 @@ class Situation(msgspec.Struct, frozen=True):
     """How long the venue may take an order for, in market time."""
     namespace: str = ""
     """Part of every client order id, where other homes' orders may be in the account."""
+    watches_stops: bool = False
+    """A stop that came too late may wait at the venue for its price to come back."""
 
 
 class Place(msgspec.Struct, frozen=True, tag="place"):
@@ -122,12 +131,22 @@ def next_steps(known: Execution, here: Situation) -> list[Step]:
     return steps
 
 
+def waits_until(known: Execution, now: Instant) -> Instant | None:
+    """Return when the next of those that wait to be tried again is due; None where none waits.
+
+    No bar may close for long, and a position waits for its protection.
+    """
+    return min(
+        (plan.not_before for plan in known.plans.values() if plan.held > 0 and plan.not_before > now), default=None
+    )
+
+
 def count_idle(known: Execution, run: Sequence[Closing]) -> int:
     """Return how many of these closings nothing can follow from, where nothing followed from what was before.
 
     A plan that holds, and neither aims at a price nor waits for a time, is left as it is by the market's going on.
     """
-    if known.approvals:
+    if known.approvals or known.to_protect:
         return 0
     targets: dict[str, Decimal] = {}
     for plan in known.plans.values():
@@ -170,7 +189,7 @@ def _steps_of_plan(known: Execution, plan: Plan, orders: Sequence[Order], here: 
     is_aimed = known.closed_at.get(plan.symbol, plan.aims_from) >= plan.aims_from
     if plan.take_profit is not None and close is not None and close >= plan.take_profit and sellable > 0 and is_aimed:
         return [Leave(plan.strategy, plan.symbol, f"{TAKE_PROFIT} {plan.take_profit} reached at {close}")]
-    return [] if close is None else _steps_to_protect(plan, orders, sellable, here)
+    return [] if close is None else _steps_to_protect(plan, orders, sellable, close if is_aimed else None, here)
 
 
 def _take_up(plan: Plan, wish: Exit, *, is_empty: bool, now: Instant) -> Leave | EndLeaving:
@@ -179,18 +198,28 @@ def _take_up(plan: Plan, wish: Exit, *, is_empty: bool, now: Instant) -> Leave |
     return Leave(plan.strategy, plan.symbol, wish.why or "exit", wish.quantity)
 
 
-def _steps_to_protect(plan: Plan, orders: Sequence[Order], sellable: Decimal, here: Situation) -> list[Step]:
-    if plan.stop_price is None or here.now < plan.not_before:
+def _steps_to_protect(
+    plan: Plan, orders: Sequence[Order], sellable: Decimal, close: Decimal | None, here: Situation
+) -> list[Step]:
+    if plan.stop_price is None:
         return []
     stops = [order for order in orders if order.terms.leg == "stop"]
     bare = sellable - sum((order.remaining for order in stops), ZERO)
     instrument = here.instruments[plan.symbol]
-    if _is_placeable(bare, plan.stop_price, instrument):
+    # Of what is bare because it was refused, nobody watches the price at the venue; of what came too late, in vain.
+    watched = sellable if here.watches_stops else bare if here.now < plan.not_before else ZERO
+    if close is not None and close <= plan.stop_price and _is_placeable(watched, close, instrument):
+        return [Leave(plan.strategy, plan.symbol, f"{STOP_PASSED}: {plan.stop_price}, at {close}")]
+    if here.now < plan.not_before:
+        return []
+    is_placeable = _is_placeable(bare, plan.stop_price, instrument)
+    if is_placeable and len(stops) < STOPS_MAX:
         return [_place_sell(plan, "stop", bare, here, why="protects what was bought")]
     is_filling = any(order.terms.leg == "entry" for order in orders)
-    if bare > 0 and stops and not is_filling:
-        # Too little for a stop of its own: one stop for all takes the place of those that rest.
-        return [Cancel(order.terms.client_id, plan.symbol, "makes room for one stop for all") for order in stops]
+    if stops and bare > 0 and (is_placeable or not is_filling):
+        # One too many, or too little for a stop of its own: one for both takes the place of the smallest that rests.
+        smallest = min(stops, key=lambda order: order.remaining)
+        return [Cancel(smallest.terms.client_id, plan.symbol, "makes room for a stop of more")]
     return []
 
 

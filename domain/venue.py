@@ -130,6 +130,8 @@ class VenueProfile(msgspec.Struct, frozen=True):
     """Share of the market's price that it holds back on top for a market buy, which may trade at a worse one."""
     fee_lock: Decimal
     """Share of its worth that it holds back on top for the fees of a buy, in quote currency."""
+    refuses_late_stops: bool = True
+    """It refuses a stop whose price is reached already, and lets none wait for that price to come back."""
 
 
 def may_still_turn_up(terms: Terms, *, now: Instant, profile: VenueProfile, is_vouched_for: bool = False) -> bool:

@@ -251,6 +251,7 @@ class LiveSide:
         """Return the settings with the venue's rules of each symbol; what is configured goes first."""
         symbols = self._settings.feed.symbols
         rules = self._rules(symbols)
+        self._connection.dialect.know(rules)
         if missing := [symbol for symbol in symbols if symbol not in rules]:
             expected = f"symbols that {self._settings.venue.kind} has"
             raise ConfigurationError([Problem("feed.symbols", expected, ", ".join(missing), "the venue")])

@@ -149,6 +149,10 @@ class CheckRequests(Message, frozen=True):
     """Time to see whether a request has waited for its answer as long as it may."""
 
 
+class TryAgain(Message, frozen=True):
+    """It is time to try again what the venue has refused."""
+
+
 class LookAgain(Message, frozen=True):
     """It is time to ask about this order once more."""
 

@@ -47,6 +47,8 @@ _CLOCK = -1021
 _BUSY = frozenset({-1003, -1015})
 """Too many requests, too many orders."""
 _NOT_FOUND = frozenset({-2011, -2013})
+_ARCHIVED = -2026
+"""The order was canceled or expired more than 90 days ago, with nothing executed."""
 _DUPLICATE = "duplicate order"
 _REACHED = "would trigger immediately"
 
@@ -69,6 +71,9 @@ class Binance:
         market_lock=Decimal("0.02"),
         fee_lock=Decimal("0.001"),
     )
+
+    def know(self, rules: Mapping[str, Instrument]) -> None:
+        """Ignore the rules of symbols: each answer says all that it takes to read it."""
 
     def settings(self) -> Mapping[str, Any]:
         """Keep ccxt to spot, and from asking about anything else."""
@@ -133,7 +138,7 @@ class Binance:
         return Call(lane=Lane.QUERY, method="GET", path="allOrders", api="private", params=params, weight=20)
 
     def trades_of(self, shown: Shown, symbol: str) -> Call:
-        """Ask for an order's trades, from a number on."""
+        """Ask for an order's trades: for the newest, and where those are too many for all, from a number on."""
         params = {"symbol": symbol, "orderId": shown.venue_id, "limit": str(RECENT_MAX)}
         if shown.trades_from:
             params["fromId"] = shown.trades_from
@@ -227,7 +232,12 @@ class Binance:
         listed = rows(received)
         mine = [row for row in listed if str(number(row, "orderId")) == shown.venue_id]
         fills = tuple(sorted((fill_of(row, shown.client_id, symbol) for row in mine), key=number_of))
-        return fills, str(number_of(fills[-1]) + 1) if fills and len(listed) >= RECENT_MAX else ""
+        if not fills or len(listed) < RECENT_MAX:
+            return fills, ""
+        if not shown.trades_from:
+            return (), "0"  # Without a number to begin with these are the newest, and older ones were left out.
+        following = number_of(fills[-1]) + 1
+        return fills, str(following) if following > int(shown.trades_from) else ""
 
     def error_in(self, received: Received) -> VenueError | None:
         """Return the error that the venue has named: a code below zero, with a message."""
@@ -265,4 +275,6 @@ def _meaning(code: int, message: str, status: int) -> Meaning:
         return "busy"
     if code in _NOT_FOUND:
         return "not_found"
+    if code == _ARCHIVED:
+        return "archived"
     return "rejected" if code in _REFUSALS else "nothing"

@@ -65,7 +65,16 @@ class Bybit:
         look_again_s=2.0,
         market_lock=Decimal("0.02"),
         fee_lock=Decimal("0.001"),
+        # Its documentation has it that `triggerDirection` is for contracts only.
+        refuses_late_stops=False,
     )
+
+    def __init__(self) -> None:
+        self._rules: Mapping[str, Instrument] = {}
+
+    def know(self, rules: Mapping[str, Instrument]) -> None:
+        """Take over the rules of the symbols that are traded: not every trade says in what its fee was paid."""
+        self._rules = rules
 
     def settings(self) -> Mapping[str, Any]:
         """Keep ccxt to spot on a unified account, and from asking about anything else."""
@@ -245,7 +254,7 @@ class Bybit:
     def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[tuple[Fill, ...], str]:
         """Return trades of an order, oldest first, and the cursor of the next page, which has older ones."""
         mine = [row for row in reversed(_rows(received)) if text(row, "orderId") == shown.venue_id]
-        fills = tuple(fill_of(row, shown.client_id, symbol) for row in mine)
+        fills = tuple(fill_of(row, shown.client_id, symbol, self._rules.get(symbol)) for row in mine)
         cursor = _result(received).get("nextPageCursor")
         return fills, str(cursor) if cursor and fills else ""
 
@@ -271,7 +280,7 @@ class Bybit:
         reset, now = received.headers.get("x-bapi-limit-reset-timestamp", ""), body.get("time")
         if not reset.isdecimal() or not isinstance(now, int):
             return BUSY_S
-        return max(0.1, (int(reset) - now) / SECOND_MS)
+        return min(BAN_S, max(0.1, (int(reset) - now) / SECOND_MS))
 
     def used_weight(self, received: Received) -> tuple[float, float] | None:
         """Return how many requests of this kind the venue has counted in this second."""

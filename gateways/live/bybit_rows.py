@@ -59,8 +59,8 @@ def open_order_of(row: Mapping[str, Any]) -> OpenOrder:
     )
 
 
-def fill_of(row: Mapping[str, Any], client_id: str, symbol: str) -> Fill:
-    """Return a trade of an order."""
+def fill_of(row: Mapping[str, Any], client_id: str, symbol: str, rules: Instrument | None) -> Fill:
+    """Return a trade of an order; `rules` are those of its symbol, where they are known."""
     side = text(row, "side")
     if side not in ("Buy", "Sell") or text(row, "symbol") != symbol or text(row, "execType") != "Trade":
         raise Unreadable(f"expected a trade of {symbol}, found {side!r} of {row.get('symbol')!r}")
@@ -73,10 +73,19 @@ def fill_of(row: Mapping[str, Any], client_id: str, symbol: str) -> Fill:
         side="buy" if side == "Buy" else "sell",
         quantity=quantity,
         price=amount(row, "execPrice"),
-        fee=Money(amount(row, "execFee"), text(row, "feeCurrency")),
+        fee=_fee_of(row, rules),
         liquidity="maker" if row.get("isMaker") is True else "taker",
         at=stamp(row, "execTime"),
     )
+
+
+def _fee_of(row: Mapping[str, Any], rules: Instrument | None) -> Money:
+    """Return what a trade cost; where its asset is not told, by the venue's rule: a fee is paid in what is received."""
+    fee = amount(row, "execFee")
+    if row.get("feeCurrency") or rules is None:
+        return Money(fee, text(row, "feeCurrency"))
+    # What is given back to a maker comes in the other asset.
+    return Money(fee, rules.base if (text(row, "side") == "Buy") == (fee >= 0) else rules.quote)
 
 
 def instrument_of(row: Mapping[str, Any]) -> Instrument:

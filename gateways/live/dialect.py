@@ -16,10 +16,10 @@ from domain.venue import OpenOrder, VenueProfile
 from gateways.live.wire import Call, Received
 
 VenueState = Literal["accepted", "filled", "canceled", "expired", "rejected"]
-Meaning = Literal["rejected", "reached", "busy", "exists", "not_found", "clock", "nothing"]
+Meaning = Literal["rejected", "reached", "busy", "exists", "not_found", "archived", "clock", "nothing"]
 """What a venue's error code proves.  `exists`: it has an order of this client id.  `clock`: refused for the time that
 the request bore, and so a rejection too; `busy`: refused because there were too many, a rejection too; `reached`: a
-stop that was refused because its price is reached already.
+stop that was refused because its price is reached already; `archived`: it ended long ago and has traded nothing.
 `nothing`: the code is not on the list of those that prove something."""
 
 
@@ -80,6 +80,9 @@ class Dialect(Protocol):
     """Weight that the venue allows at once."""
     order_weight: float
     """What it takes to place an order."""
+
+    def know(self, rules: Mapping[str, Instrument]) -> None:
+        """Take over the rules of the symbols that are traded, which answers may not repeat."""
 
     def settings(self) -> Mapping[str, Any]:
         """Return what ccxt must be told so that it asks for nothing else."""

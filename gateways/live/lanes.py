@@ -22,6 +22,10 @@ RESERVE: dict[Lane, float] = {
 """Share of the burst that a lane leaves to those more urgent."""
 
 
+COUNTED_S_MAX = 60.0
+"""No venue counts for longer than a minute: who says that more was used than comes back in that is not believed."""
+
+
 class TooManyWait(Exception):
     """More requests wait than there may; this one was not sent."""
 
@@ -47,16 +51,26 @@ class Lanes:
         """Return when a request may go out.  One that is cancelled while it waits has cost nothing.
 
         Raises:
-            TooManyWait: too many wait already.
+            TooManyWait: too many wait already; one that is more urgent takes the place of the least urgent.
         """
         if len(self._queue) >= self._waiting_max:
-            raise TooManyWait(f"at most {self._waiting_max} requests may wait, so many do")
+            self._make_room(lane)
         may_go: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._queue, (lane, next(self._count), weight, may_go))
         self._is_changed.set()
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._let_go())
         await may_go
+
+    def _make_room(self, lane: Lane) -> None:
+        least = max(self._queue, key=lambda waiting: waiting[:2])
+        too_many = TooManyWait(f"at most {self._waiting_max} requests may wait, so many do")
+        if least[0] <= lane:
+            raise too_many
+        self._queue.remove(least)
+        heapq.heapify(self._queue)
+        if not least[3].done():
+            least[3].set_exception(too_many)
 
     def hold(self, seconds: float) -> None:
         """Let nothing go out for so long: the venue asked for it.  A shorter hold does not end a longer one."""
@@ -66,7 +80,8 @@ class Lanes:
     def learn(self, used: float, limit: float) -> None:
         """Take in how much weight the venue itself has counted; somebody else may use the same address."""
         self._fill()
-        self._tokens = min(self._tokens, self._burst * (1 - used / limit))
+        told = self._burst * (1 - used / limit)
+        self._tokens = min(self._tokens, max(told, -COUNTED_S_MAX * self._weight_per_s))
 
     async def _let_go(self) -> None:
         while self._queue:

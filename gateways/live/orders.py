@@ -1,6 +1,7 @@
 """Orders at a venue: placed, cancelled, asked for, each outcome judged.  All on the venue's own loop."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from domain.market import HOUR_MS, SECOND_MS, Instant
 from domain.order import Terms
@@ -15,8 +16,18 @@ LOOK_BACK_MS = HOUR_MS
 PAGES_MAX = 40
 """Pages of one list that are asked for."""
 NOT_SHOWN = "the venue says that it has it, and does not show it yet"
+DENIED_SO = "it was denied by the same question before, which proves no more"
 ASKED_MAX = 1_000
-"""Orders of which it is known how often they were not found; most of them will never be asked for again."""
+"""Orders of which it is known how they were asked for in vain; most of them will never be asked for again."""
+
+
+class _Asked(NamedTuple):
+    """How an order was asked for that was not shown."""
+
+    is_by_list: bool = False
+    """The next question is one for lists."""
+    denied_by_list: bool | None = None
+    """The newest negative answer was to such a question; None where there was none."""
 
 
 class Orders:
@@ -25,8 +36,8 @@ class Orders:
     def __init__(self, dialect: Dialect, requests: Requests) -> None:
         self._dialect = dialect
         self._requests = requests
-        self._asked: dict[str, int] = {}
-        """How often the venue did not find an order: the next question is put another way."""
+        self._asked: dict[str, _Asked] = {}
+        """How orders were asked for that the venue did not show."""
 
     async def place(self, terms: Terms) -> Answer:
         """Place an order, with a deadline that the venue enforces."""
@@ -54,24 +65,28 @@ class Orders:
         return await self._told(found, symbol)
 
     async def find(self, client_id: str, symbol: str, *, since: Instant = 0) -> Answer:
-        """Ask for an order, each time it was not found in another way: two answers to one question are one answer.
+        """Ask for an order, each time that it is not shown in another way: two answers to one question are one answer.
 
         It was not sent before `since`.
         """
-        times = self._asked.get(client_id, 0)
-        if times % 2 == 0:
+        before = self._asked.get(client_id, _Asked())
+        if not before.is_by_list:
             asked = await self._ask_each(self._dialect.find(client_id, symbol), client_id)
             found = Unproven(client_id, NOT_SHOWN) if asked == "exists" else asked
         else:
             found = await self._find_in_list(client_id, symbol, since)
-        if isinstance(found, OrderNotFound):
-            self._count(client_id, times + 1)
-        return await self._told(found, symbol)
+        if isinstance(found, Shown):
+            return await self._complete(found, symbol)
+        is_denied = isinstance(found, OrderNotFound)
+        denied_by_list = before.is_by_list if is_denied else before.denied_by_list
+        self._note(client_id, _Asked(not before.is_by_list, denied_by_list))
+        # Where the other question fails again and again, this one is put again, for by now it may be shown.
+        return Unproven(client_id, DENIED_SO) if is_denied and before.denied_by_list is before.is_by_list else found
 
-    def _count(self, client_id: str, times: int) -> None:
-        """Note a negative answer; of very many orders those are forgotten that were not asked for the longest."""
+    def _note(self, client_id: str, asked: "_Asked") -> None:
+        """Note how an order was asked for; of very many those are forgotten that were not for the longest."""
         self._asked.pop(client_id, None)
-        self._asked[client_id] = times
+        self._asked[client_id] = asked
         while len(self._asked) > ASKED_MAX:
             del self._asked[next(iter(self._asked))]
 

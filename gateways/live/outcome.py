@@ -15,6 +15,8 @@ from gateways.live.wire import Call, Lost, Outcome, Received
 DETAIL_CHARS_MAX = 300
 NOT_SENT = "NOT_SENT"
 """The code of an order of which no byte has left; none of the venue's."""
+ARCHIVED = "archived"
+"""In place of the venue's id of an order of which it tells no more than that it is over."""
 Exists = Literal["exists"]
 Cut = Literal["cut"]
 
@@ -46,6 +48,8 @@ def of_asking(dialect: Dialect, client_id: str, outcome: Outcome) -> Shown | Ord
         return _own_order(dialect, client_id, outcome)
     if error.meaning == "not_found":
         return OrderNotFound(client_id)
+    if error.meaning == "archived":
+        return Shown(client_id, ARCHIVED, "canceled", "0")
     return unproven(client_id, outcome, f"code {error.code}: {error.message}")
 
 
@@ -83,8 +87,8 @@ def with_trades(shown: Shown, dialect: Dialect, symbol: str, outcome: Outcome) -
         fills, trades_from = dialect.read_trades(outcome, shown, symbol)
     except Unreadable as problem:
         return unproven(shown.client_id, outcome, str(problem))
-    # Some venues tell the newest first, and older ones on further pages.
-    in_order = sorted((*(shown.fills or ()), *fills), key=lambda fill: fill.at)
+    # Some venues tell the newest first, and older ones on further pages; pages may overlap.
+    in_order = sorted(dict.fromkeys((*(shown.fills or ()), *fills)), key=lambda fill: fill.at)
     told = msgspec.structs.replace(shown, fills=tuple(in_order), trades_from=trades_from)
     is_short = sum((fill.quantity for fill in told.fills or ()), Decimal(0)) < Decimal(shown.filled)
     return told if trades_from and is_short else seen_with(told)
@@ -93,6 +97,8 @@ def with_trades(shown: Shown, dialect: Dialect, symbol: str, outcome: Outcome) -
 def seen_with(shown: Shown) -> Answer:
     """Return an order with its trades as evidence, if these add up to what the venue says was filled."""
     fills = shown.fills or ()
+    if len({fill.trade_id for fill in fills}) < len(fills):
+        return Unproven(shown.client_id, "a trade is told twice")
     traded = sum((fill.quantity for fill in fills), Decimal(0))
     if traded != Decimal(shown.filled):
         return Unproven(shown.client_id, f"trades come to {traded}, of which the venue says {shown.filled}")

@@ -6,8 +6,13 @@ not told.  So each time something is told, the whole cache is looked through for
 
 import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal, InvalidOperation
 
 from gateways.live.client import Client
+from gateways.live.watch import Told
+
+OVER = frozenset({"closed", "canceled", "expired", "rejected"})
+"""How ccxt says that an order is finished."""
 
 
 class OrderStream:
@@ -18,8 +23,8 @@ class OrderStream:
         self._seen: dict[str, tuple[object, ...]] = {}
         """Of each order in the cache: what it was when it was told last."""
 
-    async def events(self) -> AsyncIterator[tuple[str, str]]:
-        """Yield client id and symbol of each order that has changed; raise where the stream breaks."""
+    async def events(self) -> AsyncIterator[Told]:
+        """Yield what is told of each order that has changed; raise where the stream breaks."""
         exchange = self._client.exchange
         while True:
             await self._watch_orders()
@@ -30,7 +35,12 @@ class OrderStream:
                     continue
                 self._seen[venue_id] = now
                 if order["clientOrderId"] and order["symbol"]:
-                    yield str(order["clientOrderId"]), str(exchange.market_id(order["symbol"]))
+                    yield Told(
+                        str(order["clientOrderId"]),
+                        str(exchange.market_id(order["symbol"])),
+                        _amount(order["filled"]),
+                        is_over=order["status"] in OVER,
+                    )
             self._seen = {venue_id: now for venue_id, now in self._seen.items() if venue_id in cached}
 
     async def _watch_orders(self) -> None:
@@ -46,3 +56,12 @@ class OrderStream:
     async def hang_up(self) -> None:
         """Close the connection; the next `events` dials again."""
         await self._client.exchange.close_ws_clients()
+
+
+def _amount(told: object) -> Decimal:
+    """Return how much is said to be filled; nothing where that cannot be read, for it is a hint and no more."""
+    try:
+        amount = Decimal(str(told))
+    except InvalidOperation:
+        return Decimal(0)
+    return amount if amount.is_finite() else Decimal(0)

@@ -3,12 +3,16 @@
 Its stream is a hint and no truth: events are lost when it breaks, and it can die without a word.  So an event only
 leads to a question, and all open orders are asked for again whenever the stream was begun anew, and now and then
 besides.  What such a question finds that the stream should have told shows that the stream is deaf.
+
+The other way about, the stream may be ahead of the answers: an order that is not shown as far as it was told of, or not
+with all of its trades yet, is asked for again soon, for what it has bought waits for its protection.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Protocol
+from decimal import Decimal
+from typing import NamedTuple, Protocol
 
 from domain.venue import OrderSeen
 from gateways.live.orders import Orders
@@ -20,13 +24,36 @@ REDIAL_FIRST_S, REDIAL_MAX_S = 0.5, 30.0
 ENDED_MAX = 1_000
 LATE_S = 2.0
 """How much later than an answer the stream may tell the same."""
+AGAIN_AFTER_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Pauses before an order is asked for again that is not shown yet as it was told of; then it is left to the timer."""
+
+
+class Told(NamedTuple):
+    """What the stream has told of an order: no truth, but what answers should come to."""
+
+    client_id: str
+    symbol: str
+    filled: Decimal = Decimal(0)
+    """In base currency."""
+    is_over: bool = False
+    """It is said to be finished."""
+    times: int = 0
+    """How often it was asked for in vain."""
+
+    def with_all_of(self, other: "Told") -> "Told":
+        """Return what both tell of the same order: events may come in any order."""
+        return self._replace(
+            filled=max(self.filled, other.filled),
+            is_over=self.is_over or other.is_over,
+            times=min(self.times, other.times),
+        )
 
 
 class Stream(Protocol):
     """Tells that something happened to an order."""
 
-    def events(self) -> AsyncIterator[tuple[str, str]]:
-        """Yield client id and symbol for each event; end or raise where the stream breaks."""
+    def events(self) -> AsyncIterator[Told]:
+        """Yield what each event tells; end or raise where the stream breaks."""
 
     async def hang_up(self) -> None:
         """Close the connection: the next `events` dials again."""
@@ -58,8 +85,10 @@ class Watch:
         """The newest orders that have ended, as they did: several questions may find that out."""
         self._hinted: set[str] = set()
         """Orders of which the stream has told something since all were asked for."""
-        self._hints: dict[str, str] = {}
-        """Symbols of orders of which the stream has told something that was not asked about yet."""
+        self._hints: dict[str, Told] = {}
+        """By client id, what the stream has told that was not asked about yet."""
+        self._ahead: dict[str, Told] = {}
+        """What it has told that no answer has come to yet: asked about again after a pause."""
         self._has_hints = asyncio.Event()
         self._wants_all = asyncio.Event()
 
@@ -92,9 +121,10 @@ class Watch:
             self._ask_all_after_redial()
             why = "it ended"
             try:
-                async for client_id, symbol in self._stream.events():
+                async for told in self._stream.events():
                     pause_s = REDIAL_FIRST_S
-                    self._hint(client_id, symbol)
+                    self._hinted.add(told.client_id)
+                    self._hint(told)
             except Exception as error:  # noqa: BLE001  whatever broke it, it is begun anew
                 why = type(error).__name__
             self._tell("venue.stream_broke", why=why, again_in_s=pause_s)
@@ -109,8 +139,10 @@ class Watch:
             await self._has_hints.wait()
             self._has_hints.clear()
             while self._hints:
-                client_id = next(iter(self._hints))
-                await self._ask(client_id, self._hints.pop(client_id))
+                told = self._hints.pop(next(iter(self._hints)))
+                await self._ask(told.client_id, told.symbol)
+                if not self._is_shown(told):
+                    self._ask_again(told)
 
     async def ask_all(self) -> None:
         """Ask for all open orders, now and then for ever, and whenever somebody wants it."""
@@ -130,10 +162,30 @@ class Watch:
         with suppress(Exception):
             await self._stream.hang_up()
 
-    def _hint(self, client_id: str, symbol: str) -> None:
-        self._hinted.add(client_id)
-        self._hints[client_id] = symbol
+    def _hint(self, told: Told) -> None:
+        before = self._hints.get(told.client_id)
+        self._hints[told.client_id] = told if before is None else told.with_all_of(before)
         self._has_hints.set()
+
+    def _is_shown(self, told: Told) -> bool:
+        """Say whether the venue has answered with all that its stream has told of an order."""
+        seen = self._known.get(told.client_id) or self._ended.get(told.client_id)
+        if seen is None or (told.is_over and seen.state == "accepted"):
+            return False
+        return sum((fill.quantity for fill in seen.fills), Decimal(0)) >= told.filled
+
+    def _ask_again(self, told: Told) -> None:
+        """Have an order asked for again after a pause; one timer for each order, however much is told of it."""
+        before = self._ahead.get(told.client_id)
+        if before is not None:
+            self._ahead[told.client_id] = told.with_all_of(before)
+        elif told.times < len(AGAIN_AFTER_S):
+            self._ahead[told.client_id] = told._replace(times=told.times + 1)
+            asyncio.get_running_loop().call_later(AGAIN_AFTER_S[told.times], self._hint_again, told.client_id)
+
+    def _hint_again(self, client_id: str) -> None:
+        if not self._is_shown(told := self._ahead.pop(client_id)):
+            self._hint(told)
 
     async def _ask(self, client_id: str, symbol: str) -> bool:
         """Ask for an order; report it if it has changed, and say so.  Whatever goes wrong, others are asked for yet."""

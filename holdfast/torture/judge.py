@@ -6,12 +6,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from holdfast.rebuild import Rebuilt
+from holdfast.rebuild import Rebuilt, eras
 from holdfast.replay import rebuild, verify_everything
 from holdfast.torture.verdicts import unadopted
+from persistence.reader import JournalReader
 
 SAME = {"new": "accepted", "partially_filled": "accepted"}
 """What the journal calls an exchange's states, where it has another word."""
+TOLD_AS = {"bybit": SAME | {"expired": "canceled"}}
+"""The same by the interface that the node speaks, where that has no word for a state."""
 
 
 def judge(home: Path, ledger: dict[str, Any]) -> list[str]:
@@ -33,7 +36,10 @@ def disagreements(home: Path, ledger: dict[str, Any]) -> list[str]:
     """Return what ledger and journal do not agree on.  While a node lives they may be a moment apart."""
     rebuilt, _ = rebuild(home)
     books = _accounts(rebuilt, ledger, unadopted(home, ledger))
-    return [*doubled(ledger), *_orders(rebuilt, ledger), *_fills(rebuilt, ledger), *books]
+    with JournalReader(home) as reader:
+        venue = eras(reader, rebuilt.seq)[-1].configuration.get("venue", {})
+    words = TOLD_AS.get(venue.get("kind", ""), SAME)
+    return [*doubled(ledger), *_orders(rebuilt, ledger, words), *_fills(rebuilt, ledger), *books]
 
 
 def doubled(ledger: dict[str, Any]) -> Iterator[str]:
@@ -46,7 +52,7 @@ def doubled(ledger: dict[str, Any]) -> Iterator[str]:
             yield f"{client_id} was taken {count} times"
 
 
-def _orders(rebuilt: Rebuilt, ledger: dict[str, Any]) -> Iterator[str]:
+def _orders(rebuilt: Rebuilt, ledger: dict[str, Any], words: Mapping[str, str]) -> Iterator[str]:
     known = rebuilt.history.orders
     for order in ledger["orders"]:
         if order["origin"] == "manual":
@@ -54,7 +60,7 @@ def _orders(rebuilt: Rebuilt, ledger: dict[str, Any]) -> Iterator[str]:
         ours = known.get(order["client_id"])
         if ours is None:
             yield f"{order['client_id']} is at the exchange, and the journal does not know it"
-        elif ours.state != SAME.get(order["status"], order["status"]):
+        elif ours.state != words.get(order["status"], order["status"]):
             yield f"{order['client_id']} is {order['status']} at the exchange, and {ours.state} in the journal"
     taken = {order["client_id"] for order in ledger["orders"]}
     for client_id, ours in known.items():

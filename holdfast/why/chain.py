@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from domain.proposal import Entry, Exit, Proposal, offer_of
-from domain.steps import TAKE_PROFIT
+from domain.steps import STOP_PASSED, TAKE_PROFIT
 from holdfast.recovery import recorded_of
 from holdfast.why.orders import Told, client_id_of, find, read_orders
 from messages.imported import PositionImported
@@ -153,7 +153,7 @@ def _of_wish(reader: JournalReader, told: Told, ordered: Recorded, depth: int) -
 def _is_behind(seen: Any, ordered: ExitOrdered) -> bool:
     """Say whether the newest bar reached the price at which to leave, or an answer wants the position left."""
     if isinstance(seen, BarsClosed):
-        is_target = ordered.why.startswith(TAKE_PROFIT)
+        is_target = ordered.why.startswith((TAKE_PROFIT, STOP_PASSED))
         return is_target and any(bar.symbol == ordered.symbol for bar in seen.bars)
     wishes = (each for each in seen.proposals if isinstance(each, Exit) and each.symbol == ordered.symbol)
     return seen.strategy == ordered.strategy and any((wish.why or "exit") == ordered.why for wish in wishes)

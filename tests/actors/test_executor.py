@@ -793,11 +793,60 @@ def test_a_market_that_does_not_move_keeps_no_position_waiting_for_its_protectio
     answer(alone, entry, seen(entry.terms.client_id, "filled", a_fill(entry.terms.client_id)))
     stop = alone.told_of(SubmitOrder)[-1]
 
-    answer(alone, stop, Refused(stop.terms.client_id, "NOT_SENT", "no connection", passes=True))
-    alone.stage.clock.advance_market(T0 + 2_000)
-    alone.rest(2.0)
+    for pause_s in (2, 4, 8, 16, 32, 60):
+        answer(alone, stop, Refused(stop.terms.client_id, "NOT_SENT", "no connection", passes=True))
+        tried = len(alone.told_of(SubmitOrder))
+        the_clock_goes_on(alone, pause_s - 1)
+        assert len(alone.told_of(SubmitOrder)) == tried
+        the_clock_goes_on(alone, 1)
+        stop = alone.told_of(SubmitOrder)[-1]
+        assert len(alone.told_of(SubmitOrder)) == tried + 1
+
+
+def test_a_stop_that_is_refused_for_good_is_tried_again_after_its_minute_by_a_life_that_comes_later_too() -> None:
+    alone = an_executor()
+    entry = sent(alone, stop_price=D(90))
+    answer(alone, entry, seen(entry.terms.client_id, "filled", a_fill(entry.terms.client_id)))
+    stop = alone.told_of(SubmitOrder)[-1]
+    answer(alone, stop, Refused(stop.terms.client_id, "-1013", "a filter"))
+
+    alone.crash()
+    the_clock_goes_on(alone, 60)
 
     assert len(alone.told_of(SubmitOrder)) == 3
+
+
+def the_clock_goes_on(alone: Alone, seconds: int) -> None:
+    """Let time go by in which no bar closes."""
+    for _ in range(seconds):
+        alone.stage.clock.advance_market(alone.stage.clock.market_ms() + 1_000)
+        alone.rest(1.0)
+
+
+def test_a_stop_that_may_wait_for_its_price_to_come_back_is_watched_from_here() -> None:
+    for refuses, legs in ((True, ["entry", "stop"]), (False, ["entry", "stop", "exit"])):
+        alone = an_executor(profile=msgspec.structs.replace(STRICT, refuses_late_stops=refuses))
+        entry = sent(alone, stop_price=D(90))
+        answer(alone, entry, seen(entry.terms.client_id, "filled", a_fill(entry.terms.client_id)))
+        stop = alone.told_of(SubmitOrder)[-1]
+        answer(alone, stop, seen(stop.terms.client_id))
+
+        alone.happen(bars_closed(T0 + MINUTE_MS, 80), at=T0 + MINUTE_MS)
+        for cancel in alone.told_of(CancelOrder):
+            answer(alone, cancel, seen(stop.terms.client_id, "canceled"))
+
+        assert [submit.terms.leg for submit in alone.told_of(SubmitOrder)] == legs
+
+
+def test_a_trade_that_one_answer_tells_twice_is_recorded_once() -> None:
+    alone = an_executor()
+    entry = sent(alone)
+    fill = a_fill(entry.terms.client_id, "0.4")
+
+    answer(alone, entry, seen(entry.terms.client_id, "accepted", fill, fill))
+
+    assert len(alone.said_of(OrderFilled)) == 1
+    assert order_of(alone, entry.terms.client_id).filled == D("0.4")
 
 
 def test_a_trade_that_comes_after_its_entry_was_cancelled_is_protected_too() -> None:

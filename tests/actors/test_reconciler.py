@@ -10,6 +10,7 @@ from messages.base import Event
 from messages.node import NodeStarted, OperatorCommanded
 from messages.orders import (
     CancelOrder,
+    LookUpOrder,
     OrderAbsent,
     OrderAccepted,
     OrderFilled,
@@ -189,6 +190,35 @@ def test_books_that_agree_do_so_whatever_becomes_of_an_order_that_nobody_has_ans
     answer(alone, AGREES)
 
     assert the_verdict(alone) == Reconciled("start", (), 1)
+
+
+def test_an_order_that_the_account_shows_no_more_is_looked_up_before_a_second_look_may_count() -> None:
+    terms = some_terms()
+    alone = a_reconciler()
+    alone.happen(OrderIntended(terms, 1, 0), OrderAccepted(terms.client_id, "v1", "answer"))
+    alone.tell(OrdersCertain())
+    filled = AccountSeen({"USDT": D(900), "COIN": D(4)}, ())
+
+    answer(alone, filled)
+    looked_up = [(message.client_id, message.since) for message in alone.told_of(LookUpOrder)]
+    alone.happen(OrderFilled(fill=a_fill(terms.client_id), strategy="one", evidence="report"))
+    alone.rest(LAG_S + 1)
+    answer(alone, filled)
+
+    assert looked_up == [(terms.client_id, terms.sent_from)]
+    assert the_verdict(alone).findings == ()
+
+
+def test_an_order_that_has_traded_more_than_the_books_know_is_looked_up() -> None:
+    terms = some_terms()
+    alone = a_reconciler()
+    alone.happen(OrderIntended(terms, 1, 0), OrderAccepted(terms.client_id, "v1", "answer"))
+    alone.tell(OrdersCertain())
+    listed = OpenOrder(terms.client_id, "v1", terms.symbol, terms.side, terms.type, terms.quantity, D("0.5"))
+
+    answer(alone, AccountSeen({"USDT": D(950), "COIN": D("3.5")}, (listed,)))
+
+    assert [message.client_id for message in alone.told_of(LookUpOrder)] == [terms.client_id]
 
 
 def test_no_difference_counts_while_nobody_has_answered_for_an_order() -> None:

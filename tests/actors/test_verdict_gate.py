@@ -114,3 +114,16 @@ def test_what_is_protected_gets_a_stop_and_what_is_only_adopted_gets_none() -> N
         alone = an_executor(bars_closed())
         alone.happen(AccountAdopted("COIN", D(2), "COINUSDT", "external", policy, D("0.05")))  # type: ignore[arg-type]
         assert [order.terms.leg for order in alone.said_of(OrderIntended)] == legs, policy
+
+
+def test_what_is_found_before_there_is_a_price_is_protected_below_the_first_and_an_old_price_is_none() -> None:
+    later = T0 + 2 * HOUR_MS
+    for price in ((), (bars_closed(symbol="GOLDUSDT", close=500),)):
+        alone = an_executor(*price)
+        alone.happen(AccountAdopted("GOLD", D(2), "GOLDUSDT", "external", "protect", D("0.05")), at=later)
+        assert alone.said_of(OrderIntended) == []
+
+        alone.happen(bars_closed(later + 60_000, 200, symbol="GOLDUSDT"), at=later + 60_000)
+
+        (stop,) = alone.said_of(OrderIntended)
+        assert (stop.terms.leg, stop.terms.stop_price) == ("stop", 190)

@@ -10,7 +10,7 @@ from domain.market import Instrument
 from domain.money import Money
 from domain.order import Fill
 from domain.proposal import Entry, Exit
-from domain.steps import Cancel, Deny, EndLeaving, Leave, Place, Situation, Step, next_steps
+from domain.steps import STOPS_MAX, Cancel, Deny, EndLeaving, Leave, Place, Situation, Step, next_steps
 
 D = Decimal
 COIN = Instrument(
@@ -159,6 +159,92 @@ def test_a_rest_too_small_for_a_stop_of_its_own_is_covered_by_one_stop_for_all()
     assert isinstance(cancel, Cancel)
     assert isinstance(again, Place)
     assert again.terms.quantity == 10
+
+
+def test_an_entry_that_fills_in_many_parts_is_covered_whole_by_few_stops() -> None:
+    story = Story()
+    story.approve()
+    entry = story.place()
+    for _ in range(10):
+        story.fill(entry, "1")
+        while isinstance(step := story.only(), Cancel):
+            story.take(step)
+            story.known.end(step.client_id, "canceled", story.next())
+        story.known.accept(story.take(step), "v1")
+        stops = [order for order in story.known.orders.values() if order.terms.leg == "stop"]
+        assert len(stops) <= STOPS_MAX
+
+    assert sum(order.remaining for order in stops) == 10
+    assert story.steps() == []
+
+
+def test_a_stop_that_could_not_rest_is_left_at_the_market_once_its_price_is_reached() -> None:
+    story = Story()
+    story.bought(stop="90")
+    story.known.refuse(story.place(), story.next(), 1_000)
+    assert story.steps() == []
+
+    story.known.closes["COINUSDT"] = D(89)
+    leave = story.only()
+    story.take(leave)
+    sell = story.only()
+
+    assert isinstance(leave, Leave)
+    assert isinstance(sell, Place)
+    assert (sell.terms.leg, sell.terms.type, sell.terms.quantity) == ("exit", "market", D(10))
+
+
+def test_who_leaves_does_not_wait_for_a_stop_that_was_refused() -> None:
+    story = Story()
+    story.bought(stop="90")
+    story.known.refuse(story.place(), story.next(), 1_000)
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, None, "enough"), story.next())
+    story.take(story.only())
+
+    sell = story.only()
+    story.known.refuse(story.take(sell), story.next(), 1_000)
+
+    assert isinstance(sell, Place)
+    assert sell.terms.leg == "exit"
+    assert story.steps() == [], "an exit that was refused itself waits"
+
+
+def test_a_price_from_before_it_was_bought_is_no_reason_to_leave_what_has_no_stop_yet() -> None:
+    story = Story()
+    story.bought(stop="90")
+    story.known.refuse(story.place(), story.next(), 1_000)
+
+    story.known.closes["COINUSDT"], story.known.closed_at["COINUSDT"] = D(89), 999
+
+    assert story.steps() == []
+
+
+def test_a_stop_that_rests_is_the_venues_to_watch_where_it_refuses_those_that_come_too_late() -> None:
+    story, stop = a_protected_position()
+    story.known.closes["COINUSDT"] = D(80)
+
+    assert story.steps() == []
+    (leave,) = next_steps(story.known, msgspec.structs.replace(HERE, watches_stops=True))
+    story.take(leave)
+    cancel = story.only()
+
+    assert isinstance(leave, Leave)
+    assert isinstance(cancel, Cancel)
+    assert cancel.client_id == stop
+
+
+def test_where_stops_are_watched_none_is_placed_that_comes_too_late() -> None:
+    story = Story()
+    story.bought(stop="90")
+    story.known.closes["COINUSDT"] = D(90)
+
+    (leave,) = next_steps(story.known, msgspec.structs.replace(HERE, watches_stops=True))
+    story.take(leave)
+    sell = story.only()
+
+    assert isinstance(leave, Leave)
+    assert isinstance(sell, Place)
+    assert sell.terms.leg == "exit"
 
 
 def test_leaving_cancels_the_stop_waits_for_the_proof_and_then_sells() -> None:

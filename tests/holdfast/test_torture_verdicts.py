@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from domain.reconciliation import Finding, Kind, Policy
 from holdfast.torture.deaths import Lived
+from holdfast.torture.judge import SAME, TOLD_AS, _orders
 from holdfast.torture.verdicts import misjudged, unadopted
 from messages.base import Event
 from messages.codec import encode
@@ -119,3 +121,13 @@ def test_an_order_that_the_ledger_has_otherwise_is_not_to_be_named(tmp_path: Pat
     )
 
     assert f"calls h1 {kind}" in found
+
+
+def test_an_end_that_an_interface_has_no_word_for_is_judged_by_the_word_it_has() -> None:
+    ended: Any = SimpleNamespace(history=SimpleNamespace(orders={"h1": SimpleNamespace(state="canceled")}))
+    ledger = {"orders": [{"client_id": "h1", "origin": "api", "status": "expired"}]}
+
+    told = {venue: list(_orders(ended, ledger, TOLD_AS.get(venue, SAME))) for venue in ("binance", "bybit")}
+
+    assert told["bybit"] == []
+    assert len(told["binance"]) == 1

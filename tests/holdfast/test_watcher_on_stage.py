@@ -78,7 +78,7 @@ def found_in(records: list[Recorded]) -> dict[str, int]:
 
 def no_stop_is_placed(put: Put) -> None:
     """What was bought is left without its stop."""
-    put(domain.steps, "_steps_to_protect", lambda plan, orders, sellable, here: [])
+    put(domain.steps, "_steps_to_protect", lambda *known: [])
 
 
 def positions_tell_nothing(put: Put) -> None:

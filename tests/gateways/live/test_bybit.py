@@ -11,11 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from domain.market import Instrument
+from domain.money import Money
 from domain.order import Terms
 from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven
 from gateways.live.bybit import Bybit
 from gateways.live.connection import Connection
-from gateways.live.dialect import Unreadable
+from gateways.live.dialect import Shown, Unreadable
 from gateways.live.venue import LiveVenue
 from gateways.live.wire import Received
 from tests.gateways.live.liar import Behave, Liar, Request, answer, pointed_at
@@ -249,6 +251,45 @@ def test_trades_come_page_by_page_newest_first_and_are_told_oldest_first(desk: D
     assert {fill.fee.asset for fill in found.fills} == {"BTC"}
 
 
+BTC = Instrument(
+    symbol="BTCUSDT",
+    base="BTC",
+    quote="USDT",
+    tick=D("0.01"),
+    lot=D("0.001"),
+    quantity_min=D("0.001"),
+    notional_min=D(5),
+)
+
+
+@pytest.mark.parametrize(
+    ("side", "fee", "told", "asset"),
+    [
+        ("Buy", "0.0005", "USDT", "USDT"),
+        ("Buy", "0.0005", "", "BTC"),
+        ("Buy", "0", None, "BTC"),
+        ("Sell", "0.05", "", "USDT"),
+        ("Buy", "-0.05", "", "USDT"),
+        ("Sell", "-0.0005", None, "BTC"),
+    ],
+)
+def test_where_a_fees_asset_is_not_told_it_follows_from_the_side(
+    side: str, fee: str, told: str | None, asset: str
+) -> None:
+    bybit = Bybit()
+    shown = Shown("h1", "19", "filled", "0.1")
+    row = a_trade(1, "0.1", side=side, execFee=fee, feeCurrency=told)
+    received = Received(200, {}, {"retCode": 0, "result": {"list": [row]}})
+    if not told:
+        with pytest.raises(Unreadable):
+            bybit.read_trades(received, shown, "BTCUSDT")
+
+    bybit.know({"BTCUSDT": BTC})
+    ((fill,), _) = bybit.read_trades(received, shown, "BTCUSDT")
+
+    assert fill.fee == Money(D(fee), asset)
+
+
 @pytest.mark.parametrize("status", ["PartiallyFilledCanceled", "Rejected"])
 def test_an_order_that_ended_after_it_had_traded_ends_with_its_trades(desk: Desk, status: str) -> None:
     client_id = desk.terms().client_id
@@ -314,6 +355,7 @@ def test_who_asks_too_often_is_left_alone_until_the_venue_says() -> None:
 
     assert pause(200, body, x_bapi_limit_reset_timestamp="1700000000700") == 0.7
     assert pause(200, body) == 1.0
+    assert pause(200, body, x_bapi_limit_reset_timestamp="1700000000700000") == 600.0
     assert pause(403, None) == pause(403, {"retCode": 10018, "retMsg": "access too frequent"}) == 600.0
     assert pause(403, {"retCode": 10010, "retMsg": "Unmatched IP"}) == pause(200, {"retCode": 0}) == 0.0
 

@@ -124,11 +124,36 @@ def test_more_than_may_wait_are_told_so_at_once() -> None:
         waiting = [asyncio.create_task(lanes.turn(Lane.DATA, 1.0)) for _ in range(3)]
         await asyncio.sleep(0)
         with pytest.raises(TooManyWait, match="at most 3"):
-            await lanes.turn(Lane.CANCEL, 1.0)
+            await lanes.turn(Lane.DATA, 1.0)
         for task in waiting:
             task.cancel()
 
     run(scene())
+
+
+def test_questions_that_fill_the_queue_keep_no_cancel_out_of_it() -> None:
+    async def scene() -> tuple[list[bool], bool]:
+        lanes = Lanes(weight_per_s=1.0, burst=1.0, waiting_max=3)
+        lanes.hold(5.0)
+        waiting = [asyncio.create_task(lanes.turn(lane, 1.0)) for lane in (Lane.DATA, Lane.QUERY, Lane.DATA)]
+        await asyncio.sleep(0)
+
+        cancel = asyncio.create_task(lanes.turn(Lane.CANCEL, 1.0))
+        await cancel
+
+        return [isinstance(task.exception(), TooManyWait) if task.done() else False for task in waiting], cancel.done()
+
+    assert run(scene()) == ([False, False, True], True)
+
+
+def test_a_count_that_cannot_be_keeps_nobody_waiting_longer_than_a_minute() -> None:
+    async def scene() -> float:
+        lanes = Lanes(weight_per_s=1.0, burst=10.0)
+        lanes.learn(used=1e18, limit=100.0)
+        await lanes.turn(Lane.CANCEL, 5.0)
+        return asyncio.get_running_loop().time()
+
+    assert run(scene()) == pytest.approx(65.0, abs=0.1)
 
 
 def test_weight_that_others_have_used_is_taken_into_account() -> None:

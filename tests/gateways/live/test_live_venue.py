@@ -336,8 +336,10 @@ def test_an_order_of_very_many_trades_comes_with_all_of_them(desk: Desk) -> None
     def behave(request: Request) -> bytes:
         if not request.path.endswith("myTrades"):
             return answer(shown(client_id, "FILLED", "25.00000000"))
-        first = int(request.params.get("fromId", 0))
-        return answer([trade for trade in trades if trade["id"] >= first][: int(request.params["limit"])])
+        limit, first = int(request.params["limit"]), request.params.get("fromId")
+        # As the venue documents it: from that number on, and without one the newest.
+        told = trades[-limit:] if first is None else [trade for trade in trades if trade["id"] >= int(first)][:limit]
+        return answer(told)
 
     desk.behaves(behave)
     found = desk.look_up(client_id)
@@ -353,7 +355,22 @@ def test_a_venue_that_tells_the_same_trades_again_and_again_is_asked_no_more_onc
     desk.behaves(lambda request: answer(trades) if request.path.endswith("myTrades") else order)
 
     assert isinstance(desk.look_up(client_id), Unproven)
-    assert desk.asked() == ["order", "myTrades", "myTrades"]
+    assert desk.asked() == ["order", "myTrades", "myTrades", "myTrades"]
+
+
+def test_a_trade_that_is_told_twice_counts_once_and_in_two_ways_proves_nothing(desk: Desk) -> None:
+    found = []
+    for again in (a_trade(1, "0.25"), a_trade(1, "0.15")):
+        client_id = desk.new_id()
+        order = answer(shown(client_id, "NEW", "0.40000000" if again["qty"] == "0.15" else "0.25000000"))
+        trades = answer([a_trade(1, "0.25"), again])
+        desk.behaves(lambda request, said=(order, trades): said["Trades" in request.path])  # type: ignore[misc]
+        found.append(desk.look_up(client_id))
+
+    once, twice = found
+    assert isinstance(once, OrderSeen)
+    assert [fill.quantity for fill in once.fills] == [Decimal("0.25")]
+    assert isinstance(twice, Unproven)
 
 
 def test_a_trade_of_nothing_or_less_proves_nothing(desk: Desk) -> None:
@@ -363,6 +380,14 @@ def test_a_trade_of_nothing_or_less_proves_nothing(desk: Desk) -> None:
     desk.behaves(lambda request: answer(trades) if request.path.endswith("myTrades") else order)
 
     assert isinstance(desk.look_up(client_id), Unproven)
+
+
+def test_an_order_that_ended_so_long_ago_that_the_venue_has_put_it_away_has_ended(desk: Desk) -> None:
+    client_id = desk.new_id()
+    body = {"code": -2026, "msg": "Order was canceled or expired with no executed qty over 90 days ago."}
+    desk.behaves(lambda request: answer(body, 400))
+
+    assert desk.look_up(client_id) == OrderSeen(client_id, "archived", "canceled")
 
 
 def test_an_order_that_is_not_found_is_asked_for_in_another_way_the_next_time(desk: Desk) -> None:
@@ -385,6 +410,20 @@ def test_a_list_that_may_have_left_it_out_denies_nothing(desk: Desk) -> None:
     desk.look_up(client_id)
 
     assert isinstance(desk.look_up(client_id), Unproven)
+
+
+def test_an_order_is_seen_as_soon_as_one_question_shows_it_however_long_the_other_fails(desk: Desk) -> None:
+    client_id = desk.new_id()
+    missing = answer({"code": -2013, "msg": "Order does not exist."}, 400)
+    desk.behaves(lambda request: missing if request.path == PATH else answer(b"", 503))
+    denied, failed, again, failed_again = (desk.look_up(client_id) for _ in range(4))
+
+    desk.behaves(lambda request: answer(shown(client_id)) if request.path == PATH else answer(b"", 503))
+
+    assert denied == OrderNotFound(client_id)
+    assert isinstance(failed, Unproven) and isinstance(failed_again, Unproven)
+    assert isinstance(again, Unproven), "it is the same answer to the same question"
+    assert isinstance(desk.look_up(client_id), OrderSeen)
 
 
 def test_where_the_newest_are_too_many_an_order_is_looked_for_among_those_of_its_time(desk: Desk) -> None:

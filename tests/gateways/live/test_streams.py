@@ -1,11 +1,13 @@
 """The laws of the stream through ccxt.pro: its traps are closed."""
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from gateways.live.streams import OrderStream
+from gateways.live.watch import Told
 
 
 class Exchange:
@@ -62,5 +64,28 @@ def test_who_listens_can_be_ended_all_the_same() -> None:
         listening.cancel()
         with pytest.raises(asyncio.CancelledError):
             await listening
+
+    asyncio.run(scene())
+
+
+def test_it_tells_how_far_an_order_has_come_and_what_cannot_be_read_tells_nothing() -> None:
+    async def scene() -> None:
+        client: Any = Client()
+        exchange = client.exchange
+        exchange.market_id = lambda symbol: symbol.replace("/", "")
+        order = {"symbol": "A/B", "lastUpdateTimestamp": 1}
+        exchange.orders = [
+            {"id": 1, "clientOrderId": "h1", "status": "closed", "filled": "0.5", **order},
+            {"id": 2, "clientOrderId": "h2", "status": "open", "filled": None, **order},
+            {"id": 3, "clientOrderId": "h3", "status": None, "filled": "nan", **order},
+        ]
+        exchange._told.set_result(None)
+        told = OrderStream(client).events()
+
+        assert [await anext(told) for _ in range(3)] == [
+            Told("h1", "AB", Decimal("0.5"), is_over=True),
+            Told("h2", "AB"),
+            Told("h3", "AB"),
+        ]
 
     asyncio.run(scene())

@@ -4,6 +4,7 @@ import asyncio
 import queue
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from gateways.live.client import Client
 from gateways.live.orders import Orders
 from gateways.live.requests import Requests
 from gateways.live.thread import IoThread
-from gateways.live.watch import Watch
+from gateways.live.watch import Told, Watch
 from tests.gateways.live.liar import Liar, Request, answer, pointed_at
 
 SYMBOL = "BTCUSDT"
@@ -27,20 +28,20 @@ class Script:
     def __init__(self) -> None:
         self.begun = 0
         self.hung_up = 0
-        self._events: asyncio.Queue[str | None] = asyncio.Queue()
+        self._events: asyncio.Queue[Told | None] = asyncio.Queue()
 
-    async def events(self) -> AsyncIterator[tuple[str, str]]:
+    async def events(self) -> AsyncIterator[Told]:
         self.begun += 1
-        while (client_id := await self._events.get()) is not None:
-            yield client_id, SYMBOL
+        while (told := await self._events.get()) is not None:
+            yield told
         raise ConnectionError("it broke on purpose")
 
     async def hang_up(self) -> None:
         self.hung_up += 1
         self._events.put_nowait(None)
 
-    def put(self, event: str | None) -> None:
-        self._events.put_nowait(event)
+    def put(self, client_id: str | None, filled: str = "0", *, is_over: bool = False) -> None:
+        self._events.put_nowait(None if client_id is None else Told(client_id, SYMBOL, Decimal(filled), is_over))
 
 
 class Scene:
@@ -49,6 +50,8 @@ class Scene:
     def __init__(self, ask_all_every_s: float) -> None:
         self.liar = Liar()
         self.shown: dict[str, tuple[str, str]] = {}
+        self.trades: list[str] = []
+        """Quantities of the trades that the venue shows of any order."""
         self.liar.behave = self._behave
         self.reports: queue.Queue[OrderSeen] = queue.Queue()
         self.told: list[str] = []
@@ -92,6 +95,9 @@ class Scene:
         self.told.append(event)
 
     def _behave(self, request: Request) -> bytes:
+        if request.path.endswith("myTrades"):
+            money = {"price": "100", "commission": "0", "commissionAsset": "USDT", "time": 1, "isBuyer": True}
+            return answer([{"id": n, "orderId": 7, "qty": each, **money} for n, each in enumerate(self.trades)])
         client_id = request.params.get("origClientOrderId", "")
         if client_id not in self.shown:
             return answer({"code": -2013, "msg": "Order does not exist."}, 400)
@@ -136,6 +142,43 @@ def test_what_the_stream_tells_of_is_asked_for_and_reported_once(scene: Scene) -
     assert scene.next_report() == OrderSeen("h1", "7", "canceled")
     time.sleep(0.3)
     assert scene.reports.empty()
+
+
+def test_a_fill_that_the_stream_tells_sooner_than_answers_show_it_is_found_soon(scene: Scene) -> None:
+    scene.note("h1")
+    until(lambda: scene.questions("h1"))
+
+    scene.call(lambda: scene.script.put("h1", "2", is_over=True))
+    time.sleep(0.4)
+    scene.shown["h1"] = ("FILLED", "2")  # Its trades are shown later still.
+    time.sleep(0.4)
+    scene.trades = ["0.5", "1.5"]
+
+    assert sum(fill.quantity for fill in scene.next_report().fills) == 2
+
+
+def test_what_the_stream_tells_late_or_twice_takes_nothing_back_that_it_has_told(scene: Scene) -> None:
+    scene.note("h1")
+    until(lambda: scene.questions("h1"))
+
+    scene.call(lambda: [scene.script.put("h1", "2", is_over=True), *(scene.script.put("h1") for _ in range(9))])
+    time.sleep(0.4)
+    scene.shown["h1"], scene.trades = ("FILLED", "2"), ["2"]
+
+    assert scene.next_report().state == "filled"
+
+
+def test_what_no_answer_ever_comes_to_is_left_to_the_timer(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "AGAIN_AFTER_S", (0.05, 0.05))
+    scene.note("h1")
+    until(lambda: scene.questions("h1"))
+    time.sleep(0.3)
+    asked = scene.questions("h1")
+
+    scene.call(lambda: scene.script.put("h1", "2"))
+    time.sleep(0.6)
+
+    assert scene.questions("h1") == asked + 3
 
 
 def test_an_order_of_somebody_else_is_reported_too(scene: Scene) -> None:
