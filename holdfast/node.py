@@ -1,7 +1,6 @@
 """The headless node: opens the journal, starts the tree, waits for its end, and leaves in order."""
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -40,6 +39,8 @@ from holdfast.parts import gather
 from holdfast.recovery import JournalRecorder
 from holdfast.reports import line_of
 from holdfast.secrets import scrub
+from holdfast.stop_signals import hear_stop_signals
+from holdfast.streams import let_go_of_streams, say_to
 from holdfast.summary import ProgressLine, print_summary, summarise
 from holdfast.wiring import TRADING, Current, Ports, tree, urgency_of
 from messages.base import Event
@@ -185,8 +186,7 @@ class Node:
 
     def run(self, *, progress: bool, as_json: bool) -> int:
         """Live: start, wait, stop, say what came of it."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda caught, _frame: self._end(f"signal {signal.Signals(caught).name}"))
+        hear_stop_signals(self._end)
         # The socket first: one that cannot be opened must refuse the start before anything is sent.
         admin = self._open_admin()
         self._record_start()
@@ -207,6 +207,7 @@ class Node:
         self._stop()
         if summary is not None:
             print_summary(summary, as_json=as_json)
+        let_go_of_streams()
         return int(self._exit_code)
 
     def _record_start(self) -> None:
@@ -311,7 +312,7 @@ class Node:
     def _leave(self) -> NoReturn:
         """Leave at once: whoever hangs, and cannot be replaced, would hold up an end in order."""
         self._write_end()
-        sys.stdout.flush()
+        let_go_of_streams()
         os._exit(int(self._exit_code))
 
     def _write_end(self) -> None:
@@ -344,6 +345,6 @@ class Node:
     def _journal_failed(self, error: BaseException) -> None:
         """Leave at once: nothing may be done that cannot be remembered."""
         is_damaged = isinstance(error, JournalDamaged)
-        sys.stderr.write(f"holdfast: the journal {'is damaged' if is_damaged else 'cannot be written'}: {error}\n")
-        sys.stderr.flush()
+        said = f"holdfast: the journal {'is damaged' if is_damaged else 'cannot be written'}: {error}\n"
+        say_to(sys.stderr, scrub(said))
         os._exit(int(ExitCode.DAMAGED if is_damaged else ExitCode.IO_ERROR))
