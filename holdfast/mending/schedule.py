@@ -31,7 +31,7 @@ class Schedule:
         self._process: SideProcess | None = None
         self._is_closed = False
         self._planned: Backup | None = None
-        self._due_ms = 0
+        self._planned_ms = self._due_ms = 0
 
     def is_due(self) -> bool:
         """Say whether it is time for a backup: one that fell due while no node ran is made up for."""
@@ -39,14 +39,16 @@ class Schedule:
         if not wanted.to or not wanted.at or self._process is not None:
             return False
         now = _wall_ms()
-        if wanted != self._planned:
-            self._plan(wanted, min(newest_taken_ms(Path(wanted.to), self._home) or now, now))
+        # A clock that was put back must not be waited for until it has come as far again.
+        if wanted != self._planned or now < self._planned_ms:
+            self._plan(wanted, min(newest_taken_ms(Path(wanted.to), self._home) or now, now), now)
         return now >= self._due_ms
 
     def begin(self, reply: Callable[[BackedUp], None]) -> str:
         """Begin to make a backup, and tell what came of it on another thread; or say why not."""
         wanted = self._settings().backup
-        self._plan(wanted, _wall_ms())
+        now = _wall_ms()
+        self._plan(wanted, now, now)
         if self._is_closed:
             return "the node is ending"
 
@@ -75,8 +77,8 @@ class Schedule:
         if (process := self._process) is not None:
             process.end(END_S)
 
-    def _plan(self, wanted: Backup, since_ms: int) -> None:
-        self._planned = wanted
+    def _plan(self, wanted: Backup, since_ms: int, now_ms: int) -> None:
+        self._planned, self._planned_ms = wanted, now_ms
         self._due_ms = Calendar(wanted.at).after(since_ms)
 
 

@@ -73,6 +73,19 @@ def test_a_backup_is_due_once_at_its_hour_and_not_while_one_is_made(tmp_path: Pa
     kept.close()
 
 
+def test_a_clock_that_was_put_back_is_not_waited_for(tmp_path: Path, wall: list[int]) -> None:
+    settings = settings_with(f"backup.to={tmp_path / 'to'}", "backup.at=30 3 * * *")
+    kept, true_ms = Schedule(tmp_path / "home", lambda: settings), wall[0]
+    wall[0] += 3_650 * DAY_MS
+    assert not kept.is_due()
+    wall[0] = true_ms
+    assert not kept.is_due()
+
+    wall[0] = Calendar("30 3 * * *").after(true_ms)
+
+    assert kept.is_due()
+
+
 def test_what_fell_due_while_no_node_ran_is_made_up_for(tmp_path: Path, wall: list[int]) -> None:
     home = live(tmp_path / "home", 60)
     settings = settings_with(f"backup.to={tmp_path / 'to'}", "backup.at=30 3 * * *")
