@@ -23,7 +23,7 @@ from holdfast.audit.nightly import Nightly
 from holdfast.config.settings import Settings
 from holdfast.config.watch import ConfigWatcher, look_at
 from holdfast.cues import cue_from_environment
-from holdfast.exit_codes import ExitCode
+from holdfast.exit_codes import ExitCode, end_by_journal
 from holdfast.ground import build_system, demand_fitting, first_events, look_back, run_job
 from holdfast.helpers import Helpers
 from holdfast.home_folder import close_to_others
@@ -45,7 +45,7 @@ from holdfast.summary import ProgressLine, print_summary, summarise
 from holdfast.wiring import TRADING, Current, Ports, tree, urgency_of
 from messages.base import Event
 from messages.node import HoldingsAsked, NodeFailed, NodeStopped
-from persistence.errors import JournalDamaged
+from persistence.errors import JournalError
 from persistence.journal import Journal, nothing
 from persistence.opening import CHECKED_WHOLE_MAX
 from supervision import Exit, Threads, Timeout
@@ -278,9 +278,10 @@ class Node:
             return
         try:
             check_chain(self._home, until=self._past.last_seq, is_over=self._over.is_set)
-        except JournalDamaged as error:
-            self._log("error", "journal.damaged", error=str(error))
-            self._end(f"the journal is damaged: {error}", ExitCode.DAMAGED)
+        except (JournalError, OSError, MemoryError) as error:
+            why, code = end_by_journal(error, wanted="read")
+            self._log("error", "journal.unproven", error=why)
+            self._end(why, code)
 
     def _makes_progress(self) -> bool:
         """Say whether no actor has been busy with one message for longer than it may."""
@@ -344,7 +345,6 @@ class Node:
 
     def _journal_failed(self, error: BaseException) -> None:
         """Leave at once: nothing may be done that cannot be remembered."""
-        is_damaged = isinstance(error, JournalDamaged)
-        said = f"holdfast: the journal {'is damaged' if is_damaged else 'cannot be written'}: {error}\n"
-        say_to(sys.stderr, scrub(said))
-        os._exit(int(ExitCode.DAMAGED if is_damaged else ExitCode.IO_ERROR))
+        why, code = end_by_journal(error, wanted="written")
+        say_to(sys.stderr, scrub(f"holdfast: {why}\n"))
+        os._exit(int(code))

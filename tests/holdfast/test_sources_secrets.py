@@ -103,6 +103,7 @@ def test_a_crash_over_a_text_with_half_a_character_is_remembered_and_logged() ->
     (crash,) = events_of(report)
     _level, _name, said = line_of(report)
 
+    assert isinstance(crash, PartCrashed)
     kind, version, payload = encode(crash)
     assert decode(kind, version, payload) == crash
     assert crash.stack == said["stack"] == "OSError: no such file: \\udcff.csv"
