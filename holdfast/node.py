@@ -21,7 +21,7 @@ from holdfast.admin.server import AdminServer
 from holdfast.answers import Answers
 from holdfast.audit.nightly import Nightly
 from holdfast.config.settings import Settings
-from holdfast.config.watch import ConfigWatcher, look_at
+from holdfast.config.watch import ConfigWatcher, FileStamp, look_at
 from holdfast.cues import cue_from_environment
 from holdfast.exit_codes import ExitCode, end_by_journal
 from holdfast.ground import build_system, demand_fitting, first_events, look_back, run_job
@@ -63,6 +63,7 @@ def run_node(
     *,
     progress: bool,
     config_path: Path | None,
+    config_seen: FileStamp | None,
     overrides: Sequence[str] = (),
     as_json: bool = False,
 ) -> int:
@@ -76,7 +77,7 @@ def run_node(
     sys.setswitchinterval(0.0005)
     with ExitStack() as stack:
         node = Node(settings, home, stack, config_path=config_path, overrides=overrides)
-        return node.run(progress=progress, as_json=as_json)
+        return node.run(progress=progress, as_json=as_json, config_seen=config_seen)
 
 
 class Node:
@@ -89,9 +90,7 @@ class Node:
         self._home = home
         self._stack = stack
         self._config_path = config_path
-        self._reason = ""
-        self._exit_code = ExitCode.OK
-        self._is_stuck = False
+        self._reason, self._exit_code, self._is_stuck = "", ExitCode.OK, False
         self._over = threading.Event()
         self._root_ended = threading.Event()
         self._folder = Path() if config_path is None else config_path.parent
@@ -184,7 +183,7 @@ class Node:
 
     # -- a life --------------------------------------------------------------------------------------------------
 
-    def run(self, *, progress: bool, as_json: bool) -> int:
+    def run(self, *, progress: bool, as_json: bool, config_seen: FileStamp | None) -> int:
         """Live: start, wait, stop, say what came of it."""
         hear_stop_signals(self._end)
         # The socket first: one that cannot be opened must refuse the start before anything is sent.
@@ -194,7 +193,7 @@ class Node:
         threading.Thread(target=self._check_whole_journal, name="journal-check", daemon=True).start()
         manager = ServiceManager()
         try:
-            self._watch(manager, progress=progress)
+            self._watch(manager, progress=progress, config_seen=config_seen)
         except Exception as error:  # noqa: BLE001  whatever it is, the tree is stopped in order and the end recorded
             self._log("error", "node.failed", error=f"{type(error).__name__}: {error}")
             self._end(f"{type(error).__name__}: {error}", ExitCode.GAVE_UP)
@@ -250,9 +249,9 @@ class Node:
         server.start()
         return server
 
-    def _watch(self, manager: ServiceManager, *, progress: bool) -> None:
+    def _watch(self, manager: ServiceManager, *, progress: bool, config_seen: FileStamp | None) -> None:
         """Look after configuration, progress and the service manager until the end has come."""
-        watcher = ConfigWatcher(look_at(self._config_path)) if self._config_path is not None else None
+        watcher = ConfigWatcher(config_seen) if self._config_path is not None else None
         source = self._current.parts.source
         step_ms = min(TIMEFRAMES_MS[source.base_timeframe(symbol)] for symbol in source.symbols())
         line = ProgressLine(source.starts_at(), source.steps_total(), step_ms) if progress else None
