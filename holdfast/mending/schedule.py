@@ -1,5 +1,6 @@
 """Backups on schedule: each in a process of its own, and by the wall clock, for disks do not die in market time."""
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,9 @@ class Schedule:
         self._home = home
         self._settings = settings
         self._process: SideProcess | None = None
+        self._is_over = threading.Event()
+        """None is being made.  Of its own, for one may end before it is even known here which process it is."""
+        self._is_over.set()
         self._is_closed = False
         self._planned: Backup | None = None
         self._planned_ms = self._due_ms = 0
@@ -36,7 +40,7 @@ class Schedule:
     def is_due(self) -> bool:
         """Say whether it is time for a backup: one that fell due while no node ran is made up for."""
         wanted = self._settings().backup
-        if not wanted.to or not wanted.at or self._process is not None:
+        if not wanted.to or not wanted.at or not self._is_over.is_set():
             return False
         now = _wall_ms()
         # A clock that was put back must not be waited for until it has come as far again.
@@ -53,11 +57,12 @@ class Schedule:
             return "the node is ending"
 
         def ended(end: Ended) -> None:
-            self._process = None
+            self._is_over.set()
             if not self._is_closed:
                 reply(made_from(end, limit_s=wanted.limit_s))
 
         arguments = [str(self._home.absolute()), wanted.to, str(wanted.keep)]
+        self._is_over.clear()
         try:
             self._process = SideProcess(
                 MODULE,
@@ -68,6 +73,7 @@ class Schedule:
                 on_end=ended,
             )
         except OSError as error:
+            self._is_over.set()
             return f"expected to start a process, found that {error}"
         return ""
 
