@@ -74,7 +74,7 @@ class Lock:
             self._take(path, os.O_RDWR | os.O_CREAT)
             with suppress(JournalUnwritable):  # Network file systems lock no folders.
                 self._take(path.parent, os.O_RDONLY | os.O_DIRECTORY, named=path)
-        except BaseException:
+        except (JournalLocked, JournalUnwritable):
             self.release()
             raise
 
