@@ -75,6 +75,8 @@ class BreakerState(msgspec.Struct):
     """The books were not held against the venue's account yet, since the process began."""
     unreconciled: dict[str, str] = msgspec.field(default_factory=dict)
     """Why no entry may be made, by symbol, where the books and the account differ."""
+    unvalued: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    """How much was taken into the books of a symbol that had no price yet: what it is worth is no profit either."""
     paused: str = ""
     halted: str = ""
     reduced: str = ""
@@ -101,9 +103,9 @@ class BreakerState(msgspec.Struct):
 class BreakerMemory(StructMemory[BreakerState]):
     """Folds what is held, what is approved, what was lost, and what operators ordered."""
 
-    version = 4
+    version = 5
     """Since 3, an entry is known with what its quantity was made of; since 4, which laws did not hold, and entries wait
-    for a start's verdict."""
+    for a start's verdict; since 5, what was taken into the books before it had a price."""
 
     def __init__(self, instruments: Mapping[str, Instrument], quote: str) -> None:
         super().__init__(BreakerState(book=Book(quote)))
@@ -154,6 +156,8 @@ class BreakerMemory(StructMemory[BreakerState]):
         """Take bars in that closed together."""
         state = self.state
         for bar in bars:
+            if bar.symbol in state.unvalued:
+                self._value(bar.symbol, bar.close)
             state.marks[bar.symbol] = bar.close
             state.marked_at[bar.symbol] = at
         self._mark(at)
@@ -165,7 +169,7 @@ class BreakerMemory(StructMemory[BreakerState]):
         cash, held = book.cash.get(book.quote, ZERO), book.held()
         is_marked = False
         for at, bars in run:
-            if watch.day is None or not book.cash:
+            if watch.day is None or not book.cash or state.unvalued:
                 self.take_bars(at, bars)
                 continue
             for bar in bars:
@@ -234,6 +238,14 @@ class BreakerMemory(StructMemory[BreakerState]):
         price = state.marks.get(symbol, ZERO)
         state.book.adopt(adopted.asset, adopted.amount, symbol=symbol, holder=adopted.holder, price=price)
         state.watch.rescale(before, state.book.equity(state.marks))
+        if symbol and not price and (unvalued := state.unvalued.pop(symbol, ZERO) + adopted.amount) > 0:
+            state.unvalued[symbol] = unvalued
+
+    def _value(self, symbol: str, price: Decimal) -> None:
+        """Take in what something is worth that was taken into the books before it had a price."""
+        state = self.state
+        after = state.book.equity(state.marks | {symbol: price})
+        state.watch.rescale(after - state.unvalued.pop(symbol) * price, after)
 
     def _mark(self, at: Instant) -> None:
         state = self.state
@@ -270,6 +282,8 @@ class BreakerMemory(StructMemory[BreakerState]):
     def _filled(self, fill: Fill, strategy: str) -> None:
         state = self.state
         state.unresolved.pop(fill.client_id, None)
+        if fill.symbol in state.unvalued:
+            self._value(fill.symbol, fill.price)
         state.book.apply(fill, strategy, self._instruments[fill.symbol])
         if name := state.proposals.get(fill.client_id):
             state.reservations.settle(name, fill.quantity * fill.price)

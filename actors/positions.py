@@ -42,6 +42,8 @@ class PositionsState(msgspec.Struct):
     opened: dict[str, Decimal] | None = None
     """The account's assets when the journal began."""
     untold: list[Untold] = msgspec.field(default_factory=list)
+    unvalued: dict[str, dict[str, Decimal]] = msgspec.field(default_factory=dict)
+    """What was taken into the books before it had a price, by symbol and holder."""
     frames_at: Instant = 0
     marked_at: Instant = 0
 
@@ -49,7 +51,8 @@ class PositionsState(msgspec.Struct):
 class PositionsMemory(StructMemory[PositionsState]):
     """Folds fills and marks, and what was held before there were any."""
 
-    version = 2
+    version = 3
+    """Since 3, what was taken into the books before it had a price."""
 
     def __init__(self, instruments: Mapping[str, Instrument], quote: str) -> None:
         super().__init__(PositionsState(book=Book(quote), performance=Performance()))
@@ -108,8 +111,10 @@ class PositionsMemory(StructMemory[PositionsState]):
 
     def price(self, bars: tuple[Bar, ...]) -> None:
         """Take in prices, of bars that are counted elsewhere."""
-        marks = self.state.marks
+        marks, unvalued = self.state.marks, self.state.unvalued
         for bar in bars:
+            if bar.symbol in unvalued:
+                self._value(bar.symbol, bar.close)
             marks[bar.symbol] = bar.close
 
     def count_bars(self, count: int) -> None:
@@ -193,13 +198,27 @@ class PositionsMemory(StructMemory[PositionsState]):
         price = state.marks.get(symbol, ZERO)
         state.book.adopt(adopted.asset, adopted.amount, symbol=symbol, holder=adopted.holder, price=price)
         state.performance.rescale(before, state.book.equity(state.marks))
-        if state.opened is not None:
-            # What came from outside was no profit: start and result stay what they are without it.
-            state.opened[state.book.quote] = state.opened.get(state.book.quote, ZERO) + (
-                adopted.amount * price if symbol else adopted.amount
-            )
+        self._deposit(adopted.amount * price if symbol else adopted.amount)
+        if symbol and not price:
+            amounts = state.unvalued.setdefault(symbol, {})
+            amounts[adopted.holder] = max(ZERO, amounts.get(adopted.holder, ZERO) + adopted.amount)
         if adopted.holder:
             self._change(adopted.holder, symbol, seq)
+
+    def _value(self, symbol: str, price: Decimal) -> None:
+        """Take in what something is worth that was taken into the books before it had a price."""
+        state, amounts = self.state, self.state.unvalued.pop(symbol)
+        worth = sum(amounts.values(), ZERO) * price
+        after = state.book.equity(state.marks | {symbol: price})
+        state.book.value(symbol, amounts, price)
+        state.performance.rescale(after - worth, after)
+        self._deposit(worth)
+
+    def _deposit(self, worth: Decimal) -> None:
+        """Let the start have had what came from outside: it was no profit."""
+        opened, quote = self.state.opened, self.state.book.quote
+        if opened is not None:
+            opened[quote] = opened.get(quote, ZERO) + worth
 
     def _take_over(self, held: HeldPosition, seq: int) -> None:
         state = self.state
@@ -213,6 +232,8 @@ class PositionsMemory(StructMemory[PositionsState]):
     def _take(self, fill: Fill, strategy: str, seq: int) -> None:
         state = self.state
         instrument = self._instruments[fill.symbol]
+        if fill.symbol in state.unvalued:
+            self._value(fill.symbol, fill.price)
         booked = state.book.apply(fill, strategy, instrument)
         state.performance.fill(fill, strategy=strategy, realised=booked.realised, is_open=booked.is_open)
         state.marks.setdefault(fill.symbol, fill.price)

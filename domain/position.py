@@ -79,6 +79,10 @@ class Position(msgspec.Struct):
         """Hold more or less by something that no order of ours has done; a buy that cooldowns rest on it is not."""
         self.realised += self._move(amount, price)
 
+    def value(self, amount: Decimal, price: Decimal) -> None:
+        """Let what was adopted before it had a price have cost this one."""
+        self.cost += amount * price
+
     def enter(self, at: Instant | None) -> None:
         """Remember a buy; a later one stays."""
         if at is not None:
@@ -173,6 +177,13 @@ class Book(msgspec.Struct):
             self.cash[asset] = self.cash.get(asset, ZERO) + amount
             if holder:
                 self._lot(holder, symbol).adopt(amount, price)
+
+    def value(self, symbol: str, amounts: Mapping[str, Decimal], price: Decimal) -> None:
+        """Let what was adopted before it had a price, by holder, have cost this one."""
+        with localcontext(LEDGER):
+            for holder, amount in amounts.items():
+                if holder:
+                    self._lot(holder, symbol).value(amount, price)
 
     def enter(self, entry: LastEntry) -> None:
         """Remember when a strategy bought a symbol last, held still or not."""

@@ -1,6 +1,7 @@
 """What operators' commands do to the process; those that only need to be remembered act by being remembered."""
 
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -48,6 +49,8 @@ class Acts:
         self._overrides = tuple(overrides)
         self._record = record
         self._end = end
+        self._reloading = threading.Lock()
+        """Who saw the file change and who was told to reload are two threads: the older text must not come last."""
 
     def __call__(self, command: OperatorCommanded) -> tuple[bool, str]:
         """Do what a command orders; say whether it was done, and what came of it."""
@@ -65,6 +68,10 @@ class Acts:
 
     def reload(self, environ: Mapping[str, str] = os.environ) -> tuple[bool, str]:
         """Load the configuration again; apply all of what can change, or refuse it as a whole."""
+        with self._reloading:
+            return self._reload(environ)
+
+    def _reload(self, environ: Mapping[str, str]) -> tuple[bool, str]:
         parts = self._current.parts
         old = parts.settings
         try:

@@ -1,5 +1,6 @@
 """Requests of the admin socket: questions are answered from the actors' states, commands go to the clerk."""
 
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from actors.positions import PositionsState
 from actors.sentiment import SentimentState
 from domain.execution import Execution
 from holdfast import __version__, views
-from holdfast.admin.protocol import Request
+from holdfast.admin.protocol import Code, Request
 from holdfast.admin.responder import Responder
 from holdfast.audit.newest import NewestAudit
 from holdfast.conflicts import conflicts
@@ -36,6 +37,8 @@ from supervision import ActorDown, System, Timeout
 
 ASK_S = 3.0
 STRAYS_TOLD = 50
+STREAMS_MAX = 8
+"""Clients that follow the journal at a time; each keeps a thread for as long as it listens."""
 STATES: dict[str, type] = {
     "positions": PositionsState,
     "executor": Execution,
@@ -46,7 +49,10 @@ COMMANDS = frozenset(Command.__args__)  # type: ignore[attr-defined]
 
 
 class Answers:
-    """Handles requests on threads of its own, so that no client waits for another's answer."""
+    """Handles requests on threads of its own, so that no client waits for another's answer.
+
+    Streams and commands have theirs apart: however many follow or ask, an operator can halt the node.
+    """
 
     def __init__(
         self,
@@ -67,15 +73,36 @@ class Answers:
         self._strays = [stray._asdict() for stray in strays[:STRAYS_TOLD]]
         self._newest_audit = NewestAudit(home)
         self._began = time.monotonic()
-        self._helpers = Helpers("admin", count=12)
+        self._questions = Helpers("admin", count=12)
+        self._commands = Helpers("admin-command", count=4)
+        self._streams = Helpers("admin-stream", count=STREAMS_MAX)
+        self._streams_free = threading.Semaphore(STREAMS_MAX)
 
     def handle(self, request: Request, responder: Responder) -> None:
         """Take a request; the answer comes later."""
-        self._helpers.submit(lambda: self._handle(request, responder))
+        if request.method == "tail" and request.params["follow"]:
+            self._follow(request, responder)
+            return
+        helpers = self._commands if request.method in COMMANDS else self._questions
+        helpers.submit(lambda: self._handle(request, responder))
 
     def close(self) -> None:
         """Take no more requests."""
-        self._helpers.close()
+        for helpers in (self._questions, self._commands, self._streams):
+            helpers.close()
+
+    def _follow(self, request: Request, responder: Responder) -> None:
+        if not self._streams_free.acquire(blocking=False):
+            responder.refuse(f"at most {STREAMS_MAX} may follow the journal at a time", code=Code.LIMIT)
+            return
+
+        def stream() -> None:
+            try:
+                self._handle(request, responder)
+            finally:
+                self._streams_free.release()
+
+        self._streams.submit(stream)
 
     def _handle(self, request: Request, responder: Responder) -> None:
         try:

@@ -58,3 +58,13 @@ def exit_code_of(error: BaseException) -> ExitCode | None:
     """Return the exit code an error stands for, by the nearest class that has one; None where it is a fault of ours."""
     names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)
     return next((_BY_NAME[name] for name in names if name in _BY_NAME), None)
+
+
+def end_by_journal(error: BaseException, *, wanted: str) -> tuple[str, ExitCode]:
+    """Return why a node ends whose journal let it down, and with which code; `wanted` is what it was to be: `read`.
+
+    What the disk did not give or take says nothing of what is there: a new start tries again.
+    """
+    if exit_code_of(error) is ExitCode.DAMAGED:
+        return f"the journal is damaged: {error}", ExitCode.DAMAGED
+    return f"the journal cannot be {wanted}: {error}", ExitCode.IO_ERROR

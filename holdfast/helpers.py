@@ -3,11 +3,11 @@
 Those of `concurrent.futures` are waited for when the interpreter ends.
 """
 
-import sys
 import threading
-import traceback
 from collections.abc import Callable
 from queue import SimpleQueue
+
+from holdfast.secrets import print_scrubbed
 
 
 class Helpers:
@@ -47,7 +47,7 @@ class Helpers:
                 return
             try:
                 job()
-            except Exception:  # noqa: BLE001  a job that fails must not take its thread along
-                traceback.print_exc(file=sys.stderr)
+            except Exception as error:  # noqa: BLE001  a job that fails must not take its thread along
+                print_scrubbed(error, error.__traceback__)
             with self._lock:
                 self._unfinished -= 1

@@ -1,6 +1,5 @@
 """The log: events with values, on standard error and in the home, never a secret.  The one door of structlog."""
 
-import contextlib
 import logging
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import structlog
 
 from holdfast.config.settings import Log as LogSettings
 from holdfast.secrets import install_excepthooks, scrub_event, scrubbed
+from holdfast.streams import say_to
 
 FILE_BYTES_MAX = 16 * 1024 * 1024
 FILES_KEPT = 3
@@ -69,5 +69,4 @@ def _console() -> Render:
 
 def _to_stderr(line: str) -> None:
     # That nobody reads the log any more must not stop the trading.
-    with contextlib.suppress(BrokenPipeError, ValueError):
-        sys.stderr.write(line + "\n")
+    say_to(sys.stderr, line + "\n")

@@ -1,7 +1,6 @@
 """The headless node: opens the journal, starts the tree, waits for its end, and leaves in order."""
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -22,9 +21,9 @@ from holdfast.admin.server import AdminServer
 from holdfast.answers import Answers
 from holdfast.audit.nightly import Nightly
 from holdfast.config.settings import Settings
-from holdfast.config.watch import ConfigWatcher, look_at
+from holdfast.config.watch import ConfigWatcher, FileStamp, look_at
 from holdfast.cues import cue_from_environment
-from holdfast.exit_codes import ExitCode
+from holdfast.exit_codes import ExitCode, end_by_journal
 from holdfast.ground import build_system, demand_fitting, first_events, look_back, run_job
 from holdfast.helpers import Helpers
 from holdfast.home_folder import close_to_others
@@ -40,11 +39,13 @@ from holdfast.parts import gather
 from holdfast.recovery import JournalRecorder
 from holdfast.reports import line_of
 from holdfast.secrets import scrub
+from holdfast.stop_signals import hear_stop_signals
+from holdfast.streams import let_go_of_streams, say_to
 from holdfast.summary import ProgressLine, print_summary, summarise
 from holdfast.wiring import TRADING, Current, Ports, tree, urgency_of
 from messages.base import Event
 from messages.node import HoldingsAsked, NodeFailed, NodeStopped
-from persistence.errors import JournalDamaged
+from persistence.errors import JournalError
 from persistence.journal import Journal, nothing
 from persistence.opening import CHECKED_WHOLE_MAX
 from supervision import Exit, Threads, Timeout
@@ -62,6 +63,7 @@ def run_node(
     *,
     progress: bool,
     config_path: Path | None,
+    config_seen: FileStamp | None,
     overrides: Sequence[str] = (),
     as_json: bool = False,
 ) -> int:
@@ -75,7 +77,7 @@ def run_node(
     sys.setswitchinterval(0.0005)
     with ExitStack() as stack:
         node = Node(settings, home, stack, config_path=config_path, overrides=overrides)
-        return node.run(progress=progress, as_json=as_json)
+        return node.run(progress=progress, as_json=as_json, config_seen=config_seen)
 
 
 class Node:
@@ -88,9 +90,7 @@ class Node:
         self._home = home
         self._stack = stack
         self._config_path = config_path
-        self._reason = ""
-        self._exit_code = ExitCode.OK
-        self._is_stuck = False
+        self._reason, self._exit_code, self._is_stuck = "", ExitCode.OK, False
         self._over = threading.Event()
         self._root_ended = threading.Event()
         self._folder = Path() if config_path is None else config_path.parent
@@ -183,10 +183,9 @@ class Node:
 
     # -- a life --------------------------------------------------------------------------------------------------
 
-    def run(self, *, progress: bool, as_json: bool) -> int:
+    def run(self, *, progress: bool, as_json: bool, config_seen: FileStamp | None) -> int:
         """Live: start, wait, stop, say what came of it."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda caught, _frame: self._end(f"signal {signal.Signals(caught).name}"))
+        hear_stop_signals(self._end)
         # The socket first: one that cannot be opened must refuse the start before anything is sent.
         admin = self._open_admin()
         self._record_start()
@@ -194,7 +193,7 @@ class Node:
         threading.Thread(target=self._check_whole_journal, name="journal-check", daemon=True).start()
         manager = ServiceManager()
         try:
-            self._watch(manager, progress=progress)
+            self._watch(manager, progress=progress, config_seen=config_seen)
         except Exception as error:  # noqa: BLE001  whatever it is, the tree is stopped in order and the end recorded
             self._log("error", "node.failed", error=f"{type(error).__name__}: {error}")
             self._end(f"{type(error).__name__}: {error}", ExitCode.GAVE_UP)
@@ -207,6 +206,7 @@ class Node:
         self._stop()
         if summary is not None:
             print_summary(summary, as_json=as_json)
+        let_go_of_streams()
         return int(self._exit_code)
 
     def _record_start(self) -> None:
@@ -249,9 +249,9 @@ class Node:
         server.start()
         return server
 
-    def _watch(self, manager: ServiceManager, *, progress: bool) -> None:
+    def _watch(self, manager: ServiceManager, *, progress: bool, config_seen: FileStamp | None) -> None:
         """Look after configuration, progress and the service manager until the end has come."""
-        watcher = ConfigWatcher(look_at(self._config_path)) if self._config_path is not None else None
+        watcher = ConfigWatcher(config_seen) if self._config_path is not None else None
         source = self._current.parts.source
         step_ms = min(TIMEFRAMES_MS[source.base_timeframe(symbol)] for symbol in source.symbols())
         line = ProgressLine(source.starts_at(), source.steps_total(), step_ms) if progress else None
@@ -277,9 +277,10 @@ class Node:
             return
         try:
             check_chain(self._home, until=self._past.last_seq, is_over=self._over.is_set)
-        except JournalDamaged as error:
-            self._log("error", "journal.damaged", error=str(error))
-            self._end(f"the journal is damaged: {error}", ExitCode.DAMAGED)
+        except (JournalError, OSError, MemoryError) as error:
+            why, code = end_by_journal(error, wanted="read")
+            self._log("error", "journal.unproven", error=why)
+            self._end(why, code)
 
     def _makes_progress(self) -> bool:
         """Say whether no actor has been busy with one message for longer than it may."""
@@ -311,7 +312,7 @@ class Node:
     def _leave(self) -> NoReturn:
         """Leave at once: whoever hangs, and cannot be replaced, would hold up an end in order."""
         self._write_end()
-        sys.stdout.flush()
+        let_go_of_streams()
         os._exit(int(self._exit_code))
 
     def _write_end(self) -> None:
@@ -343,7 +344,6 @@ class Node:
 
     def _journal_failed(self, error: BaseException) -> None:
         """Leave at once: nothing may be done that cannot be remembered."""
-        is_damaged = isinstance(error, JournalDamaged)
-        sys.stderr.write(f"holdfast: the journal {'is damaged' if is_damaged else 'cannot be written'}: {error}\n")
-        sys.stderr.flush()
-        os._exit(int(ExitCode.DAMAGED if is_damaged else ExitCode.IO_ERROR))
+        why, code = end_by_journal(error, wanted="written")
+        say_to(sys.stderr, scrub(f"holdfast: {why}\n"))
+        os._exit(int(code))

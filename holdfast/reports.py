@@ -8,13 +8,15 @@ from messages.base import Event
 from messages.node import OperatorCommanded, PartGaveUp
 from messages.parts import PartCrashed, PartStarted, SupervisorReported
 from supervision import CrashReport, Progress, SupervisorReport
+from supervision.signals import STACK_CHARS_MAX
 from supervision.system import Report
 
 ENDS_ENTRIES = ("trading", "guard", "strategies", "market")
 """Supervisors that trading rests on: when one of them gives up, only what reduces goes on."""
 TEXT_CHARS_MAX = 500
-STACK_CHARS_MAX = 7_000
-"""Less than is reported, as with all texts: where the report's own cut goes through a secret, no piece of it stays."""
+CUT_CHARS = 1_000
+"""What goes of a stack that came cut, at its beginning: that cut may have gone through a secret, and a piece of one is
+not known for what it is."""
 
 
 def events_of(report: Report) -> list[Event]:
@@ -56,10 +58,11 @@ def line_of(report: Report) -> tuple[str, str, dict[str, Any]]:
         case Progress():
             return "debug", "child.started", report._asdict()
         case CrashReport():
-            return "error", "actor.crashed", report._asdict()
+            texts = {"reason": journal_text(report.reason), "message": journal_text(report.message)}
+            return "error", "actor.crashed", report._asdict() | texts | {"stack": _stack_of(report)}
         case SupervisorReport(context=context, reason=reason, offender=offender):
             said = {"supervisor": report.supervisor, "child": offender.name, "epoch": offender.epoch}
-            counted = {"reason": str(reason), "restarts_in_window": offender.restarts_in_window}
+            counted = {"reason": journal_text(str(reason)), "restarts_in_window": offender.restarts_in_window}
             level, name = (
                 ("error", "supervisor.gave_up") if context == "shutdown" else ("warning", f"child.{_name(context)}")
             )
@@ -75,7 +78,7 @@ def _crash(report: CrashReport) -> PartCrashed:
         part=report.name,
         epoch=report.epoch,
         reason=journal_text(report.reason),
-        stack=scrub(report.stack)[-STACK_CHARS_MAX:],
+        stack=_stack_of(report),
         message=journal_text(report.message),
         last_messages=report.last_messages,
         mailbox_depth=report.mailbox_depth,
@@ -83,6 +86,11 @@ def _crash(report: CrashReport) -> PartCrashed:
         uptime_s=round(report.uptime_s, 3),
         ancestors=report.ancestors,
     )
+
+
+def _stack_of(report: CrashReport) -> str:
+    scrubbed = _as_characters(scrub(report.stack))
+    return scrubbed[CUT_CHARS:] if len(report.stack) >= STACK_CHARS_MAX else scrubbed
 
 
 def _supervisor(report: SupervisorReport) -> SupervisorReported:
@@ -100,4 +108,9 @@ def _supervisor(report: SupervisorReport) -> SupervisorReported:
 
 def journal_text(text: str) -> str:
     """Return a text that the journal takes: scrubbed, cut, and with nothing in it that is no character."""
-    return scrub(text)[:TEXT_CHARS_MAX].encode("utf-8", "backslashreplace").decode()
+    return _as_characters(scrub(text)[:TEXT_CHARS_MAX])
+
+
+def _as_characters(text: str) -> str:
+    """Spell out what is no character: half of a pair, as undecodable names of files have them."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
+from holdfast.streams import say_to
+
 MASK = "***"
 LENGTH_MIN = 8
 """Shorter values would take harmless words out of every log line."""
@@ -187,14 +189,14 @@ def scrubbed(renderer: Callable[..., str | bytes]) -> Callable[..., str | bytes]
 
 def install_excepthooks() -> None:
     """Print what nobody caught, on any thread, without secrets."""
-    sys.excepthook = lambda kind, error, trace: _print_scrubbed(error, trace)
-    sys.unraisablehook = lambda unraisable: _print_scrubbed(unraisable.exc_value, unraisable.exc_traceback)
-    threading.excepthook = lambda failed: _print_scrubbed(failed.exc_value, failed.exc_traceback)
+    sys.excepthook = lambda kind, error, trace: print_scrubbed(error, trace)
+    sys.unraisablehook = lambda unraisable: print_scrubbed(unraisable.exc_value, unraisable.exc_traceback)
+    threading.excepthook = lambda failed: print_scrubbed(failed.exc_value, failed.exc_traceback)
 
 
-def _print_scrubbed(error: BaseException | None, trace: TracebackType | None) -> None:
+def print_scrubbed(error: BaseException | None, trace: TracebackType | None) -> None:
+    """Print an error and where it came from, without secrets, where somebody listens."""
     import traceback
 
-    if error is not None and not isinstance(error, SystemExit) and sys.stderr is not None:
-        sys.stderr.write(scrub("".join(traceback.format_exception(type(error), error, trace))))
-        sys.stderr.flush()
+    if error is not None and not isinstance(error, SystemExit):
+        say_to(sys.stderr, scrub("".join(traceback.format_exception(type(error), error, trace))))

@@ -9,6 +9,7 @@ import msgspec
 
 from actors.positions import PositionsState
 from domain.market import Instant
+from holdfast.streams import say_to
 from holdfast.views import plain
 
 
@@ -65,10 +66,10 @@ def _opening_worth(state: PositionsState) -> Decimal:
 
 
 def print_summary(summary: RunSummary, *, as_json: bool, out: TextIO | None = None) -> None:
-    """Print a summary: one JSON object, or a line for each figure."""
+    """Print a summary, one JSON object or a line for each figure, where somebody listens."""
     out = out or sys.stdout
     if as_json:
-        out.write(msgspec.json.encode(summary).decode() + "\n")
+        say_to(out, msgspec.json.encode(summary).decode() + "\n")
         return
     rows: dict[str, Any] = msgspec.structs.asdict(summary)
     rows["market_time"] = when(summary.market_time)
@@ -76,12 +77,11 @@ def print_summary(summary: RunSummary, *, as_json: bool, out: TextIO | None = No
     rows["return_pct"] = f"{summary.return_pct:+.2f} %"
     rows["drawdown_pct"] = f"{summary.drawdown_pct:.2f} %"
     names = {"return_pct": "return", "drawdown_pct": "drawdown", "market_time": "market time", "seq": "last sequence"}
-    for name, value in rows.items():
-        out.write(f"{names.get(name, name):<14} {value}\n")
+    say_to(out, "".join(f"{names.get(name, name):<14} {value}\n" for name, value in rows.items()))
 
 
 class ProgressLine:
-    """One line on a terminal that is written over and over."""
+    """One line on a terminal that is written over and over, for as long as somebody looks."""
 
     def __init__(self, starts_at: Instant, steps_total: int | None, step_ms: int, out: TextIO | None = None) -> None:
         self._starts_at = starts_at
@@ -96,14 +96,12 @@ class ProgressLine:
         filled = "" if fills is None else f"  {fills} fills"
         events = "" if seq is None else f"  {seq} events"
         line = f"{done}  market time {when(at)}{events}{filled}"
-        self._out.write("\r" + line.ljust(self._width))
-        self._out.flush()
+        say_to(self._out, "\r" + line.ljust(self._width))
         self._width = len(line)
 
     def clear(self) -> None:
         """Leave an empty line."""
-        self._out.write("\r" + " " * self._width + "\r")
-        self._out.flush()
+        say_to(self._out, "\r" + " " * self._width + "\r")
 
 
 def when(at: Instant) -> str:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -55,7 +56,11 @@ class Home(msgspec.Struct, frozen=True):
 
 
 class Lock:
-    """The right to write a journal.  Ends with the process at the latest, however that ends."""
+    """The right to write a journal.  Ends with the process at the latest, however that ends.
+
+    The folder is locked beside the file: where somebody removes that while it is held, as one left over, the next would
+    make and lock another.
+    """
 
     def __init__(self, path: Path) -> None:
         """Take the lock at once or not at all.
@@ -64,24 +69,35 @@ class Lock:
             JournalLocked: another process, or another journal of this one, has it.
             JournalUnwritable: the lock file cannot be opened.
         """
+        self._files: list[int] = []
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise JournalUnwritable(f"expected to open {path}, found that {error}") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(self._file)
-            raise JournalLocked(
-                f"expected {path} to be free, found that another process holds it{_whose(path)}"
-            ) from error
-        except OSError as error:
-            os.close(self._file)
-            raise JournalUnwritable(f"expected to lock {path}, found that {error}") from error
+            self._take(path, os.O_RDWR | os.O_CREAT)
+            with suppress(JournalUnwritable):  # Network file systems lock no folders.
+                self._take(path.parent, os.O_RDONLY | os.O_DIRECTORY, named=path)
+        except (JournalLocked, JournalUnwritable):
+            self.release()
+            raise
 
     def release(self) -> None:
         """Let others take it."""
-        os.close(self._file)
+        while self._files:
+            os.close(self._files.pop())
+
+    def _take(self, path: Path, flags: int, *, named: Path | None = None) -> None:
+        named = named or path
+        try:
+            file = os.open(path, flags | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise JournalUnwritable(f"expected to open {path}, found that {error}") from error
+        self._files.append(file)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise JournalLocked(
+                f"expected {named} to be free, found that another process holds it{_whose(path)}"
+            ) from error
+        except OSError as error:
+            raise JournalUnwritable(f"expected to lock {path}, found that {error}") from error
 
 
 def _whose(path: Path) -> str:

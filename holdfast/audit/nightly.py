@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,9 @@ class Nightly:
         self._home = home
         self._settings = settings
         self._process: SideProcess | None = None
+        self._is_over = threading.Event()
+        """None goes on.  Of its own, for one may end before it is even known here which process it is."""
+        self._is_over.set()
         self._is_closed = False
         shutil.rmtree(home / FOLDER, ignore_errors=True)
 
@@ -57,7 +61,7 @@ class Nightly:
     def begin(self, day: int, reply: Callable[[DayAudited], None]) -> str:
         """Begin to audit a day, and tell what came of it on another thread; or say why not."""
         settings, name = self._settings(), name_of(day)
-        if self._is_closed or self._process is not None:
+        if self._is_closed or not self._is_over.is_set():
             return f"{name}: {'the node is ending' if self._is_closed else 'the audit before is not over'}"
         needed = COPIES * (self._home / "journal.db").stat().st_size
         folder = self._folder(needed, spare=settings.health.disk_free_min_mb * 1024 * 1024)
@@ -66,10 +70,11 @@ class Nightly:
 
         def ended(end: Ended) -> None:
             shutil.rmtree(folder, ignore_errors=True)
-            self._process = None
+            self._is_over.set()
             if not self._is_closed:
                 reply(audited_from(name, end, limit_s=settings.audit.limit_s))
 
+        self._is_over.clear()
         try:
             self._process = SideProcess(
                 MODULE,
@@ -81,6 +86,7 @@ class Nightly:
             )
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
+            self._is_over.set()
             return f"{name}: expected to start a process, found that {error}"
         return ""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from holdfast.cli.output import complain, say_json
 from holdfast.exit_codes import ExitCode, exit_code_of
+from holdfast.streams import UNHEARD, let_go_of_streams
 
 
 def guarded(command: Callable[[], int], tokens: Sequence[str]) -> int:
@@ -15,7 +16,7 @@ def guarded(command: Callable[[], int], tokens: Sequence[str]) -> int:
     try:
         return command()
     except BrokenPipeError:
-        _forget_output()
+        let_go_of_streams()
         return ExitCode.OK
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
@@ -30,10 +31,13 @@ def guarded(command: Callable[[], int], tokens: Sequence[str]) -> int:
 def report(error: BaseException, code: ExitCode, tokens: Sequence[str], hint: str = "") -> ExitCode:
     """Say what went wrong, as JSON where that was asked for; return the code."""
     sentence = str(error) or type(error).__name__
-    if "--json" in tokens:
-        say_json({"error": {"exit_code": int(code), "message": sentence}} | _problems_of(error))
-    else:
-        complain("\n".join(f"holdfast: {line}" for line in (sentence + hint).splitlines()))
+    try:
+        if "--json" in tokens:
+            say_json({"error": {"exit_code": int(code), "message": sentence}} | _problems_of(error))
+        else:
+            complain("\n".join(f"holdfast: {line}" for line in (sentence + hint).splitlines()))
+    except UNHEARD:
+        let_go_of_streams()  # That nobody hears why changes nothing about the code.
     return code
 
 
@@ -66,8 +70,3 @@ def _home_in(tokens: Sequence[str]) -> Path:
 def _problems_of(error: BaseException) -> dict[str, Any]:
     problems = getattr(error, "problems", ())
     return {"problems": [problem.as_dict() for problem in problems]} if problems else {}
-
-
-def _forget_output() -> None:
-    """Whoever read our output has left; what is still buffered must not raise when the process ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

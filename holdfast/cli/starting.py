@@ -42,6 +42,7 @@ def start_node(
         home,
         progress=sys.stderr.isatty() and not as_json if progress is None else progress,
         config_path=loaded.file,
+        config_seen=loaded.seen,
         overrides=overrides,
         as_json=as_json,
     )

@@ -10,6 +10,7 @@ from holdfast.config.layers import Layers, lay
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.settings import BUILT_IN, Settings
 from holdfast.config.walker import Walker
+from holdfast.config.watch import FileStamp, look_at
 from holdfast.secrets import LENGTH_MIN, is_secret_name, remember
 
 DEFAULT_FILE = Path("config.toml")
@@ -20,6 +21,8 @@ class Loaded(msgspec.Struct, frozen=True):
 
     settings: Settings
     file: Path | None
+    seen: FileStamp | None
+    """The file before it was read: who changes it from then on has changed what these settings are."""
     summary: str
 
 
@@ -30,6 +33,7 @@ def load_settings(file: Path | None, *, environ: Mapping[str, str], overrides: S
         ConfigurationError: with every mistake there is.
     """
     found = file or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+    seen = look_at(found) if found is not None else None
     problems: list[Problem] = []
     layers = lay(found, environ, overrides, problems)
     _complete(layers)
@@ -40,7 +44,7 @@ def load_settings(file: Path | None, *, environ: Mapping[str, str], overrides: S
     problems += _cross_problems(settings, layers, wrong={problem.key for problem in problems})
     if problems:
         raise ConfigurationError(problems)
-    return Loaded(settings=settings, file=found, summary=_sum_up(settings, found, len(layers.origins)))
+    return Loaded(settings=settings, file=found, seen=seen, summary=_sum_up(settings, found, len(layers.origins)))
 
 
 def _complete(layers: Layers) -> None:

@@ -50,7 +50,7 @@ def back_up(home: Path, to: Path, *, keep: int, progress: Progress, cue: Cue) ->
     try:
         _clear(to)
         folder, manifest = _copy(home, to, this_mender(), progress, cue)
-        dropped, left = _rotate(to, manifest.origin, keep)
+        dropped, left = _rotate(to, manifest.origin, keep, made=folder)
     finally:
         progress.clear()
         lock.release()
@@ -133,16 +133,23 @@ def _manifest(home: Path, folder: Path, last: Mark, wall_ms: int) -> Manifest:
     )
 
 
-def _rotate(to: Path, origin: str, keep: int) -> tuple[list[str], list[str]]:
-    """Drop all but the newest backups of this journal; return which went, and which say nothing of themselves."""
-    mine, strange = [], []
+def _rotate(to: Path, origin: str, keep: int, *, made: Path) -> tuple[list[str], list[str]]:
+    """Drop all but the newest backups of this journal; return which went, and which say nothing of themselves.
+
+    The newest are those that tell most, and first of all the one just made.  Names tell what the clock said: where that
+    was wrong for a while, the newest backup has the oldest name.
+    """
+    mine: list[tuple[bool, int, int, str, Path]] = []
+    strange = []
     for folder in sorted(path for path in to.iterdir() if NAME.fullmatch(path.name)):
         try:
-            if kept.read_manifest(folder).origin == origin:
-                mine.append(folder)
+            found = kept.read_manifest(folder)
         except (JournalError, OSError):
             strange.append(folder.name)
-    dropped = mine[:-keep]
+            continue
+        if found.origin == origin:
+            mine.append((folder == made, found.generation, found.sequence, folder.name, folder))
+    dropped = [folder for *_, folder in sorted(mine)[:-keep]]
     for folder in dropped:
         gone = to / f"{UNFINISHED}{folder.name}"
         folder.rename(gone)

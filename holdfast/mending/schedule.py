@@ -1,5 +1,6 @@
 """Backups on schedule: each in a process of its own, and by the wall clock, for disks do not die in market time."""
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,33 +30,39 @@ class Schedule:
         self._home = home
         self._settings = settings
         self._process: SideProcess | None = None
+        self._is_over = threading.Event()
+        """None is being made.  Of its own, for one may end before it is even known here which process it is."""
+        self._is_over.set()
         self._is_closed = False
         self._planned: Backup | None = None
-        self._due_ms = 0
+        self._planned_ms = self._due_ms = 0
 
     def is_due(self) -> bool:
         """Say whether it is time for a backup: one that fell due while no node ran is made up for."""
         wanted = self._settings().backup
-        if not wanted.to or not wanted.at or self._process is not None:
+        if not wanted.to or not wanted.at or not self._is_over.is_set():
             return False
         now = _wall_ms()
-        if wanted != self._planned:
-            self._plan(wanted, min(newest_taken_ms(Path(wanted.to), self._home) or now, now))
+        # A clock that was put back must not be waited for until it has come as far again.
+        if wanted != self._planned or now < self._planned_ms:
+            self._plan(wanted, min(newest_taken_ms(Path(wanted.to), self._home) or now, now), now)
         return now >= self._due_ms
 
     def begin(self, reply: Callable[[BackedUp], None]) -> str:
         """Begin to make a backup, and tell what came of it on another thread; or say why not."""
         wanted = self._settings().backup
-        self._plan(wanted, _wall_ms())
+        now = _wall_ms()
+        self._plan(wanted, now, now)
         if self._is_closed:
             return "the node is ending"
 
         def ended(end: Ended) -> None:
-            self._process = None
+            self._is_over.set()
             if not self._is_closed:
                 reply(made_from(end, limit_s=wanted.limit_s))
 
         arguments = [str(self._home.absolute()), wanted.to, str(wanted.keep)]
+        self._is_over.clear()
         try:
             self._process = SideProcess(
                 MODULE,
@@ -66,6 +73,7 @@ class Schedule:
                 on_end=ended,
             )
         except OSError as error:
+            self._is_over.set()
             return f"expected to start a process, found that {error}"
         return ""
 
@@ -75,8 +83,8 @@ class Schedule:
         if (process := self._process) is not None:
             process.end(END_S)
 
-    def _plan(self, wanted: Backup, since_ms: int) -> None:
-        self._planned = wanted
+    def _plan(self, wanted: Backup, since_ms: int, now_ms: int) -> None:
+        self._planned, self._planned_ms = wanted, now_ms
         self._due_ms = Calendar(wanted.at).after(since_ms)
 
 

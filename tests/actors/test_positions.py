@@ -1,12 +1,15 @@
 """The laws of the position keeper: what is held is told when it has changed, what it is worth when a frame closed."""
 
-from actors.positions import Positions, PositionsMemory
+import msgspec
+
+from actors.positions import Positions, PositionsMemory, PositionsState
 from domain.market import MINUTE_MS
 from messages.base import Event
 from messages.market import FramesClosed
-from messages.node import PerformanceAsked, SummaryTold, SummaryWanted
+from messages.node import HoldingsAsked, PerformanceAsked, SummaryTold, SummaryWanted
 from messages.orders import OrderFilled
 from messages.positions import AccountOpened, EquityMarked, PositionChanged
+from messages.reconciliation import AccountAdopted
 from supervision import Recorded
 from tests.actors.alone import Alone
 from tests.actors.values import COIN, INSTRUMENTS, T0, D, a_fill, bars_closed
@@ -66,6 +69,33 @@ def test_the_account_is_marked_once_for_each_frame_at_the_newest_prices() -> Non
         (D(1_050), D(500), D(50)),
         (D(950), D(500), D(-50)),
     ]
+
+
+def test_what_is_found_of_a_symbol_that_has_no_price_yet_is_no_profit_once_it_has_one() -> None:
+    alone = a_keeper(AccountAdopted("COIN", D(5), "COINUSDT", "external", "adopt"))
+    alone.happen(frames())
+
+    alone.happen(bars_closed(close=100), bars_closed(T0 + MINUTE_MS, 110), frames(1), at=T0 + MINUTE_MS)
+    (mark,) = [mark for mark in alone.said_of(EquityMarked) if mark.at > T0]
+    assert (mark.equity, mark.unrealised, mark.realised) == (D(1_550), D(50), D(0))
+    alone.happen(OrderFilled(a_fill("h1", "5", side="sell", price=D(110)), "external", "answer"))
+
+    sold = alone.said_of(PositionChanged)[-1]
+    state = msgspec.json.decode(alone.ask(HoldingsAsked()), type=PositionsState)
+    assert (sold.quantity, sold.realised) == (D(0), D(50))
+    assert state.opened == {"USDT": D(1_500)}
+    assert state.performance.equity_first == D(1_500)
+    assert state.unvalued == {}
+
+
+def test_what_is_found_and_sold_before_its_first_bar_has_cost_what_it_fetched() -> None:
+    alone = a_keeper(AccountAdopted("COIN", D(5), "COINUSDT", "external", "flatten"))
+
+    alone.happen(OrderFilled(a_fill("h1", "5", side="sell", price=D(110)), "external", "answer"))
+    alone.happen(bars_closed(T0 + MINUTE_MS, 90), at=T0 + MINUTE_MS)
+
+    sold = alone.said_of(PositionChanged)[-1]
+    assert (sold.quantity, sold.realised, sold.cash["USDT"]) == (D(0), D(0), D(1_550))
 
 
 def test_who_wants_a_summary_is_told_one() -> None:

@@ -1,5 +1,7 @@
 """The laws of the gate: nothing adds to what is held before the verdict of a start, and nothing that reduces waits."""
 
+import pytest
+
 from domain.market import HOUR_MS
 from domain.proposal import Exit
 from domain.reconciliation import Finding
@@ -80,6 +82,24 @@ def test_a_withdrawal_is_no_loss_and_a_deposit_makes_up_for_none() -> None:
     alone.happen(AccountAdopted("USDT", D(9_000), "", "", "adopt"))
 
     assert known(alone).watch.peak_equity == D(10_000)
+
+
+@pytest.mark.parametrize("sold", [False, True], ids=["kept", "sold before its first bar"])
+def test_what_is_found_of_a_symbol_that_has_no_price_yet_makes_up_for_no_loss(sold: bool) -> None:
+    alone = a_breaker(OPENED, bars_closed())
+    alone.happen(AccountAdopted("USDT", D(-100), "", "", "adopt"))
+    before = known(alone).watch
+    assert (before.day_start_equity, before.peak_equity) == (D(9_900), D(9_900))
+
+    alone.happen(AccountAdopted("GOLD", D(99), "GOLDUSDT", "external", "adopt"))
+    if sold:
+        alone.happen(OrderFilled(a_fill("h1", 99, side="sell", symbol="GOLDUSDT"), "external", "answer"))
+    alone.happen(bars_closed(T0 + 60_000, symbol="GOLDUSDT"), at=T0 + 60_000)
+
+    after = known(alone).watch
+    assert after.equity == D(19_800)
+    assert (after.day_start_equity, after.peak_equity) == (D(19_800), D(19_800))
+    assert known(alone).unvalued == {}
 
 
 def test_an_approval_that_a_death_left_behind_waits_for_the_verdict() -> None:

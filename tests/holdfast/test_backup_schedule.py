@@ -5,12 +5,13 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from gateways.calendar import Calendar
-from gateways.side_process import Ended
+from gateways.side_process import Ended, SideProcess
 from holdfast.config.loading import load_settings
 from holdfast.config.settings import Settings
 from holdfast.mending import schedule
@@ -71,6 +72,38 @@ def test_a_backup_is_due_once_at_its_hour_and_not_while_one_is_made(tmp_path: Pa
     wall[0] += DAY_MS
     assert kept.is_due()
     kept.close()
+
+
+def test_a_backup_that_ends_before_it_is_kept_in_mind_does_not_stand_in_the_way_of_the_next(
+    tmp_path: Path, wall: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class EndsFirst(SideProcess):
+        def __init__(self, *what: Any, **how: Any) -> None:
+            super().__init__(*what, **how)
+            self._watcher.join(WAIT_S)
+
+    monkeypatch.setattr(schedule, "SideProcess", EndsFirst)
+    settings = settings_with(f"backup.to={tmp_path / 'to'}", "backup.at=30 3 * * *")
+    kept, made = Schedule(tmp_path / "home", lambda: settings), list[BackedUp]()
+    assert kept.begin(made.append) == ""
+    assert len(made) == 1
+
+    wall[0] = Calendar("30 3 * * *").after(wall[0])
+
+    assert kept.is_due()
+
+
+def test_a_clock_that_was_put_back_is_not_waited_for(tmp_path: Path, wall: list[int]) -> None:
+    settings = settings_with(f"backup.to={tmp_path / 'to'}", "backup.at=30 3 * * *")
+    kept, true_ms = Schedule(tmp_path / "home", lambda: settings), wall[0]
+    wall[0] += 3_650 * DAY_MS
+    assert not kept.is_due()
+    wall[0] = true_ms
+    assert not kept.is_due()
+
+    wall[0] = Calendar("30 3 * * *").after(true_ms)
+
+    assert kept.is_due()
 
 
 def test_what_fell_due_while_no_node_ran_is_made_up_for(tmp_path: Path, wall: list[int]) -> None:

@@ -25,6 +25,7 @@ from holdfast.admin.server import AdminServer
 from holdfast.cli.asking import default_home
 from holdfast.cli.main import app, run_command_line
 from holdfast.cli.quick import QUESTIONS, answer_quickly
+from holdfast.config.watch import look_at
 from holdfast.exit_codes import ExitCode, exit_code_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -239,6 +240,7 @@ def test_run_hands_over_what_it_was_told_and_returns_the_nodes_code(
     assert (settings.node.name, settings.feed.speed, settings.log.level) == ("mine", "max", "debug")
     assert home == tmp_path
     assert named["config_path"] == Path("my.toml")
+    assert named["config_seen"] == look_at(tmp_path / "my.toml")
     assert named["overrides"] == ("feed.speed=max", "log.level=debug")
     assert (named["progress"], named["as_json"]) == (False, False)
 

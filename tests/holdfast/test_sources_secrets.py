@@ -12,10 +12,10 @@ from gateways.sample import SampleMarket
 from holdfast.config.loading import load_settings
 from holdfast.ground import run_job
 from holdfast.parts import gather
-from holdfast.reports import STACK_CHARS_MAX, TEXT_CHARS_MAX, events_of
+from holdfast.reports import CUT_CHARS, TEXT_CHARS_MAX, events_of, line_of
 from holdfast.secrets import MASK, Secret
 from holdfast.staging import StagedNode
-from messages.codec import decode
+from messages.codec import decode, encode
 from messages.parts import PartCrashed
 from messages.sentiment import HeadlinesUnavailable
 from persistence.reader import JournalReader
@@ -78,7 +78,35 @@ def test_of_a_secret_that_the_cut_of_a_report_goes_through_no_piece_is_remembere
     assert isinstance(crash, PartCrashed)
     assert PLANTED[:5] in reason and PLANTED[-5:] in stack
     assert PLANTED[:5] not in crash.reason and PLANTED[-5:] not in crash.stack
-    assert (len(crash.reason), len(crash.stack)) == (TEXT_CHARS_MAX, STACK_CHARS_MAX)
+    assert (len(crash.reason), len(crash.stack)) == (TEXT_CHARS_MAX, REPORT_CHARS_MAX - CUT_CHARS)
+
+
+def test_of_a_secret_that_a_cut_goes_through_no_piece_is_logged_however_often_it_is_there_whole() -> None:
+    Secret(PLANTED)
+    many = f"{PLANTED} " * 200
+    stack = (PLANTED + many + "x" * (REPORT_CHARS_MAX - len(many) - 5))[-REPORT_CHARS_MAX:]
+    report = a_crash(reason="x" * (SAID_CHARS_MAX - 5) + PLANTED[:5], stack=stack)
+
+    (crash,) = events_of(report)
+    _level, _name, said = line_of(report)
+
+    assert isinstance(crash, PartCrashed)
+    assert stack.startswith(PLANTED[-5:])
+    for told in (crash.stack, said["stack"]):
+        assert PLANTED[-5:] not in told
+    assert PLANTED[:5] not in crash.reason + said["reason"]
+
+
+def test_a_crash_over_a_text_with_half_a_character_is_remembered_and_logged() -> None:
+    report = a_crash(reason="crash(OSError: \udcff)", stack="OSError: no such file: \udcff.csv")
+
+    (crash,) = events_of(report)
+    _level, _name, said = line_of(report)
+
+    assert isinstance(crash, PartCrashed)
+    kind, version, payload = encode(crash)
+    assert decode(kind, version, payload) == crash
+    assert crash.stack == said["stack"] == "OSError: no such file: \\udcff.csv"
 
 
 def a_crash(*, reason: str, stack: str) -> CrashReport:

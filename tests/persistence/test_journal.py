@@ -351,6 +351,18 @@ def test_closing_twice_is_closing_once(home: Path) -> None:
     other.close()
 
 
+def test_a_lock_whose_file_was_removed_is_held_all_the_same(home: Path) -> None:
+    with closing(Journal.open(home)) as journal:
+        (home / "journal.lock").unlink()
+
+        with pytest.raises(JournalLocked):
+            Journal.open(home)
+        journal.append(drafts(1, 2))
+
+    with closing(Journal.open(home)) as again:
+        assert (again.boot, again.last_seq) == (2, 2)
+
+
 def test_opening_that_failed_lets_go_of_the_lock(home: Path) -> None:
     Journal.open(home).close()
     watermark = (home / "journal.watermark").read_bytes()

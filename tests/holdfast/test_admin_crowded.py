@@ -1,0 +1,55 @@
+"""However much one client asks for, the node can be halted."""
+
+import json
+import socket
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from holdfast.admin.protocol import Code
+from holdfast.answers import STREAMS_MAX
+from tests.holdfast.test_processes import running
+
+pytestmark = pytest.mark.slow
+
+FOLLOWED = 30
+"""Streams that one connection asks for: more than there are threads for all clients."""
+
+
+def test_one_client_that_follows_the_journal_many_times_keeps_nobody_from_halting_the_node(tmp_path: Path) -> None:
+    with running(tmp_path / "home") as node, ExitStack() as connected:
+        client = connected.enter_context(closing(socket.socket(socket.AF_UNIX)))
+        client.settimeout(20)
+        client.connect(str(node.home / "admin.sock"))
+        for number in range(FOLLOWED):
+            params = {"n": 0, "follow": True}
+            client.sendall(
+                json.dumps({"jsonrpc": "2.0", "id": number, "method": "tail", "params": params}).encode() + b"\n"
+            )
+        refused: list[int] = []
+        with client.makefile("rb") as lines:
+            while len(refused) < FOLLOWED - STREAMS_MAX:
+                line = json.loads(lines.readline())
+                refused += [line["error"]["code"]] if "error" in line else []
+
+            answer = node.order("halt", reason="crowded")
+
+            assert set(refused) == {Code.LIMIT}
+            assert answer["ok"]
+            assert node.status()["state"] == "halted"
+
+
+def test_who_stops_following_makes_room_for_another(tmp_path: Path) -> None:
+    with running(tmp_path / "home") as node:
+
+        def follows() -> bool:
+            with closing(socket.socket(socket.AF_UNIX)) as client:
+                client.settimeout(20)
+                client.connect(str(node.home / "admin.sock"))
+                asked = {"jsonrpc": "2.0", "id": 1, "method": "tail", "params": {"n": 1, "follow": True}}
+                client.sendall(json.dumps(asked).encode() + b"\n")
+                return b'"item"' in client.recv(65_536)
+
+        for _ in range(3 * STREAMS_MAX):
+            assert node.wait_until(follows, "room for one more")
