@@ -26,8 +26,8 @@ LIFE_S_MAX = 12.0
 """A life that no moment has ended until then is ended anywhere."""
 SIGN_WITHIN_S = 60.0
 """A life must show a sign of itself within that: real start-ups on a busy machine take seconds."""
-LEAVE_WITHIN_S = 15.0
-"""A process that cannot write its journal must be gone within that."""
+LEAVE_WITHIN_S = 60.0
+"""A process that cannot write its journal must be gone within that: to find that out is a part of its start."""
 START_S, REAL_START_S = 0.3, 2.5
 """About how long a start takes, for deaths in its midst."""
 LOOK_AT_BOOKS_S = 0.5
@@ -231,7 +231,8 @@ class Round:
             weather = moment.name
         if code is None:
             if forecast.must_end or _must_leave(moment, tampering):
-                self._violate(f"{weather}: expected a node that leaves with {UNWRITABLE}, found that it lives on")
+                expected = f"expected a node that leaves with {UNWRITABLE} within {LEAVE_WITHIN_S:g} s"
+                self._violate(f"{weather}: {expected}, found that it lives on: {life.last_words()}")
             return
         if code in may_end_with or _found_no_venue(life):
             self.tally.ends[f"{weather}: {code}"] += 1
