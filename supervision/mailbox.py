@@ -122,24 +122,26 @@ class Mailbox:
     def pop(self) -> Envelope[Any] | None:
         """Take the most urgent message out; None where there is none."""
         for lane in filter(None, self.lanes):
-            depth = len(lane)
-            try:
-                envelope = lane.popleft()
-            except IndexError:
-                # Who fences drains while the reader reads: between a look and a taking the lane became empty.
-                continue
-            self.high_water = max(self.high_water, depth)
-            self.taken += 1
-            if lane is self._events:
+            # Round again after a question that nobody waits for any more: a lane may be full of them.
+            while True:
+                depth = len(lane)
+                try:
+                    envelope = lane.popleft()
+                except IndexError:
+                    # Who fences drains while the reader reads: between a look and a taking the lane became empty.
+                    break
+                self.high_water = max(self.high_water, depth)
+                self.taken += 1
+                if lane is self._events:
+                    self.taken_out = envelope
+                    return envelope
+                if self._ordinary.conflates:
+                    self._ordinary.taken(envelope)
+                if envelope.reply_to is not None and getattr(envelope.reply_to, "is_given_up", False):
+                    self._on_drop(envelope.message, "expired")
+                    continue
                 self.taken_out = envelope
                 return envelope
-            if self._ordinary.conflates:
-                self._ordinary.taken(envelope)
-            if envelope.reply_to is not None and getattr(envelope.reply_to, "is_given_up", False):
-                self._on_drop(envelope.message, "expired")
-                return self.pop()
-            self.taken_out = envelope
-            return envelope
         return None
 
     def begin_turn(self) -> None:

@@ -9,6 +9,7 @@ import pykka
 import pytest
 
 from supervision import ActorDown, Break, ChildSpec, Crashed, CrashReport, Lane, Stop, SupervisionError
+from supervision.answer import Answer
 from supervision.errors import SAID_CHARS_MAX, Ignore
 from supervision.mailbox import LANE_LIMITS, Mailbox
 from supervision.mailbox_spec import ORDINARY_MAX
@@ -516,6 +517,17 @@ def test_a_mailbox_may_be_drained_while_it_is_read() -> None:
 
     assert failures == []
     assert len(taken) == 40 * 200
+
+
+def test_a_lane_full_of_questions_that_nobody_waits_for_any_more_is_passed_over() -> None:
+    mailbox = Mailbox()
+    for number in range(LANE_LIMITS[Lane.CONTROL]):
+        answer = Answer()
+        assert mailbox.put(Envelope(number, answer), Lane.CONTROL)
+        assert answer.give_up()
+    mailbox.put(Envelope("left"))
+
+    assert mailbox.get().message == "left"
 
 
 def test_a_lane_that_empties_between_look_and_taking_is_passed_over() -> None:
