@@ -427,6 +427,23 @@ def test_a_restart_of_a_whole_group_counts_once() -> None:
     assert [report.offender.restarts_in_window for report in house.terminations()] == [1]
 
 
+@pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
+def test_those_of_a_group_that_crash_together_count_once(strategy: Any) -> None:
+    with House() as house:
+        crew = supervisor("s", *map(house.puppet, "abc"), strategy=strategy, intensity=1)
+        house.start(crew, intensity=0)
+        assert house.stage is not None
+        for name in "abc":
+            house.system.tell(name, Break("all by one cause"), Lane.SYSTEM)
+        house.stage.prefer = lambda names: next((names.index(each) for each in "abc" if each in names), None)
+        house.rest(1.0)
+
+        assert not house.surrenders()
+        assert lives(house.log) == ["+a", "+b", "+c", "-a", "-b", "-c", "+a", "+b", "+c"]
+        contexts = [(report.offender.name, report.context) for report in house.terminations()]
+        assert contexts == [("a", "child_terminated"), ("b", "shutdown_error"), ("c", "shutdown_error")]
+
+
 def test_a_permanent_supervisor_that_gave_up_is_restarted_by_its_own() -> None:
     house = House()
     house.start(supervisor("s", house.puppet("a"), house.puppet("b"), intensity=1), house.puppet("c"))
