@@ -169,6 +169,29 @@ def test_messages_that_came_before_it_shared_a_thread_get_their_turns() -> None:
     assert [turns.next() for _ in range(3)] == ["reader"] * 3
 
 
+def test_who_begins_at_the_same_time_as_another_hides_no_queue() -> None:
+    turns, late = Turns(), []
+
+    class Slow(int):
+        """Is compared when the queues are put in order, and lets another begin just then."""
+
+        def __hash__(self) -> int:
+            return int(self)
+
+        def __eq__(self, other: object) -> bool:
+            if not late:
+                late.append(threading.Thread(target=turns.queue_for, args=(3,)))
+                late[0].start()
+                late[0].join(0.1)
+            return int(self) == other
+
+    turns.queue_for(1)
+    turns.queue_for(Slow(2))
+    late[0].join(PATIENCE_S)
+
+    assert len(turns.queues) == 3
+
+
 def test_a_supervisor_cannot_share_a_thread() -> None:
     with pytest.raises(SpecError, match="s: a supervisor must have a thread of its own, named dispatcher 'crew'"):
         check_specs(supervisor("s", dispatcher="crew"))
