@@ -30,9 +30,12 @@ class Sender(NamedTuple):
 
 
 class Post(Envelope[Any]):
-    """A message on its way, and since when (monotonic seconds); one that many hear is one post."""
+    """A message on its way, and since when (monotonic seconds); one that many hear is one post.
 
-    __slots__ = ("at", "sender")
+    One with an epoch is for that incarnation and for no later one.
+    """
+
+    __slots__ = ("at", "epoch", "sender")
 
     def __init__(
         self,
@@ -40,11 +43,13 @@ class Post(Envelope[Any]):
         at: float = 0.0,
         reply_to: Future[Any] | None = None,
         sender: Sender | None = None,
+        epoch: int | None = None,
     ) -> None:
         self.message = message
         self.reply_to = reply_to
         self.at = at
         self.sender = sender
+        self.epoch = epoch
 
 
 class TurnOver(BaseException):

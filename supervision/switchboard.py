@@ -182,10 +182,10 @@ class Switchboard:
         """Deliver a message; say False where nobody is there (or no longer that incarnation): a dead letter."""
         with self._lock:
             cell = self._cells.get(to)
-            if cell is None or not (cell.up or cell.takes_messages) or (epoch is not None and cell.epoch != epoch):
+            if cell is None or not cell.reads(epoch):
                 self.dead_letters.bury(to, message)
                 return False
-            return self._put(cell, Post(message, self._monotonic()), lane)
+            return self._put(cell, Post(message, self._monotonic(), epoch=epoch), lane)
 
     def pass_on(self, sender: str, epoch: int, to: str, message: Any) -> bool:
         """Deliver what an incarnation was told from outside, on any thread; a dead letter where it lives no more."""

@@ -12,7 +12,8 @@ from supervision import ActorDown, Break, ChildSpec, Crashed, CrashReport, Lane,
 from supervision.answer import Answer
 from supervision.errors import SAID_CHARS_MAX, Ignore
 from supervision.mailbox import LANE_LIMITS, Mailbox
-from supervision.mailbox_spec import ORDINARY_MAX
+from supervision.mailbox_spec import ORDINARY_MAX, MailboxSpec
+from supervision.spec import Backoff
 from tests.supervision.troupe import (
     RUNTIMES,
     Envelope,
@@ -427,6 +428,25 @@ def test_timers_of_an_incarnation_that_ended_never_reach_the_next(runtime: str) 
         house.rest(0.05)
 
         assert [entry for entry in house.log if entry[0] == "took"] == [("took", "a", Poke(house.epoch("a")))]
+        assert house.dead_letters("a") == 1
+
+
+@pytest.mark.parametrize("comes", ["before its end", "while nobody lives"])
+def test_timers_of_an_incarnation_that_ended_never_reach_the_next_in_a_retained_mailbox(comes: str) -> None:
+    with House() as house:
+        backoff = Backoff(base_s=5.0, cap_s=5.0, jitter=0.0)
+        house.start(house.puppet("a", mailbox=MailboxSpec(retains=True), backoff=backoff))
+        epoch = house.epoch("a")
+        if comes == "before its end":
+            house.switchboard.tell("a", Poke("timer"), epoch=epoch)
+        else:
+            house.system.after(1.0, "a", Poke("timer"), epoch)
+        house.crash("a")
+        house.system.tell("a", Poke("message"))
+        house.rest(10.0)
+
+        assert house.epoch("a") > epoch
+        assert [entry for entry in house.log if entry[0] == "took"] == [("took", "a", Poke("message"))]
         assert house.dead_letters("a") == 1
 
 
