@@ -319,7 +319,7 @@ class Switchboard:
         return False
 
     def _put(self, cell: Cell, post: Post, lane: Lane) -> bool:
-        if self.quarantine.is_used and lane != Lane.SYSTEM and self.quarantine.takes(cell.name, lane, post.message):
+        if self.quarantine.is_used and lane != Lane.SYSTEM and self.quarantine.takes(cell.name, lane, post):
             refuse(post, f"{cell.name} was ended by such a message before: it is quarantined")
             return True
         if not (is_taken := cell.mailbox.put(post, lane)):

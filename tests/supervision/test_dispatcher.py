@@ -170,7 +170,8 @@ def test_messages_that_came_before_it_shared_a_thread_get_their_turns() -> None:
 
 
 def test_who_begins_at_the_same_time_as_another_hides_no_queue() -> None:
-    turns, late = Turns(), []
+    turns = Turns()
+    late: list[threading.Thread] = []
 
     class Slow(int):
         """Is compared when the queues are put in order, and lets another begin just then."""
