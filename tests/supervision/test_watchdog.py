@@ -154,6 +154,21 @@ def test_an_actor_with_more_events_than_may_wait_is_replaced(monkeypatch: pytest
         assert "has 11 events to hear, more than 10" in house.reported(CrashReport)[0].reason
 
 
+def test_a_timer_that_fails_keeps_no_other_from_going_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    over = threading.Event()
+
+    with House("threads") as house:
+        house.start()
+        assert house.threads is not None
+        house.threads.after(0.0, lambda: 1 / 0)
+        house.threads.after(0.01, over.set)
+
+        assert over.wait(PATIENCE_S)
+        assert [each.exc_type for each in told] == [ZeroDivisionError]
+
+
 def test_who_has_ended_or_was_replaced_is_not_given_up() -> None:
     with House("threads") as house:
         house.start(house.puppet("a"))
