@@ -197,7 +197,7 @@ def test_a_bar_that_comes_twice_in_one_step_is_one_bar() -> None:
 
     judged = judge_step(step, {}, 0)
 
-    assert [(bar.symbol, bar.close) for bar in judged.bars] == [("BTCUSDT", 100), ("B", 100)]
+    assert judged.bars == (a_bar(0), a_bar(0, symbol="B"))
     assert [(finding.symbol, finding.fault) for finding in judged.findings] == [("BTCUSDT", "duplicate")]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from supervision import CrashReport, Exit, watchdog
+from supervision import Break, CrashReport, Exit, watchdog
 from supervision.signals import Lane
 from tests.supervision.troupe import PATIENCE_S, House, Noted, Poke, Puppet, supervisor
 
@@ -45,6 +45,7 @@ def test_a_hung_actor_is_replaced_and_what_it_still_says_is_not_heard(runtime: s
         house.until(lambda: house.count("started", "a") == 2)
         house.system.tell("a", Poke("after"))
         house.until(lambda: house.count("took", "a") == 2)
+        assert house.system.abandoned == 1
         hang.gate.set()
         house.until(lambda: house.threads_of("a") == 1)
         house.rest()
@@ -52,7 +53,7 @@ def test_a_hung_actor_is_replaced_and_what_it_still_says_is_not_heard(runtime: s
         assert house.epoch("a") > first
         assert house.count("took", "b") == 0
         assert house.records == []
-        assert house.system.abandoned == 1
+        assert house.system.abandoned == 0
 
 
 @on_threads
@@ -138,6 +139,24 @@ def test_too_many_threads_left_behind_end_the_process() -> None:
         hang.gate.set()
 
     assert house.stuck[0] == "3 threads were left behind, more than 2"
+
+
+def test_who_was_fenced_and_has_ended_is_not_left_behind() -> None:
+    hang = Hang()
+    with House("threads", abandoned_max=1) as house:
+        crew = [house.puppet(name, on_message=hang, hang_after_s=LIMIT_S) for name in "abc"]
+        house.start(supervisor("s", *crew), intensity=9)
+        house.system.tell("s", Break("all below it are fenced, and end"), Lane.SYSTEM)
+        house.until(lambda: all(house.count("started", name) == 2 for name in "abc"))
+        house.until(lambda: house.system.abandoned == 0)
+        house.system.tell("a", Poke("hang"))
+        house.until(lambda: house.count("started", "a") == 3)
+        house.rest(0.1)
+
+        assert house.system.abandoned == 1
+        assert not house.stuck
+        hang.gate.set()
+        house.until(lambda: house.system.abandoned == 0)
 
 
 def test_an_actor_with_more_events_than_may_wait_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
