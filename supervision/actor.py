@@ -53,7 +53,7 @@ class Actor(pykka.Actor):
         raise Crashed(f"{self.name} knows no message such as {message!r:.200}")
 
     def stopped(self) -> None:
-        """Let go of what this incarnation held; called at every end but a fenced one."""
+        """Let go of what this incarnation held, and of no more: where it was fenced a successor may live already."""
 
     def has_open_work(self) -> bool:
         """Say whether something asked for is still to come; the market waits for it."""
