@@ -50,12 +50,14 @@ def judge_step(step: Step, previous: Mapping[str, Bar], market_at: Instant) -> J
     """Say which rows of a step are bars, given each symbol's newest bar and the instant market time has reached.
 
     A row that does not close when its step says, or whose step does not move market time on, came too late to be
-    traded on, whatever it holds.  A gap is a finding beside the bar that follows it.
+    traded on, whatever it holds.  A gap is a finding beside the bar that follows it.  A bar that a venue tells twice in
+    one step is one bar: heard twice, it would count twice in averages, and close its frame a second time.
     """
     bars: list[Bar] = []
     findings: list[Finding] = []
+    newest: dict[str, Bar] = {}
     for row in step.rows:
-        before = previous.get(row.symbol)
+        before = newest.get(row.symbol) or previous.get(row.symbol)
         verdict = judge_row(row, before)
         if isinstance(verdict, Bar) and (verdict.closed_at != step.at or step.at <= market_at):
             verdict = _find(row, "out_of_order", f"closed at {verdict.closed_at}, came when it was {step.at}")
@@ -63,6 +65,7 @@ def judge_step(step: Step, previous: Mapping[str, Bar], market_at: Instant) -> J
             findings.append(verdict)
             continue
         bars.append(verdict)
+        newest[row.symbol] = verdict
         gap = gap_before(verdict, before)
         if gap is not None:
             findings.append(gap)

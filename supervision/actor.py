@@ -53,7 +53,7 @@ class Actor(pykka.Actor):
         raise Crashed(f"{self.name} knows no message such as {message!r:.200}")
 
     def stopped(self) -> None:
-        """Let go of what this incarnation held; called at every end but a fenced one."""
+        """Let go of what this incarnation held, and of no more: where it was fenced a successor may live already."""
 
     def has_open_work(self) -> bool:
         """Say whether something asked for is still to come; the market waits for it."""
@@ -244,10 +244,15 @@ class Actor(pykka.Actor):
             self._exit = Exit("poisoned", str(error))
         else:
             self._exit = Exit("init" if kind == "init" else "crash", said_of(error))
-        in_hand = self._mailbox.in_hand
-        if kind == "crash" and in_hand is not None and type(in_hand) not in (Recorded, Wake, Break, Raise, Down):
+        if kind == "crash" and self._came_from_others(in_hand := self._mailbox.in_hand):
             self._system.switchboard.quarantine.blame(self.name, in_hand, str(self._exit))
         self._system.report(self.last_words(self._exit, "".join(traceback.format_exception(error))))
+
+    def _came_from_others(self, in_hand: Any) -> bool:
+        """Say whether somebody may say it again: a timer is set anew by each incarnation, which is idle without."""
+        if in_hand is None or type(in_hand) in (Recorded, Wake, Break, Raise, Down):
+            return False
+        return getattr(self._mailbox.taken_out, "epoch", None) is None
 
     def last_words(self, reason: Exit, stack: str) -> CrashReport:
         """Return what is known at the end of this incarnation."""

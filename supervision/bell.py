@@ -1,5 +1,6 @@
 """How a reader of messages is woken, and whose turn it is where several share one thread."""
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -39,14 +40,17 @@ class Turns:
         self.on_quiet: Callable[[], object] = nothing
         """Called when it is nobody's turn."""
         self._urgencies: dict[int, deque[Any]] = {}
+        self._lock = threading.Lock()
+        """Guards the two around it: who begins at the same time as another must not hide the other's queue."""
         self.queues: tuple[deque[Any], ...] = ()
         """The most urgent first."""
 
     def queue_for(self, urgency: int) -> deque[Any]:
         """Return where those of an urgency queue for their turns."""
-        queue = self._urgencies.setdefault(urgency, deque())
-        self.queues = tuple(queue for _urgency, queue in sorted(self._urgencies.items(), reverse=True))
-        return queue
+        with self._lock:
+            queue = self._urgencies.setdefault(urgency, deque())
+            self.queues = tuple(queue for _urgency, queue in sorted(self._urgencies.items(), reverse=True))
+            return queue
 
     def take(self) -> Any:
         """Return whose turn it is; None where it is nobody's."""

@@ -81,10 +81,15 @@ class Cell:
         """Say whether somebody will read what it is told."""
         return self.up or (self.mailbox_spec.retains and not self.retired)
 
+    def reads(self, epoch: int | None) -> bool:
+        """Say whether that incarnation, or whoever lives next where it is None, will read what it is told."""
+        return self.takes_messages if epoch is None else self.up and self.epoch == epoch
+
     def keeps(self, lane: Lane, envelope: Envelope[Any]) -> bool:
-        """Say whether a message that waits is for the next incarnation too; a question is not."""
+        """Say whether what waits is for the next incarnation too; a question is not, nor what is for one alone."""
         is_retained = self.mailbox_spec.retains and not self.retired
-        return is_retained and lane in (Lane.CONTROL, Lane.ORDINARY) and envelope.reply_to is None
+        is_for_all = envelope.reply_to is None and getattr(envelope, "epoch", None) is None
+        return is_retained and lane in (Lane.CONTROL, Lane.ORDINARY) and is_for_all
 
     def demand_epoch(self, epoch: int) -> None:
         """Refuse an incarnation that was replaced.

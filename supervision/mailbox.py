@@ -30,9 +30,12 @@ class Sender(NamedTuple):
 
 
 class Post(Envelope[Any]):
-    """A message on its way, and since when (monotonic seconds); one that many hear is one post."""
+    """A message on its way, and since when (monotonic seconds); one that many hear is one post.
 
-    __slots__ = ("at", "sender")
+    One with an epoch is for that incarnation and for no later one.
+    """
+
+    __slots__ = ("at", "epoch", "sender")
 
     def __init__(
         self,
@@ -40,11 +43,13 @@ class Post(Envelope[Any]):
         at: float = 0.0,
         reply_to: Future[Any] | None = None,
         sender: Sender | None = None,
+        epoch: int | None = None,
     ) -> None:
         self.message = message
         self.reply_to = reply_to
         self.at = at
         self.sender = sender
+        self.epoch = epoch
 
 
 class TurnOver(BaseException):
@@ -122,24 +127,26 @@ class Mailbox:
     def pop(self) -> Envelope[Any] | None:
         """Take the most urgent message out; None where there is none."""
         for lane in filter(None, self.lanes):
-            depth = len(lane)
-            try:
-                envelope = lane.popleft()
-            except IndexError:
-                # Who fences drains while the reader reads: between a look and a taking the lane became empty.
-                continue
-            self.high_water = max(self.high_water, depth)
-            self.taken += 1
-            if lane is self._events:
+            # Round again after a question that nobody waits for any more: a lane may be full of them.
+            while True:
+                depth = len(lane)
+                try:
+                    envelope = lane.popleft()
+                except IndexError:
+                    # Who fences drains while the reader reads: between a look and a taking the lane became empty.
+                    break
+                self.high_water = max(self.high_water, depth)
+                self.taken += 1
+                if lane is self._events:
+                    self.taken_out = envelope
+                    return envelope
+                if self._ordinary.conflates:
+                    self._ordinary.taken(envelope)
+                if envelope.reply_to is not None and getattr(envelope.reply_to, "is_given_up", False):
+                    self._on_drop(envelope.message, "expired")
+                    continue
                 self.taken_out = envelope
                 return envelope
-            if self._ordinary.conflates:
-                self._ordinary.taken(envelope)
-            if envelope.reply_to is not None and getattr(envelope.reply_to, "is_given_up", False):
-                self._on_drop(envelope.message, "expired")
-                return self.pop()
-            self.taken_out = envelope
-            return envelope
         return None
 
     def begin_turn(self) -> None:

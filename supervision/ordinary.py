@@ -35,7 +35,9 @@ class OrdinaryLane:
             before = self._waiting.get(key)
             if before is None:
                 return self._append(envelope, key)
-            replaced, before.message = before.message, envelope.message
+            replaced = before.message
+            for what in ("message", "sender", "epoch"):
+                setattr(before, what, getattr(envelope, what))
         self._on_drop(replaced, "conflated")
         return True
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from supervision.mailbox import Post
 from supervision.signals import Lane
 
 DEATHS_MAX = 2
@@ -69,10 +70,11 @@ class Quarantine:
                 self.is_used = True
             return case.deaths >= DEATHS_MAX
 
-    def takes(self, actor: str, lane: Lane, message: Any) -> bool:
-        """Keep a message that is like a quarantined one, and say so."""
-        if not self._closed.get(actor):
+    def takes(self, actor: str, lane: Lane, post: Post) -> bool:
+        """Keep a message that is like a quarantined one, and say so; what is for one incarnation alone is not kept."""
+        if not self._closed.get(actor) or post.epoch is not None:
             return False
+        message = post.message
         case = self._cases.get((actor, fingerprint_of(message)))
         if case is None or case.deaths < DEATHS_MAX:
             return False

@@ -113,8 +113,10 @@ class Supervisor(Actor):
         child = self._find(name, epoch)
         if child is None or child.status not in ("starting", "up", "stopping"):
             return
-        was, child.status = child.status, "down"
-        if was == "stopping":
+        # One that was to be stopped next, and ended before it was asked, is one that has been stopped.
+        was, is_stop = child.status, child.status == "stopping" or child.need == "stop"
+        child.status = "down"
+        if is_stop:
             self._child_stopped(child, reason)
         elif reason.kind == "poisoned" and self._ending is None:
             self._report("start_error", reason, child)

@@ -120,8 +120,7 @@ class Switchboard:
             cell = self._cells.get(name)
             if cell is None or cell.epoch != epoch or not cell.up:
                 return False
-            cell.last_exit = reason
-            cell.up = False
+            cell.last_exit, cell.up = reason, False
             self._hearers.forget()
             self._empty(cell)
             self.watches.ended(cell, epoch, reason)
@@ -183,10 +182,10 @@ class Switchboard:
         """Deliver a message; say False where nobody is there (or no longer that incarnation): a dead letter."""
         with self._lock:
             cell = self._cells.get(to)
-            if cell is None or not (cell.up or cell.takes_messages) or (epoch is not None and cell.epoch != epoch):
+            if cell is None or not cell.reads(epoch):
                 self.dead_letters.bury(to, message)
                 return False
-            return self._put(cell, Post(message, self._monotonic()), lane)
+            return self._put(cell, Post(message, self._monotonic(), epoch=epoch), lane)
 
     def pass_on(self, sender: str, epoch: int, to: str, message: Any) -> bool:
         """Deliver what an incarnation was told from outside, on any thread; a dead letter where it lives no more."""
@@ -209,8 +208,7 @@ class Switchboard:
     def on_durable(self, seq: int) -> None:
         """Let go of what waited for this sequence."""
         with self._lock:
-            for held in self._gate.sends_due(seq):
-                self._deliver(held.to, held.message, Sender(held.sender, held.epoch))
+            self._let_go(seq)
             self.look_if_settled()
             if not self._gate.is_opening and self._gate.has_news(seq):
                 self._gate.is_opening = True
@@ -304,11 +302,14 @@ class Switchboard:
             self._gate.tell_news(self._recorder.durable_seq)
 
     def _hold(self, sender: Sender, to: str, message: Any, *, gate: int) -> None:
-        if self._recorder.durable_seq >= gate:
-            self._deliver(to, message, sender)
-            return
         self._gate.hold(Held(gate, sender.name, sender.epoch, to, message))
-        self._recorder.hurry(gate)
+        if (durable := self._recorder.durable_seq) < gate:
+            self._recorder.hurry(gate)
+        self._let_go(durable)  # With what was said before it: the news that this is durable may be on its way.
+
+    def _let_go(self, seq: int) -> None:
+        for held in self._gate.sends_due(seq):
+            self._deliver(held.to, held.message, Sender(held.sender, held.epoch))
 
     def _deliver(self, to: str, message: Any, sender: Sender) -> bool:
         cell = self._cells.get(to)
@@ -318,13 +319,12 @@ class Switchboard:
         return False
 
     def _put(self, cell: Cell, post: Post, lane: Lane) -> bool:
-        if self.quarantine.is_used and lane != Lane.SYSTEM and self.quarantine.takes(cell.name, lane, post.message):
+        if self.quarantine.is_used and lane != Lane.SYSTEM and self.quarantine.takes(cell.name, lane, post):
             refuse(post, f"{cell.name} was ended by such a message before: it is quarantined")
             return True
-        if cell.mailbox.put(post, lane):
-            return True
-        self.dead_letters.bury(cell.name, post.message, "full")
-        return False
+        if not (is_taken := cell.mailbox.put(post, lane)):
+            self.dead_letters.bury(cell.name, post.message, "full")
+        return is_taken
 
     def _tell_watcher(self, watch: Watch, down: Down) -> None:
         cell = self._cells.get(watch.watcher)

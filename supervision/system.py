@@ -104,7 +104,6 @@ class System:
         """Says something to a name at once."""
         self.marker = marker
         self.excused = set(excused)
-        self.abandoned = 0
         self.reports_lost = 0
         self._recover = recover
         self._on_report = on_report
@@ -114,6 +113,8 @@ class System:
         self.tree = Tree(switchboard)
         self._actors: dict[str, Actor] = {}
         """Who lives, by name: nothing is kept of an incarnation that has ended."""
+        self._left_behind: set[Actor] = set()
+        """Who was fenced and has not ended since."""
         self._root = ""
 
     # -- the tree ------------------------------------------------------------------------------------------------
@@ -190,6 +191,12 @@ class System:
         if self.switchboard.close(actor.name, actor.epoch, reason):
             self._shut_out_below(actor.name)
             self._tell_end(actor.name, actor.epoch, reason)
+        self._left_behind.discard(actor)
+
+    @property
+    def abandoned(self) -> int:
+        """Return how many that were fenced have not ended, and hold up a thread."""
+        return len(self._left_behind)
 
     def give_up_on(self, name: str, epoch: int, reason: Exit, *, is_told: bool = True) -> bool:
         """End an incarnation that cannot end itself; say False where it had ended before.
@@ -321,14 +328,17 @@ class System:
             self._shut_out(below, self.switchboard.epoch_of(below))
 
     def _shut_out(self, name: str, epoch: int, reason: Exit = FENCED) -> bool:
-        if not self.switchboard.fence(name, epoch, reason):
-            return False
-        self.abandoned += 1
-        actor = self._actors.get(name)
-        if actor is not None and actor.epoch == epoch:
+        found = self._actors.get(name)
+        actor = found if found is not None and found.epoch == epoch else None
+        if actor is not None:
+            self._left_behind.add(actor)  # Before it is fenced: its end, which may come at once, takes it out again.
+        is_fenced = self.switchboard.fence(name, epoch, reason)
+        if actor is not None and is_fenced:
             self._let_go_of(actor)
             self.runtime.leave_behind(actor)
-        return True
+        elif actor is not None:
+            self._left_behind.discard(actor)
+        return is_fenced
 
     def _let_go_of(self, actor: "Actor") -> None:
         if self._actors.get(actor.name) is actor:

@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import sys
 import threading
 import time
 import traceback
@@ -201,7 +202,10 @@ class Threads:
 
     def _run_timers(self) -> None:
         while (call := self._next_due()) is not None:
-            call()
+            try:
+                call()
+            except Exception:  # noqa: BLE001  all other timers, the watchdog's too, go by this thread
+                threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
 
     def _next_due(self) -> Callable[[], object] | None:
         with self._changed:

@@ -31,6 +31,7 @@ class Watchdog:
         self._system.runtime.after(LOOK_S, self._look)
 
     def _look(self) -> None:
+        self.watch()  # First of all: whatever becomes of this look, there is a next one.
         for vitals in self._system.switchboard.vitals(at_work=True):
             spec = self._system.tree.find_spec(vitals.name)
             # One without was taken away a moment ago.
@@ -40,7 +41,6 @@ class Watchdog:
                 self._on_stuck(f"{vitals.name} {why}, and nobody can take over what it holds")
             elif self._system.give_up_on(vitals.name, vitals.epoch, Exit("hung", why)):
                 self._count()
-        self.watch()
 
     def _count(self) -> None:
         if self._system.abandoned > self._abandoned_max:

@@ -192,6 +192,15 @@ def test_one_bad_row_of_a_step_leaves_the_others() -> None:
     assert [(finding.symbol, finding.fault) for finding in judged.findings] == [("A", "absurd")]
 
 
+def test_a_bar_that_comes_twice_in_one_step_is_one_bar() -> None:
+    step = Step(T0 + MINUTE_MS, (a_row(0), a_row(0, symbol="B"), a_row(0, "101")))
+
+    judged = judge_step(step, {}, 0)
+
+    assert judged.bars == (a_bar(0), a_bar(0, symbol="B"))
+    assert [(finding.symbol, finding.fault) for finding in judged.findings] == [("BTCUSDT", "duplicate")]
+
+
 @pytest.mark.parametrize(("at", "market_at"), [(2, 1), (1, 1), (1, 2)])
 def test_a_sound_row_that_comes_after_its_time_is_not_traded_on(at: int, market_at: int) -> None:
     step = Step(T0 + at * MINUTE_MS, (a_row(0),))

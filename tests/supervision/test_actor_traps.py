@@ -9,9 +9,11 @@ import pykka
 import pytest
 
 from supervision import ActorDown, Break, ChildSpec, Crashed, CrashReport, Lane, Stop, SupervisionError
+from supervision.answer import Answer
 from supervision.errors import SAID_CHARS_MAX, Ignore
 from supervision.mailbox import LANE_LIMITS, Mailbox
-from supervision.mailbox_spec import ORDINARY_MAX
+from supervision.mailbox_spec import ORDINARY_MAX, MailboxSpec
+from supervision.spec import Backoff
 from tests.supervision.troupe import (
     RUNTIMES,
     Envelope,
@@ -429,6 +431,25 @@ def test_timers_of_an_incarnation_that_ended_never_reach_the_next(runtime: str) 
         assert house.dead_letters("a") == 1
 
 
+@pytest.mark.parametrize("comes", ["before its end", "while nobody lives"])
+def test_timers_of_an_incarnation_that_ended_never_reach_the_next_in_a_retained_mailbox(comes: str) -> None:
+    with House() as house:
+        backoff = Backoff(base_s=5.0, cap_s=5.0, jitter=0.0)
+        house.start(house.puppet("a", mailbox=MailboxSpec(retains=True), backoff=backoff))
+        epoch = house.epoch("a")
+        if comes == "before its end":
+            house.switchboard.tell("a", Poke("timer"), epoch=epoch)
+        else:
+            house.system.after(1.0, "a", Poke("timer"), epoch)
+        house.crash("a")
+        house.system.tell("a", Poke("message"))
+        house.rest(10.0)
+
+        assert house.epoch("a") > epoch
+        assert [entry for entry in house.log if entry[0] == "took"] == [("took", "a", Poke("message"))]
+        assert house.dead_letters("a") == 1
+
+
 @on_all
 def test_what_was_queued_for_an_incarnation_never_reaches_the_next(runtime: str) -> None:
     with House(runtime) as house:
@@ -516,6 +537,17 @@ def test_a_mailbox_may_be_drained_while_it_is_read() -> None:
 
     assert failures == []
     assert len(taken) == 40 * 200
+
+
+def test_a_lane_full_of_questions_that_nobody_waits_for_any_more_is_passed_over() -> None:
+    mailbox = Mailbox()
+    for number in range(LANE_LIMITS[Lane.CONTROL]):
+        answer = Answer()
+        assert mailbox.put(Envelope(number, answer), Lane.CONTROL)
+        assert answer.give_up()
+    mailbox.put(Envelope("left"))
+
+    assert mailbox.get().message == "left"
 
 
 def test_a_lane_that_empties_between_look_and_taking_is_passed_over() -> None:

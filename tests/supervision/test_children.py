@@ -8,7 +8,7 @@ from typing import Any
 import pykka
 import pytest
 
-from supervision import ActorDown, ChildSpec, Exit, Lane, Stop, SupervisionError, Supervisor, SupervisorSpec
+from supervision import ActorDown, Break, ChildSpec, Exit, Lane, Stop, SupervisionError, Supervisor, SupervisorSpec
 from supervision.errors import Ignore
 from supervision.requests import (
     AlreadyPresent,
@@ -23,6 +23,7 @@ from supervision.requests import (
     Refused,
     StartChild,
     StartFailed,
+    TerminateChild,
     WhichChildren,
 )
 from supervision.spec import Backoff
@@ -246,6 +247,22 @@ def test_a_child_is_terminated_while_it_starts(runtime: str) -> None:
         assert root(house).terminate_child("slow") == Done("slow")
         assert [type(answer) for answer in answers] == [StartFailed]
         gate.set()
+
+
+def test_who_asked_for_the_end_of_a_child_that_ends_before_it_is_asked_to_is_answered() -> None:
+    with House() as house:
+        house.start(house.puppet("a"))
+        assert house.stage is not None
+        house.stage.prefer = lambda names: next((names.index(each) for each in ("root", "a") if each in names), None)
+        answers: list[Any] = []
+        # The stop of `a` has to wait for the start of `b`, and `a` does not wait for its stop.
+        house.system.tell("root", StartChild(answers.append, house.puppet("b")), Lane.SYSTEM)
+        house.system.tell("root", TerminateChild(answers.append, "a"), Lane.SYSTEM)
+        house.system.tell("a", Break("test"), Lane.SYSTEM)
+        house.rest(1.0)
+
+        assert answers == [Done("a"), ChildUp("b", house.epoch("b"))]
+        assert kinds(house) == [("a", "none"), ("b", "up")]
 
 
 # -- looking ---------------------------------------------------------------------------------------------------------

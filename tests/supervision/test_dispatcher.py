@@ -97,13 +97,14 @@ def test_the_others_go_on_when_one_is_given_up_in_the_midst_of_its_turn() -> Non
         house.until(lambda: house.is_up("a") and house.epoch("a") > old)
         house.system.tell("a", Poke("to the new one"))
         house.until(lambda: house.count("took", "a") == 2)
+        assert house.system.abandoned == 1
         gate.set()
         house.until(lambda: house.count("ended", "a") == 1)
         house.rest()
 
         assert house.records == []
         assert not any(isinstance(entry[2], Recorded) for entry in house.log if entry[:2] == ("took", "b"))
-        assert house.system.abandoned == 1
+        assert house.system.abandoned == 0
         assert house.threads_of("a") == 1
 
 
@@ -167,6 +168,30 @@ def test_messages_that_came_before_it_shared_a_thread_get_their_turns() -> None:
     mailbox.share(turns, 0, "reader")
 
     assert [turns.next() for _ in range(3)] == ["reader"] * 3
+
+
+def test_who_begins_at_the_same_time_as_another_hides_no_queue() -> None:
+    turns = Turns()
+    late: list[threading.Thread] = []
+
+    class Slow(int):
+        """Is compared when the queues are put in order, and lets another begin just then."""
+
+        def __hash__(self) -> int:
+            return int(self)
+
+        def __eq__(self, other: object) -> bool:
+            if not late:
+                late.append(threading.Thread(target=turns.queue_for, args=(3,)))
+                late[0].start()
+                late[0].join(0.1)
+            return int(self) == other
+
+    turns.queue_for(1)
+    turns.queue_for(Slow(2))
+    late[0].join(PATIENCE_S)
+
+    assert len(turns.queues) == 3
 
 
 def test_a_supervisor_cannot_share_a_thread() -> None:

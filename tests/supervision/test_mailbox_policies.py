@@ -8,7 +8,7 @@ import pykka
 import pytest
 
 from supervision import ActorDown, Exit, Lane, SpecError, check_specs
-from supervision.mailbox import Mailbox, Post
+from supervision.mailbox import Mailbox, Post, Sender
 from supervision.mailbox_spec import MailboxSpec
 from supervision.spec import Backoff
 from tests.supervision.troupe import PATIENCE_S, RUNTIMES, House, Poke, Puppet, failing_at, supervisor
@@ -137,6 +137,16 @@ def test_what_was_taken_out_is_not_replaced() -> None:
     assert mailbox.get().message == 3
     assert mailbox.empty()
     assert mailbox.pop() is None
+
+
+def test_what_takes_the_place_of_another_message_has_its_own_sender() -> None:
+    mailbox = Mailbox(spec=MailboxSpec(conflate=lambda message: "one key"))
+    mailbox.put(Post("old", sender=Sender("a", 1)))
+    mailbox.put(Post("new", sender=Sender("b", 2)))
+
+    taken = mailbox.get()
+    assert isinstance(taken, Post)
+    assert (taken.message, taken.sender) == ("new", Sender("b", 2))
 
 
 # -- retained messages -----------------------------------------------------------------------------------------------

@@ -50,6 +50,22 @@ def test_a_message_that_ended_its_actor_twice_is_not_delivered_a_third_time(runt
         assert case.fingerprint == fingerprint_of(Poke("poison"))
 
 
+@on_all
+def test_a_timer_is_never_quarantined_since_every_incarnation_lives_by_its_own(runtime: str) -> None:
+    poisoned = Poisoned(Poke("beat"))
+
+    with House(runtime) as house:
+        beats = house.puppet("a", on_start=lambda puppet: puppet.after(0.01, Poke("beat")), on_message=poisoned)
+        house.start(beats, intensity=99)
+        house.until(lambda: house.count("started", "a") > 3)
+        poisoned.is_cured = True
+        house.until(lambda: house.is_up("a"))
+        house.rest(0.1)
+
+        assert house.count("started", "a") == house.count("took", "a")
+        assert house.switchboard.quarantine.cases() == []
+
+
 def test_what_is_quarantined_is_delivered_when_it_is_tried_again() -> None:
     poisoned = Poisoned()
     house = House()

@@ -89,10 +89,11 @@ def test_a_start_that_hangs_is_abandoned_and_its_late_words_change_nothing() -> 
         house.crash("a")
         house.until(lambda: len(starts) == 3 and house.count("started", "a") == 2)
         house.rest()
+        assert house.system.abandoned == 1
         hang.set()
         house.until(lambda: house.threads_of("a") == 1)
 
-        assert house.system.abandoned == 1
+        assert house.system.abandoned == 0
         assert house.epoch("a") == starts[2]
         assert house.is_up("a")
         assert "did not start within 0.2 s" in str(house.terminations()[-1].reason)
@@ -425,6 +426,23 @@ def test_a_restart_of_a_whole_group_counts_once() -> None:
 
     assert house.ends == []
     assert [report.offender.restarts_in_window for report in house.terminations()] == [1]
+
+
+@pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
+def test_those_of_a_group_that_crash_together_count_once(strategy: Any) -> None:
+    with House() as house:
+        crew = supervisor("s", *map(house.puppet, "abc"), strategy=strategy, intensity=1)
+        house.start(crew, intensity=0)
+        assert house.stage is not None
+        for name in "abc":
+            house.system.tell(name, Break("all by one cause"), Lane.SYSTEM)
+        house.stage.prefer = lambda names: next((names.index(each) for each in "abc" if each in names), None)
+        house.rest(1.0)
+
+        assert not house.surrenders()
+        assert lives(house.log) == ["+a", "+b", "+c", "-a", "-b", "-c", "+a", "+b", "+c"]
+        contexts = [(report.offender.name, report.context) for report in house.terminations()]
+        assert contexts == [("a", "child_terminated"), ("b", "shutdown_error"), ("c", "shutdown_error")]
 
 
 def test_a_permanent_supervisor_that_gave_up_is_restarted_by_its_own() -> None:

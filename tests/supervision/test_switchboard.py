@@ -151,6 +151,17 @@ def test_what_is_durable_already_leaves_at_once() -> None:
     assert board.recorder.hurried == []
 
 
+def test_what_is_durable_already_overtakes_nothing_said_before_it() -> None:
+    board = Board("a", "b")
+    board.say("a", ("b", Letter("order")), events=(Noted(1),))
+    board.recorder.durable_seq = 1  # It is on disk, and the news of that is on its way.
+
+    board.say("a", ("b", Letter("cancel")))
+    board.switchboard.on_durable(1)
+
+    assert board.heard("b") == [Letter("order"), Letter("cancel")]
+
+
 def test_news_of_durability_out_of_order_let_go_of_nothing_too_early_and_nothing_twice() -> None:
     board = Board("a", "b", "venue")
     for name, value in (("a", 1), ("b", 2), ("a", 3)):

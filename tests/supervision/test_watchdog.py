@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from supervision import CrashReport, Exit, watchdog
+from supervision import Break, CrashReport, Exit, watchdog
 from supervision.signals import Lane
 from tests.supervision.troupe import PATIENCE_S, House, Noted, Poke, Puppet, supervisor
 
@@ -45,6 +45,7 @@ def test_a_hung_actor_is_replaced_and_what_it_still_says_is_not_heard(runtime: s
         house.until(lambda: house.count("started", "a") == 2)
         house.system.tell("a", Poke("after"))
         house.until(lambda: house.count("took", "a") == 2)
+        assert house.system.abandoned == 1
         hang.gate.set()
         house.until(lambda: house.threads_of("a") == 1)
         house.rest()
@@ -52,7 +53,7 @@ def test_a_hung_actor_is_replaced_and_what_it_still_says_is_not_heard(runtime: s
         assert house.epoch("a") > first
         assert house.count("took", "b") == 0
         assert house.records == []
-        assert house.system.abandoned == 1
+        assert house.system.abandoned == 0
 
 
 @on_threads
@@ -140,6 +141,24 @@ def test_too_many_threads_left_behind_end_the_process() -> None:
     assert house.stuck[0] == "3 threads were left behind, more than 2"
 
 
+def test_who_was_fenced_and_has_ended_is_not_left_behind() -> None:
+    hang = Hang()
+    with House("threads", abandoned_max=1) as house:
+        crew = [house.puppet(name, on_message=hang, hang_after_s=LIMIT_S) for name in "abc"]
+        house.start(supervisor("s", *crew), intensity=9)
+        house.system.tell("s", Break("all below it are fenced, and end"), Lane.SYSTEM)
+        house.until(lambda: all(house.count("started", name) == 2 for name in "abc"))
+        house.until(lambda: house.system.abandoned == 0)
+        house.system.tell("a", Poke("hang"))
+        house.until(lambda: house.count("started", "a") == 3)
+        house.rest(0.1)
+
+        assert house.system.abandoned == 1
+        assert not house.stuck
+        hang.gate.set()
+        house.until(lambda: house.system.abandoned == 0)
+
+
 def test_an_actor_with_more_events_than_may_wait_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "EVENTS_MAX", 10)
     hang = Hang()
@@ -152,6 +171,21 @@ def test_an_actor_with_more_events_than_may_wait_is_replaced(monkeypatch: pytest
         hang.gate.set()
 
         assert "has 11 events to hear, more than 10" in house.reported(CrashReport)[0].reason
+
+
+def test_a_timer_that_fails_keeps_no_other_from_going_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    over = threading.Event()
+
+    with House("threads") as house:
+        house.start()
+        assert house.threads is not None
+        house.threads.after(0.0, lambda: 1 / 0)
+        house.threads.after(0.01, over.set)
+
+        assert over.wait(PATIENCE_S)
+        assert [each.exc_type for each in told] == [ZeroDivisionError]
 
 
 def test_who_has_ended_or_was_replaced_is_not_given_up() -> None:
