@@ -34,6 +34,7 @@ _BY_NAME: dict[str, ExitCode] = {
     "holdfast.why.orders.NoSuchOrder": ExitCode.USAGE,
     "holdfast.mending.errors.MendingRefused": ExitCode.USAGE,
     "holdfast.audit.days.NoSuchDay": ExitCode.USAGE,
+    "holdfast.replay.NoSuchSequence": ExitCode.USAGE,
     "holdfast.admin.client.NodeRefused": ExitCode.FAILED,
     "holdfast.admin.client.NodeUnreachable": ExitCode.UNAVAILABLE,
     "holdfast.admin.socket_file.SocketRefused": ExitCode.IO_ERROR,

@@ -27,6 +27,10 @@ from persistence.reader import JournalReader
 from persistence.verify import verify as verify_journal
 
 
+class NoSuchSequence(LookupError):
+    """A journal does not go as far as it is asked for."""
+
+
 class Check(msgspec.Struct, frozen=True):
     """One thing that was verified, and what was found wrong with it."""
 
@@ -230,7 +234,7 @@ def _until(reader: JournalReader, to: str | None) -> int:
     if not to.isdigit():
         return reader.seq_at(_moment(to))
     if int(to) > last:
-        raise ConfigurationError([Problem("--to", f"a sequence of this journal, which ends at {last}", to, "--to")])
+        raise NoSuchSequence(f"expected a sequence of this journal, which ends at {last}, found {to} (--to)")
     return int(to)
 
 

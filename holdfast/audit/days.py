@@ -6,6 +6,7 @@ import msgspec
 
 from domain.market import DAY_MS, Instant, day_of
 from holdfast.config.problems import ConfigurationError, Problem
+from messages.market import BarsPassed
 from persistence.reader import JournalReader
 
 NAMED_MAX = 5
@@ -53,6 +54,12 @@ def name_of(number: int) -> str:
     return datetime.fromtimestamp(number * DAY_MS / 1000, tz=UTC).strftime("%Y-%m-%d")
 
 
+def one_of_a_backtest(place: str) -> ConfigurationError:
+    """Return the error that refuses the journal of a backtest."""
+    hint = "`holdfast replay --rerun` runs a backtest's again"
+    return ConfigurationError([Problem("", "a journal that a node has written", "one of a backtest", place, hint)])
+
+
 def number_of(name: str) -> int:
     """Return the number of a day that is written like 2024-01-31; raise ValueError for what is none."""
     return (date.fromisoformat(name) - date(1970, 1, 1)).days
@@ -67,6 +74,8 @@ def choose_day(reader: JournalReader, name: str | None) -> Day:
     """
     closed = _days_with_bars(reader)
     if not closed:
+        if next(iter(reader.read(kinds=[BarsPassed.__name__])), None) is not None:
+            raise one_of_a_backtest("the home")
         raise ConfigurationError(
             [
                 Problem(

@@ -6,9 +6,8 @@ from pathlib import Path
 import msgspec
 
 from actors.breaker_memory import BreakerMemory
-from holdfast.audit.days import Day
+from holdfast.audit.days import Day, one_of_a_backtest
 from holdfast.audit.market import open_day, settings_of_day
-from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.parts import gather
 from holdfast.rebuild import Rebuilt, excuses, shape_at
 from holdfast.rerun.inputs import Life, read_inputs, split
@@ -47,9 +46,7 @@ class DayAgain:
         self._day = day
         self._inputs = read_inputs(home, until=day.until)
         if self._inputs.is_backtest:
-            expected = "a journal that a node has written"
-            hint = "`holdfast replay --rerun` runs a backtest's again"
-            raise ConfigurationError([Problem("", expected, "one of a backtest", str(home), hint)])
+            raise one_of_a_backtest(str(home))
         before, self._today = split(self._inputs, day.since)
         self._before = before if day.since else None
         self._life = self._today.first

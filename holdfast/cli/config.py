@@ -16,7 +16,8 @@ app = App(name="config", help="Check the configuration, or show what it comes to
 def check(*, config: ConfigFile = None, overrides: Overrides = (), at: At = HERE) -> int:
     """Find every mistake in the configuration, and in what it names; exit code 78 where there is any.
 
-    What a start in the home would refuse is found too: a state that is to be taken over, another market than before.
+    What a start in the home would refuse is found too: a state that is to be taken over, symbols that its journal
+    knows and the configuration does not.
     """
     from holdfast.ground import demand_fitting, look_at_home
     from holdfast.parts import demand_strategies, gather

@@ -17,6 +17,6 @@ Overrides = Annotated[
         name="--set",
         negative=(),
         show_default=False,
-        help="SECTION.KEY=VALUE, before environment and file; may be repeated.",
+        help="SECTION.KEY=VALUE; goes before what environment and file say; may be repeated.",
     ),
 ]

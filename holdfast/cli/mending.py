@@ -15,6 +15,8 @@ from holdfast.exit_codes import ExitCode
 
 Keep = Annotated[int, Parameter(validator=Number(gte=1, lte=100_000))]
 Yes = Annotated[bool, Parameter(negative=(), show_default=False)]
+SHOWN_MAX = 20
+"""So many orders are shown to people."""
 
 
 def backup(*, to: Path, keep: Keep = 7, at: At = HERE) -> int:
@@ -113,7 +115,9 @@ def _say_rest(done: dict[str, Any]) -> None:
     strays = done["unknown_orders"]
     if strays:
         say(f"{len(strays)} orders of the venue's book are not in this journal; the node cancels those that are open:")
-        say(as_text([{k: v for k, v in stray.items() if k != "strategy"} for stray in strays[:20]]))
+        say(as_text([{k: v for k, v in stray.items() if k != "strategy"} for stray in strays[:SHOWN_MAX]]))
+        if len(strays) > SHOWN_MAX:
+            say(f"... and {len(strays) - SHOWN_MAX} more; --json has all")
     say('the node comes up halted; look, then `holdfast ctl resume --reason "..."`')
 
 

@@ -28,7 +28,7 @@ def reconcile(
         Needed: only a node that starts, or an operator who resumes one, does anything about a difference.
     """
     if not plan:
-        complain("expected --plan: a node does what the plan shows when it starts")
+        complain("holdfast: expected --plan: a node does what the plan shows when it starts")
         return ExitCode.USAGE
     from holdfast.reconciling import plan_verdict
 

@@ -40,12 +40,14 @@ class Layers(msgspec.Struct):
     """Of what did not come from the file."""
 
     def origin(self, path: KeyPath) -> str:
-        """Say where the value of a key came from, or the nearest table around it."""
+        """Say where the value of a key came from, or the nearest table around it; of a table, what is in it."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.origins:
                 return self.origins[path[:length]]
-        line = _line_of(self.text, path)
-        return f"{self.file}:{line}" if line else self.file or "defaults"
+        if line := _line_of(self.text, path):
+            return f"{self.file}:{line}"
+        within = (origin for key, origin in self.origins.items() if key[: len(path)] == path)
+        return next(within, self.file or "defaults")
 
     def is_in_file(self, section: str) -> bool:
         """Say whether the file itself has anything in a section."""

@@ -257,6 +257,18 @@ def test_a_backtests_journal_is_refused(home: Path, tmp_path: Path, capsys: pyte
     assert "one of a backtest" in capsys.readouterr().err
 
 
+def test_a_backtests_journal_without_a_bar_in_it_is_refused_as_one(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_walk(tmp_path / "BTCUSDT_1m.csv", seed=3, bars=1_500)
+    frames = ('feed.frames=["15m"]', "feed.warmup_bars=5")
+    plan = plan_backtest(tmp_path, "ema-cross", parameters=(), config=None, overrides=frames)
+    run_backtest(plan, journal=home, progress=False)
+
+    assert run_command_line(["audit", "--home", str(home)]) == 78
+    assert "one of a backtest" in capsys.readouterr().err
+
+
 def test_the_journal_of_a_real_venue_is_refused(lived: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def trade_there(event: dict[str, Any]) -> None:
         event["configuration"]["venue"]["kind"] = "binance"

@@ -13,6 +13,7 @@ from gateways.exchange.home import ExchangeHome
 from holdfast.backtest.grid import Cell
 from holdfast.cli.backtest import _rows
 from holdfast.cli.main import run_command_line
+from holdfast.cli.mending import _say_rest
 from holdfast.cli.tables import as_text
 from holdfast.exit_codes import ExitCode
 from holdfast.venue import keys_of
@@ -168,3 +169,26 @@ def test_a_damaged_journal_is_named_with_its_home_and_what_to_do(
     assert f"the journal of the home {home} is damaged" in said
     assert "`holdfast journal verify`" in said
     assert "`holdfast journal salvage --plan`" in said
+
+
+def test_a_sequence_beyond_the_journal_is_64(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Journal.open(tmp_path).close()
+
+    assert run_command_line(["replay", "--to", "1200", "--home", str(tmp_path)]) == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert said == "holdfast: expected a sequence of this journal, which ends at 0, found 1200 (--to)\n"
+
+
+def test_reconcile_without_its_plan_is_64_in_the_voice_of_all_others(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["reconcile"]) == ExitCode.USAGE
+    assert capsys.readouterr().err.startswith("holdfast: expected --plan")
+
+
+def test_orders_that_are_not_shown_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    strays = [{"client_id": f"h{number}", "strategy": "s", "state": "accepted"} for number in range(23)]
+
+    _say_rest({"quarantine": "", "unknown_orders": strays})
+
+    said = capsys.readouterr().out
+    assert "h19" in said and "h20" not in said
+    assert "... and 3 more; --json has all" in said

@@ -36,6 +36,17 @@ def problems_of(text: str = "", *overrides: str, environ: Mapping[str, str] | No
     return list(refused.value.problems)
 
 
+def test_an_unknown_section_from_outside_is_said_to_be_from_there() -> None:
+    environ = {"HOLDFAST__RIKS__DRAWDOWN_MAX": "0.5"}
+
+    found = problems_of("[feed]\nspeed = 5", "fede.speed=3", environ=environ)
+
+    assert {problem.key: problem.origin for problem in found} == {
+        "riks": "environment HOLDFAST__RIKS__DRAWDOWN_MAX",
+        "fede": "--set fede.speed",
+    }
+
+
 # --- defaults and layers
 
 
