@@ -1,5 +1,6 @@
 """The ground of a node, the same on threads and on the stage: its past, its first events, its switchboard."""
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -141,15 +142,27 @@ def demand_bars(past: Past, home: Path) -> None:
 
 
 def demand_same_market(past: Past, parts: Parts, home: Path) -> None:
-    """Refuse a configuration without a symbol that the journal knows: what is held of it could not be looked after.
+    """Refuse a market of another kind, and one without a symbol that the journal knows.
+
+    What is held of that symbol could not be looked after; and a generated price is none of a recorded market.
 
     Raises:
-        ConfigurationError: it names the symbols that are missing.
+        ConfigurationError: it names both kinds, or the symbols that are missing.
     """
+    source = parts.source.describe()
+    if past.market is not None and (before := _kind_of_market(past.market[0])) != _kind_of_market(source):
+        expected = f"a source like that of this home's journal ({before})"
+        hint = "run in another home"
+        raise ConfigurationError([Problem("feed.source", expected, _kind_of_market(source), f"for {home}", hint)])
     if missing := [symbol for symbol in past.symbols if symbol not in parts.shape.instruments]:
         expected = f"all symbols of this home's journal ({', '.join(past.symbols)})"
         found, origin = f"none of {', '.join(missing)}", f"the market, for {home}"
         raise ConfigurationError([Problem("feed.symbols", expected, found, origin)])
+
+
+def _kind_of_market(description: str) -> str:
+    """Return what a source says of itself before it comes to its symbols: recorded, generated, or the venue's name."""
+    return re.split("[:,]", description, maxsplit=1)[0]
 
 
 def demand_fitting(past: Past, parts: Parts, home: Path, live: "LiveSide | None" = None) -> Opening | None:

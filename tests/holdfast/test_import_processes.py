@@ -206,6 +206,35 @@ def test_a_check_of_the_configuration_says_what_is_taken_over_as_long_as_that_is
     assert str(home) in other.stderr
 
 
+def test_a_home_does_not_go_on_with_another_kind_of_market(tmp_path: Path) -> None:
+    home, bars = tmp_path / "home", tmp_path / "bars"
+    bars.mkdir()
+    (bars / "BTCUSDT_1m.csv").write_text(
+        "ts,open,high,low,close,volume\n"
+        + "".join(f"{1_704_067_200_000 + 60_000 * minute},100,101,99,100,5\n" for minute in range(50))
+    )
+    recorded = (
+        "--home",
+        home,
+        "--set",
+        "feed.source=files",
+        "--set",
+        f"feed.path={bars}",
+        "--set",
+        "sentiment.source=none",
+    )
+    lived = holdfast("run", *recorded, "--set", "feed.speed=max", "--set", "feed.warmup_bars=1")
+    written = durable_seq(home)
+
+    refused = holdfast("run", "--home", home, "--set", "feed.symbols=BTCUSDT", "--set", "feed.speed=max")
+
+    assert lived.returncode == ExitCode.OK, lived.stderr
+    assert refused.returncode == ExitCode.CONFIGURATION
+    assert "feed.source: expected a source like that of this home's journal (recorded market)" in refused.stderr
+    assert "found generated market" in refused.stderr
+    assert durable_seq(home) == written > 50
+
+
 @pytest.mark.parametrize("name", ["nowhere", "nowhere/state.json", "."])
 def test_a_place_without_a_state_leaves_with_78(tmp_path: Path, name: str) -> None:
     place = tmp_path / name
