@@ -124,6 +124,15 @@ def demand_strategies(settings: Settings, folder: Path) -> None:
         raise ConfigurationError(problems)
 
 
+def strategy_problems(settings: Settings, folder: Path) -> list[Problem]:
+    """Return what is wrong with strategies in themselves, whatever else may be wrong with the settings."""
+    problems: list[Problem] = []
+    for name, given in settings.strategies.items():
+        if given.enabled:
+            _strategy(name, given, given.symbols or settings.feed.symbols or SAMPLE_SYMBOLS, folder, problems)
+    return problems
+
+
 def _limits(settings: Settings, symbols: tuple[str, ...], profile: VenueProfile) -> Limits:
     try:
         return limits_of(settings, symbols, profile)

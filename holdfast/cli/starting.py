@@ -10,6 +10,8 @@ from holdfast import require_own_packages
 
 if TYPE_CHECKING:
     from holdfast.config.loading import Loaded
+    from holdfast.config.problems import Problem
+    from holdfast.config.settings import Settings
 
 
 def load(config: Path | None, overrides: tuple[str, ...]) -> "Loaded":
@@ -20,7 +22,14 @@ def load(config: Path | None, overrides: tuple[str, ...]) -> "Loaded":
     """
     from holdfast.config.loading import load_settings
 
-    return load_settings(config, environ=os.environ, overrides=overrides)
+    return load_settings(config, environ=os.environ, overrides=overrides, look_on=_look_at_strategies)
+
+
+def _look_at_strategies(settings: "Settings", folder: Path) -> "list[Problem]":
+    # Only where something is wrong already: a start looks at them anyway, with the market's symbols.
+    from holdfast.parts import strategy_problems
+
+    return strategy_problems(settings, folder)
 
 
 def start_node(

@@ -1,6 +1,6 @@
 """Loads a configuration: defaults, file, environment, `--set`; whole and without a mistake, or not at all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,6 +16,13 @@ from holdfast.secrets import LENGTH_MIN, is_secret_name, remember
 DEFAULT_FILE = Path("config.toml")
 
 
+LookOn = Callable[[Settings, Path], Sequence[Problem]]
+
+
+def _see_nothing(settings: Settings, folder: Path) -> Sequence[Problem]:
+    return ()
+
+
 class Loaded(msgspec.Struct, frozen=True):
     """Settings without a mistake, the file they came from, and one line that sums them up."""
 
@@ -26,8 +33,13 @@ class Loaded(msgspec.Struct, frozen=True):
     summary: str
 
 
-def load_settings(file: Path | None, *, environ: Mapping[str, str], overrides: Sequence[str] = ()) -> Loaded:
+def load_settings(
+    file: Path | None, *, environ: Mapping[str, str], overrides: Sequence[str] = (), look_on: LookOn = _see_nothing
+) -> Loaded:
     """Load a configuration; without a file named, `config.toml` of the working directory if there is one.
+
+    Where a key is wrong, `look_on` is asked what else is, of settings in which a default stands in for each such key:
+    it is told those and the folder where relative paths start, and what it finds of wrong keys is left out.
 
     Raises:
         ConfigurationError: with every mistake there is.
@@ -43,7 +55,10 @@ def load_settings(file: Path | None, *, environ: Mapping[str, str], overrides: S
     _guard_parameters(settings)
     problems += _cross_problems(settings, layers, wrong={problem.key for problem in problems})
     if problems:
-        raise ConfigurationError(problems)
+        folder = found.parent if found is not None else Path()
+        wrong = {problem.key for problem in problems}
+        more = (each for each in look_on(settings, folder) if not any(key.startswith(each.key) for key in wrong))
+        raise ConfigurationError([*problems, *more])
     return Loaded(settings=settings, file=found, seen=seen, summary=_sum_up(settings, found, len(layers.origins)))
 
 

@@ -129,14 +129,20 @@ def test_asking_for_help_is_no_mistake(tokens: list[str], capsys: pytest.Capture
 def test_a_wrong_configuration_is_78_with_every_mistake_on_a_line(
     tokens: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "config.toml").write_text("[risk]\ndrawdown_max = 3\n[feed]\nsped = 1")
+    (tmp_path / "config.toml").write_text(
+        "[risk]\ndrawdown_max = 3\n[feed]\nsped = 1\n"
+        "[strategies.ema_cross]\nenabled = 5\n[strategies.ema_cross.parameters]\nfst = 3\n"
+        "[strategies.confidence.parameters]\nenter_fro = 1\n"
+    )
 
     code = run_command_line([*tokens, "--set", "log.level=loud"])
 
     lines = capsys.readouterr().err.splitlines()
     assert code == ExitCode.CONFIGURATION
-    assert len(lines) == 3
+    assert len(lines) == 5
     assert any(line.startswith("holdfast: risk.drawdown_max: expected") for line in lines)
+    assert any("enter_fro must be one of" in line for line in lines)
+    assert not any("fst" in line for line in lines), "of a strategy with a wrong key nothing more is judged"
 
 
 def test_mistakes_are_json_where_that_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
