@@ -93,7 +93,7 @@ class Excuse(ActorOrder, frozen=True, kw_only=True):
 class QuarantineOrder(ActorOrder, frozen=True, kw_only=True):
     """Which messages are meant: those to an actor with one fingerprint."""
 
-    fingerprint: Annotated[str, Meta(pattern=r"^[0-9a-f]{12}$")]
+    fingerprint: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 class LogLevel(Order, frozen=True, kw_only=True):
