@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.admin.address import address_of
 from holdfast.admin.protocol import Code
 from holdfast.answers import STREAMS_MAX
-from tests.holdfast.test_processes import running
+from tests.holdfast.test_processes import Node, running
 
 pytestmark = pytest.mark.slow
 
@@ -17,11 +18,17 @@ FOLLOWED = 30
 """Streams that one connection asks for: more than there are threads for all clients."""
 
 
+def connection_to(node: Node) -> socket.socket:
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(20)
+    with address_of(node.home / "admin.sock") as address:
+        client.connect(address)
+    return client
+
+
 def test_one_client_that_follows_the_journal_many_times_keeps_nobody_from_halting_the_node(tmp_path: Path) -> None:
     with running(tmp_path / "home") as node, ExitStack() as connected:
-        client = connected.enter_context(closing(socket.socket(socket.AF_UNIX)))
-        client.settimeout(20)
-        client.connect(str(node.home / "admin.sock"))
+        client = connected.enter_context(closing(connection_to(node)))
         for number in range(FOLLOWED):
             params = {"n": 0, "follow": True}
             client.sendall(
@@ -44,9 +51,7 @@ def test_who_stops_following_makes_room_for_another(tmp_path: Path) -> None:
     with running(tmp_path / "home") as node:
 
         def follows() -> bool:
-            with closing(socket.socket(socket.AF_UNIX)) as client:
-                client.settimeout(20)
-                client.connect(str(node.home / "admin.sock"))
+            with closing(connection_to(node)) as client:
                 asked = {"jsonrpc": "2.0", "id": 1, "method": "tail", "params": {"n": 1, "follow": True}}
                 client.sendall(json.dumps(asked).encode() + b"\n")
                 return b'"item"' in client.recv(65_536)

@@ -34,6 +34,8 @@ def goes_on_after_an_operator(home: Path, why: str) -> None:
     node = Node(home, *PACE)
     try:
         node.wait_until_trading()
+        # Until the breaker has come up and says more, a node takes in what reduces only.
+        node.wait_until(lambda: node.status()["state"] != "reduce_only", "a breaker that is up")
         status = node.status()
         assert status["state"] == "halted"
         assert why in status["reasons"]["halted"]
@@ -61,7 +63,9 @@ def demand_whole(home: Path) -> None:
     assert {asset: amount for asset, amount in cash.items() if amount} == balances
     assert verify(home).is_sound
     assert holdfast("replay", "--verify", "--home", home).returncode == 0
-    assert holdfast("replay", "--rerun", "--home", home).returncode == 0
+    rerun = holdfast("replay", "--rerun", "--home", home)
+    # What was on its way when the journal was backed up, and met the halt of the restored one, cannot be told.
+    assert rerun.returncode == 0 or rerun.stdout.startswith("CANNOT BE TOLD"), rerun.stdout
     for client_id in (ids[0], ids[-1]):
         assert holdfast("why", client_id, "--home", home).returncode == 0
     shown = told("replay", "--home", home)
