@@ -19,7 +19,7 @@ from domain.proposal import Entry
 from gateways.sample import SampleMarket
 from holdfast.config.problems import ConfigurationError
 from holdfast.parts import Parts
-from holdfast.replay import rebuild, replay_view, verify_everything
+from holdfast.replay import NoSuchSequence, rebuild, replay_view, verify_everything
 from holdfast.staging import StagedNode
 from messages.base import Event
 from messages.codec import decode
@@ -159,7 +159,7 @@ def test_a_replay_can_stop_anywhere_in_what_was_taken_over(reference_home: Path,
 
 
 def test_a_replay_to_a_sequence_that_is_not_there_says_where_the_journal_ends(reference_home: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"ends at \d+, found 99999999"):
+    with pytest.raises(NoSuchSequence, match=r"ends at \d+, found 99999999"):
         rebuild(reference_home, "99999999")
 
 
