@@ -12,6 +12,7 @@ from actors.base import Log, RememberingActor
 from actors.reconciler_memory import ReconcilerMemory
 from domain.conflicts import resolved
 from domain.market import Instrument
+from domain.money import plain
 from domain.reconciliation import Comparison, Finding, Policies, Strategy, compare, shares_of
 from domain.venue import AccountAnswer, AccountSeen, Unproven, VenueProfile
 from messages.orders import CancelOrder, LookUpOrder
@@ -240,8 +241,8 @@ def told(finding: Finding) -> dict[str, str]:
     return {
         "symbol": finding.symbol or finding.asset,
         "kind": finding.kind,
-        "journal": f"{finding.ours:f}",
-        "venue": f"{finding.theirs:f}",
+        "journal": plain(finding.ours),
+        "venue": plain(finding.theirs),
         "asset": finding.asset,
         "order": finding.client_id,
         "policy": finding.policy,

@@ -37,3 +37,10 @@ def exact(value: float | Decimal | str) -> Decimal:
     if not number.is_finite():
         raise ValueError(f"an amount must be finite, was {value}")
     return number
+
+
+def plain(value: Decimal) -> str:
+    """Return a number as text without an exponent and without idle zeros."""
+    text = f"{value:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("", "-0") else text

@@ -12,6 +12,7 @@ from actors.archivist import hash_parts, hash_states
 from actors.watcher_memory import WatcherMemory
 from domain.invariants.finding import LAWS, NOTICES
 from domain.market import Instant
+from domain.money import plain
 from domain.sources import MarketSource
 from holdfast import views
 from holdfast.config.problems import ConfigurationError, Problem
@@ -95,9 +96,9 @@ def replay_view(rebuilt: Rebuilt) -> dict[str, Any]:
             {
                 "symbol": filled.fill.symbol,
                 "side": filled.fill.side,
-                "quantity": views.plain(filled.fill.quantity),
-                "price": views.plain(filled.fill.price),
-                "fee": f"{views.plain(filled.fill.fee.amount)} {filled.fill.fee.asset}",
+                "quantity": plain(filled.fill.quantity),
+                "price": plain(filled.fill.price),
+                "fee": f"{plain(filled.fill.fee.amount)} {filled.fill.fee.asset}",
                 "at": filled.fill.at,
                 "strategy": filled.strategy,
                 "client_id": filled.fill.client_id,

@@ -9,8 +9,8 @@ import msgspec
 
 from actors.positions import PositionsState
 from domain.market import Instant
+from domain.money import plain
 from holdfast.streams import say_to
-from holdfast.views import plain
 
 
 class RunSummary(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from actors.breaker_memory import BreakerState
 from actors.positions import PositionsState
 from actors.sentiment import SentimentState
 from domain.execution import Execution
+from domain.money import plain
 from domain.order import Order
 from supervision import DeadLetters, Poison, Vitals
 
@@ -129,13 +130,6 @@ def dead_letters_view(letters: DeadLetters) -> list[dict[str, Any]]:
 def quarantine_view(cases: Iterable[Poison]) -> list[dict[str, Any]]:
     """Return the messages that are not delivered any more."""
     return [case._asdict() for case in cases]
-
-
-def plain(value: Decimal) -> str:
-    """Return a number as text without an exponent and without idle zeros."""
-    text = f"{value:f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text in ("", "-0") else text
 
 
 def builtins(value: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from domain.money import plain
 from holdfast.audit.causes import Difference, Slip
 from holdfast.audit.compare import Audit, Side, audit
 from holdfast.audit.deviations import Deviation
@@ -15,7 +16,6 @@ from holdfast.exit_codes import ExitCode
 from holdfast.rerun.decisions import Decision
 from holdfast.secrets import scrub_value
 from holdfast.summary import when
-from holdfast.views import plain
 
 SHOWN_MAX = 5
 """First differences that people are shown; JSON has all of them."""

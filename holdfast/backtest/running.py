@@ -12,13 +12,13 @@ import msgspec
 
 from actors.positions import PositionsState
 from domain.market import TIMEFRAMES_MS, Instant
+from domain.money import plain
 from holdfast.backtest.node import BacktestNode
 from holdfast.backtest.plan import Plan
 from holdfast.backtest.tape import Tape
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.parts import Parts
 from holdfast.summary import ProgressLine
-from holdfast.views import plain
 from messages.node import HoldingsAsked
 from persistence.home import Home
 

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from domain.imported import Counters, HeldPosition, PastTrade
+from domain.money import plain
 from holdfast.imports.opening import Opening
-from holdfast.views import plain
 
 
 def opening_view(opening: Opening) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import msgspec
 
+from domain.money import plain
 from domain.order import Order
 from holdfast.replay import rebuild
 from holdfast.rerun.decisions import Reading
-from holdfast.views import plain
 
 
 class Figures(msgspec.Struct, frozen=True):
