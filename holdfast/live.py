@@ -143,6 +143,8 @@ class LiveSide:
         """
         settings = self._with_rules()
         feed = settings.feed
+        watch = RulesWatch(self._connection, feed.symbols, keep=self._keep_rules, every_s=self._look_every_s)
+        self._connection.begin(watch.look)
         closed_by = self._connection.clock.surely_ms() - SETTLE_MS
         market = self._market(feed.timeframe or TIMEFRAME, settings, closed_by)
         if opened is not None and opened[0] == market.describe():
@@ -267,8 +269,6 @@ class LiveSide:
             for symbol, rule in rules.items()
         }
         given = self._settings.instruments
-        watch = RulesWatch(self._connection, rules, keep=self._keep_rules, every_s=self._look_every_s)
-        self._connection.begin(watch.look)
         merged = {symbol: _refined(told[symbol], given.get(symbol)) for symbol in symbols}
         for symbol, each in merged.items():
             instrument_for(symbol, each)

@@ -22,14 +22,14 @@ class RulesWatch:
     def __init__(
         self,
         connection: Connection,
-        rules: Rules,
+        symbols: Sequence[str],
         *,
         keep: Callable[[Rules], Sequence[str]],
         every_s: float = LOOK_EVERY_S,
     ) -> None:
         """`keep` keeps what the venue tells for the next start, and returns the symbols of which that is news."""
         self._connection = connection
-        self._symbols = tuple(rules)
+        self._symbols = symbols
         self._keep = keep
         self._every_s = every_s
 
