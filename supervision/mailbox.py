@@ -18,6 +18,8 @@ EVENTS_MAX = 1_000_000
 """Remembered events that may wait for their reader.  None may be lost, so a reader with more of them is replaced."""
 RECENT_MAX = 10
 """Messages whose types a crash report names."""
+QUESTIONS_MAX = 1_000
+"""Questions that may wait among the events."""
 LANE_LIMITS = {Lane.SYSTEM: 10_000, Lane.CONTROL: 1_000, Lane.EVENTS: EVENTS_MAX}
 """Messages that the lanes hold whose limit is no policy."""
 
@@ -93,6 +95,8 @@ class Mailbox:
         """Since when, in monotonic seconds; None while its reader has no message in hand."""
         self.recent: deque[Any] = deque(maxlen=RECENT_MAX)
         """The types of the messages that its reader took, the newest last; events themselves, which are kept anyway."""
+        self._asked = self._answered = 0
+        """Questions queued among the events, as their writers count them, and taken out, as the reader does."""
         self.taken = 0
         """Messages that were taken out so far."""
         self.high_water = 0
@@ -138,9 +142,11 @@ class Mailbox:
                 self.high_water = max(self.high_water, depth)
                 self.taken += 1
                 if lane is self._events:
-                    self.taken_out = envelope
-                    return envelope
-                if self._ordinary.conflates:
+                    if envelope.reply_to is None:
+                        self.taken_out = envelope
+                        return envelope
+                    self._answered += 1
+                elif self._ordinary.conflates:
                     self._ordinary.taken(envelope)
                 if envelope.reply_to is not None and getattr(envelope.reply_to, "is_given_up", False):
                     self._on_drop(envelope.message, "expired")
@@ -168,7 +174,7 @@ class Mailbox:
                 self._plain.append(envelope)
             elif not self._ordinary.take(envelope):
                 return False
-        elif len(self.lanes[lane]) >= LANE_LIMITS[lane]:
+        elif not self._has_room(lane, envelope):
             return False
         else:
             self.lanes[lane].append(envelope)
@@ -183,6 +189,14 @@ class Mailbox:
         self._turns.append(self._reader)
         if self._bell.is_needed:
             self._bell.ring()
+
+    def _has_room(self, lane: Lane, envelope: Envelope[Any]) -> bool:
+        """Count it where it is a question: behind the events, it is answered by one who has heard of them."""
+        if lane == Lane.EVENTS and envelope.reply_to is not None:
+            if self._asked - self._answered >= QUESTIONS_MAX:
+                return False
+            self._asked += 1
+        return len(self.lanes[lane]) < LANE_LIMITS[lane]
 
     # -- looking -------------------------------------------------------------------------------------------------
 

@@ -197,12 +197,12 @@ class Switchboard:
             return False
 
     def ask(self, to: str, message: Any, future: Future[Any]) -> None:
-        """Deliver a question from the edge of the house; its future always gets an answer or an error."""
+        """Deliver a question from the edge of the house, behind the events; its future gets an answer or an error."""
         with self._lock:
             cell = self._cells.get(to)
             if cell is None or not cell.up:
                 future.set_exception((ActorDown, ActorDown(f"{to} is down"), None))
-            elif not self._put(cell, Post(message, self._clock.monotonic(), future), Lane.CONTROL):
+            elif not self._put(cell, Post(message, self._clock.monotonic(), future), Lane.EVENTS):
                 future.set_exception((ActorDown, ActorDown(f"{to} is asked more than it can answer"), None))
 
     def on_durable(self, seq: int) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pykka
 import pytest
 
-from supervision import ActorDown, Break, ChildSpec, Crashed, CrashReport, Lane, Stop, SupervisionError
+from supervision import ActorDown, Break, ChildSpec, Crashed, CrashReport, Lane, Recorded, Stop, SupervisionError
 from supervision.answer import Answer
 from supervision.errors import SAID_CHARS_MAX, Ignore
-from supervision.mailbox import LANE_LIMITS, Mailbox
+from supervision.mailbox import QUESTIONS_MAX, Mailbox
 from supervision.mailbox_spec import ORDINARY_MAX, MailboxSpec
 from supervision.spec import Backoff
 from tests.supervision.troupe import (
@@ -294,7 +294,7 @@ def test_a_question_too_many_is_refused() -> None:
         house.start(house.puppet("a", on_message=lambda *_: hang.wait(10)))
         house.system.tell("a", Poke())
         house.until(lambda: house.count("took", "a") == 1)
-        for _ in range(LANE_LIMITS[Lane.CONTROL]):
+        for _ in range(QUESTIONS_MAX):
             house.switchboard.ask("a", Poke(), pykka.ThreadingFuture())
 
         with pytest.raises(ActorDown, match="a is asked more than it can answer"):
@@ -541,13 +541,31 @@ def test_a_mailbox_may_be_drained_while_it_is_read() -> None:
 
 def test_a_lane_full_of_questions_that_nobody_waits_for_any_more_is_passed_over() -> None:
     mailbox = Mailbox()
-    for number in range(LANE_LIMITS[Lane.CONTROL]):
+    for number in range(QUESTIONS_MAX):
         answer = Answer()
-        assert mailbox.put(Envelope(number, answer), Lane.CONTROL)
+        assert mailbox.put(Envelope(number, answer), Lane.EVENTS)
         assert answer.give_up()
     mailbox.put(Envelope("left"))
 
     assert mailbox.get().message == "left"
+    assert mailbox.put(Envelope("one more", Answer()), Lane.EVENTS)
+
+
+@on_all
+def test_who_was_told_of_an_event_and_asks_is_answered_by_one_who_has_heard_of_it(runtime: str) -> None:
+    heard: list[Any] = []
+
+    def answer(_puppet: Puppet, message: Any) -> Any:
+        if type(message) is Recorded:
+            heard.append(message.event.value)
+        return list(heard)
+
+    with House(runtime, routes={Noted: ["a"]}) as house:
+        house.start(house.puppet("a", on_message=answer))
+        for n in range(50):
+            house.switchboard.record("edge", [Noted(n)])
+
+            assert house.system.ask("a", Poke(), 5.0) == list(range(n + 1))
 
 
 def test_a_lane_that_empties_between_look_and_taking_is_passed_over() -> None:
