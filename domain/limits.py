@@ -223,12 +223,12 @@ _CHECKS: tuple[Callable[[Entry, Account, Limits], Denied | None], ...] = (
 def _judge_size(entry: Entry, account: Account, limits: Limits) -> Verdict:
     instrument, mark = _given(account.instrument), _given(account.mark)
     with localcontext(EXACT):
-        rooms = _rooms(account, limits)
+        unit = _unit_cost(entry, mark, limits)
+        rooms = _rooms(account, limits, unit)
         for reason, name, room in rooms:
             if not room.is_finite():
                 return _deny(reason, f"what {name} is measured by", "known and no less than 0", None)
         reason, name, room = min(rooms, key=lambda each: each[2])
-        unit = _unit_cost(entry, mark, limits)
         wanted = entry.quantity // instrument.lot
         fitting = max(ZERO, room // (unit * instrument.lot))
         quantity = min(wanted, fitting) * instrument.lot
@@ -243,17 +243,18 @@ def _judge_size(entry: Entry, account: Account, limits: Limits) -> Verdict:
         return Approved(quantity=quantity, reserved=quantity * unit, reduced_by=reason if fitting < wanted else None)
 
 
-def _rooms(account: Account, limits: Limits) -> tuple[tuple[Reason, str, Decimal], ...]:
+def _rooms(account: Account, limits: Limits, unit: Decimal) -> list[tuple[Reason, str, Decimal]]:
     """Return what each limit leaves for this order, in quote currency; NaN where that is not known."""
-    equity = _given(account.equity)
+    equity, quantity_max = _given(account.equity), _given(account.instrument).quantity_max
     overall = _left(limits.exposure_max * equity, account.exposure)
     of_symbol = _left(limits.symbol_exposure_max * equity, account.symbol_exposure)
-    return (
+    rooms: list[tuple[Reason, str, Decimal]] = [
         ("ORDER_TOO_LARGE", "order_notional_max", limits.order_notional_max),
         ("EXPOSURE_LIMIT", "exposure_max", overall),
         ("SYMBOL_EXPOSURE_LIMIT", "symbol_exposure_max", of_symbol),
         ("NOT_ENOUGH_CASH", "cash_free", UNKNOWN if account.cash_free is None else account.cash_free),
-    )
+    ]
+    return rooms if quantity_max is None else [("ORDER_TOO_LARGE", "quantity_max", quantity_max * unit), *rooms]
 
 
 def _left(allowed: Decimal, used: Decimal | None) -> Decimal:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from domain.money import ZERO
+from domain.money import ZERO, floor_to
 
 Instant = int
 """Milliseconds since the epoch, UTC."""
@@ -54,7 +54,7 @@ Closing = tuple[Instant, tuple[Bar, ...]]
 
 
 class Instrument(msgspec.Struct, frozen=True):
-    """A symbol with the venue's rules: price steps, quantity steps and minimums."""
+    """A symbol with the venue's rules: price steps, quantity steps, minimums, and the most of one order."""
 
     symbol: str
     base: str
@@ -63,6 +63,12 @@ class Instrument(msgspec.Struct, frozen=True):
     lot: Decimal
     quantity_min: Decimal = ZERO
     notional_min: Decimal = ZERO
+    quantity_max: Decimal | None = None
+    """The most that one order may be for, of whatever type; None where the venue sets no limit."""
+
+    def at_most(self, quantity: Decimal) -> Decimal:
+        """Return as much of a quantity in whole lots as one order may be for."""
+        return quantity if self.quantity_max is None else min(quantity, floor_to(self.quantity_max, self.lot))
 
 
 def day_of(at: Instant) -> int:

@@ -36,6 +36,9 @@ def nonsense_of(instrument: Instrument) -> list[Misfit]:
     minimums = (("quantity_min", instrument.quantity_min), ("notional_min", instrument.notional_min))
     misfits: list[Misfit] = [] if is_amount(instrument.lot) else [("lot", "above 0", instrument.lot)]
     misfits += [(name, "at least 0", least) for name, least in minimums if least != 0 and not is_amount(least)]
+    least, most = max(instrument.lot, instrument.quantity_min), instrument.quantity_max
+    if most is not None and not (is_amount(most) and most >= least):
+        misfits.append(("quantity_max", f"at least {least}", most))
     return [(f"{name} of {instrument.symbol}", expected, found) for name, expected, found in misfits]
 
 

@@ -7,6 +7,7 @@
   any time where the venue does not refuse one that comes too late.
 * Leaving cancels what rests, waits for the proof, then sells what is left: a resting sell locks its quantity.  Of a
   position that is left in part, what stays gets its stop again while the rest is being sold.
+* What is more than the venue takes in one order is sold in several, one after the other, and protected by several.
 * An entry is placed at most once, and not after its time, nor into a symbol with an order of unknown fate.
 """
 
@@ -26,6 +27,8 @@ TAKE_PROFIT = "take-profit"
 STOPS_MAX = 2
 """Stops that rest for one plan: an entry may fill in many parts, and venues let few orders of a symbol wait for their
 price (Binance five, whoever placed them)."""
+FULL_STOPS_MAX = 4
+"""Stops that rest for one plan where the venue takes no larger ones."""
 STOP_PASSED = "stop passed"
 """How the cause of an exit begins that a price has led to at which no stop sells."""
 NO_ORDERS: tuple[Order, ...] = ()
@@ -206,19 +209,22 @@ def _steps_to_protect(
     stops = [order for order in orders if order.terms.leg == "stop"]
     bare = sellable - sum((order.remaining for order in stops), ZERO)
     instrument = here.instruments[plan.symbol]
-    # Of what is bare because it was refused, nobody watches the price at the venue; of what came too late, in vain.
-    watched = sellable if here.watches_stops else bare if here.now < plan.not_before else ZERO
+    # Of what is bare because it was refused, or too much for the stops there may be, nobody watches the price at the
+    # venue; of what came too late, in vain.
+    is_left_bare = here.now < plan.not_before or len(stops) >= FULL_STOPS_MAX
+    watched = sellable if here.watches_stops else bare if is_left_bare else ZERO
     if close is not None and close <= plan.stop_price and _is_placeable(watched, close, instrument):
         return [Leave(plan.strategy, plan.symbol, f"{STOP_PASSED}: {plan.stop_price}, at {close}")]
     if here.now < plan.not_before:
         return []
     is_placeable = _is_placeable(bare, plan.stop_price, instrument)
-    if is_placeable and len(stops) < STOPS_MAX:
+    smallest = min(stops, key=lambda order: order.remaining) if stops else None
+    fits_in_one = smallest is not None and instrument.at_most(smallest.remaining + bare) == smallest.remaining + bare
+    if is_placeable and len(stops) < (STOPS_MAX if fits_in_one else FULL_STOPS_MAX):
         return [_place_sell(plan, "stop", bare, here, why="protects what was bought")]
     is_filling = any(order.terms.leg == "entry" for order in orders)
-    if stops and bare > 0 and (is_placeable or not is_filling):
+    if smallest is not None and fits_in_one and bare > 0 and (is_placeable or not is_filling):
         # One too many, or too little for a stop of its own: one for both takes the place of the smallest that rests.
-        smallest = min(stops, key=lambda order: order.remaining)
         return [Cancel(smallest.terms.client_id, plan.symbol, "makes room for a stop of more")]
     return []
 
@@ -241,7 +247,8 @@ def _steps_to_leave(
     exits = [order for order in orders if order.terms.leg == "exit"]
     selling = sum((order.remaining for order in exits), ZERO)
     quantity = leaving - selling
-    if _is_placeable(quantity, close, instrument):
+    is_more_than_one = instrument.at_most(quantity) < quantity
+    if _is_placeable(quantity, close, instrument) and not (exits and is_more_than_one):
         return [_place_sell(plan, "exit", quantity, here, why=plan.exit_why)]
     if not exits:
         return [EndLeaving(plan.strategy, plan.symbol, plan.held)]
@@ -253,6 +260,7 @@ def _steps_to_leave(
 
 
 def _place_sell(plan: Plan, leg: Leg, quantity: Decimal, here: Situation, *, why: str) -> Place:
+    """Sell a quantity, or as much of it as one order may be for; the rest follows."""
     instrument = here.instruments[plan.symbol]
     client_id = client_order_id(
         generation=here.generation,
@@ -268,7 +276,7 @@ def _place_sell(plan: Plan, leg: Leg, quantity: Decimal, here: Situation, *, why
         symbol=plan.symbol,
         side="sell",
         type="stop" if leg == "stop" else "market",
-        quantity=quantity,
+        quantity=instrument.at_most(quantity),
         leg=leg,
         stop_price=floor_to(plan.stop_price, instrument.tick) if leg == "stop" and plan.stop_price else None,
         valid_until=here.now + here.deadline_ms,

@@ -265,6 +265,7 @@ class LiveSide:
                 lot=rule.lot,
                 quantity_min=rule.quantity_min,
                 notional_min=rule.notional_min,
+                quantity_max=rule.quantity_max,
             )
             for symbol, rule in rules.items()
         }

@@ -69,8 +69,9 @@ def _demand_price(price: Decimal, listing: Listing) -> None:
 
 def _demand_quantity(quantity: Decimal, listing: Listing) -> None:
     lot, least = listing.instrument.lot, listing.instrument.quantity_min
-    if not quantity.is_finite() or not max(least, lot) <= quantity <= QUANTITY_MAX or quantity % lot:
-        raise Refused(Reason.LOT_SIZE, f"a quantity must be a multiple of {lot} of at least {least}, was {quantity}")
+    most = listing.instrument.quantity_max or QUANTITY_MAX
+    if not quantity.is_finite() or not max(least, lot) <= quantity <= most or quantity % lot:
+        raise Refused(Reason.LOT_SIZE, f"a quantity must be a multiple of {lot} from {least} to {most}, was {quantity}")
 
 
 def _demand_worth(request: OrderRequest, quantity: Decimal, listing: Listing) -> None:

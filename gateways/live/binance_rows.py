@@ -40,9 +40,16 @@ def instrument_of(row: Mapping[str, Any]) -> Instrument:
             lot=short(amount(filters["LOT_SIZE"], "stepSize")),
             quantity_min=short(amount(filters["LOT_SIZE"], "minQty")),
             notional_min=short(amount(worth, "minNotional")),
+            quantity_max=_most_of_one_order(filters),
         )
     except KeyError as missing:
         raise Unreadable(f"expected {row['symbol']} to have the filter {missing}, found none") from missing
+
+
+def _most_of_one_order(filters: Mapping[Any, Any]) -> Decimal | None:
+    """Return the lower of two limits: a stop is a market order once its price is reached.  No limit is told as 0."""
+    given = (filters[name] for name in ("LOT_SIZE", "MARKET_LOT_SIZE") if "maxQty" in filters.get(name, ()))
+    return min((most for each in given if (most := short(amount(each, "maxQty"))) > 0), default=None)
 
 
 def shown_of(row: Mapping[str, Any]) -> Shown:

@@ -88,6 +88,12 @@ def _fee_of(row: Mapping[str, Any], rules: Instrument | None) -> Money:
     return Money(fee, rules.base if (text(row, "side") == "Buy") == (fee >= 0) else rules.quote)
 
 
+def _most_of_one_order(lots: Mapping[str, Any]) -> Decimal | None:
+    """Return the lowest limit there is: a stop is a market order once its price is reached."""
+    names = ("maxOrderQty", "maxLimitOrderQty", "maxMarketOrderQty")
+    return min((most for name in names if name in lots and (most := short(amount(lots, name))) > 0), default=None)
+
+
 def instrument_of(row: Mapping[str, Any]) -> Instrument:
     """Return the rules of a symbol."""
     lots, prices = row.get("lotSizeFilter"), row.get("priceFilter")
@@ -101,4 +107,5 @@ def instrument_of(row: Mapping[str, Any]) -> Instrument:
         lot=short(amount(lots, "basePrecision")),
         quantity_min=short(amount(lots, "minOrderQty")),
         notional_min=short(amount(lots, "minOrderAmt")),
+        quantity_max=_most_of_one_order(lots),
     )

@@ -62,12 +62,12 @@ class VenueFile:
         return {symbol: rules[symbol] for symbol in symbols}, self._kept.rules_at_ms
 
     def keep_rules(self, rules: Mapping[str, Instrument], wall_ms: int) -> Sequence[str]:
-        """Keep what the venue told; return the symbols of which it told something else before."""
+        """Keep what the venue told; return the symbols of which it told something else, or of more, before."""
         with self._lock:
             before = self._kept.rules
             self._kept.rules, self._kept.rules_at_ms = {**before, **rules}, wall_ms
             self._write()
-        return [symbol for symbol, rule in rules.items() if before.get(symbol, rule) != rule]
+        return [symbol for symbol, rule in rules.items() if _is_news(before.get(symbol, rule), rule)]
 
     def _write(self) -> None:
         """Put a whole file in the place of the old one; a disk that is full costs a question at the next start."""
@@ -87,3 +87,13 @@ def _read(path: Path) -> Kept | None:
             return msgspec.json.decode(file.read(BYTES_MAX), type=Kept)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def _is_news(before: Instrument, rule: Instrument) -> bool:
+    """Say whether orders by the rules from before may be refused, or less exact than they could be.
+
+    The most of one order follows a market's turnover, day by day: that it rose concerns nobody.
+    """
+    most, most_before = rule.quantity_max, before.quantity_max
+    fell = most is not None and (most_before is None or most < most_before)
+    return fell or msgspec.structs.replace(rule, quantity_max=most_before) != before

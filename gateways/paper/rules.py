@@ -92,8 +92,9 @@ def _refuse_late(terms: Terms, now: Circumstances) -> Refusal | None:
 
 def _refuse_quantity(terms: Terms, instrument: Instrument) -> Refusal | None:
     quantity = terms.quantity
-    if not quantity.is_finite() or quantity > QUANTITY_MAX:
-        return Refusal("MAX_QUANTITY", f"the quantity must be at most {QUANTITY_MAX:f}, was {quantity}")
+    most = QUANTITY_MAX if instrument.quantity_max is None else instrument.quantity_max
+    if not quantity.is_finite() or quantity > most:
+        return Refusal("MAX_QUANTITY", f"the quantity must be at most {most:f}, was {quantity}")
     if quantity <= 0 or quantity < instrument.quantity_min:
         least = f"above 0 and at least {instrument.quantity_min:f}"
         return Refusal("MIN_QUANTITY", f"the quantity must be {least}, was {quantity}")

@@ -75,4 +75,5 @@ def _refined(known: Instrument, given: InstrumentRules) -> Instrument:
         lot=lot,
         quantity_min=(lot if given.lot else known.quantity_min) if given.quantity_min is None else given.quantity_min,
         notional_min=known.notional_min if given.notional_min is None else given.notional_min,
+        quantity_max=given.quantity_max,
     )

@@ -137,6 +137,7 @@ class InstrumentRules(msgspec.Struct, frozen=True, kw_only=True):
     lot: Annotated[Decimal | None, Number(above=0)] = None
     quantity_min: Annotated[Decimal | None, Number(at_least=0)] = None
     notional_min: Annotated[Decimal | None, Number(at_least=0)] = None
+    quantity_max: Annotated[Decimal | None, Number(above=0)] = None
 
 
 class StrategySettings(msgspec.Struct, frozen=True, kw_only=True):

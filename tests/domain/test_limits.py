@@ -102,10 +102,11 @@ def test_a_market_order_reserves_the_higher_of_mark_and_price_seen() -> None:
         (D("1000"), "EXPOSURE_LIMIT", {"exposure": D("7000")}),
         (D("900"), "SYMBOL_EXPOSURE_LIMIT", {"symbol_exposure": D("3100"), "exposure": D("3100")}),
         (D("250"), "NOT_ENOUGH_CASH", {"cash_free": D("250")}),
+        (D("3") * UNIT, "ORDER_TOO_LARGE", {"instrument": msgspec.structs.replace(BTC, quantity_max=D("3"))}),
     ],
 )
 def test_a_larger_entry_is_cut_to_the_last_lot_its_tightest_limit_allows(
-    room: D, reason: Reason, changes: dict[str, D]
+    room: D, reason: Reason, changes: dict[str, Any]
 ) -> None:
     known = {name: value for name, value in changes.items() if name in Account.__struct_fields__}
     allowed = {name: value for name, value in changes.items() if name in Limits.__struct_fields__}
@@ -283,6 +284,7 @@ def cases(draw: st.DrawFn) -> tuple[Entry, Account, Limits]:
         lot=draw(st.sampled_from([D("0.001"), D("0.00000001"), D("0.0003")])),
         quantity_min=draw(st.sampled_from([D("0"), D("0.002")])),
         notional_min=draw(st.sampled_from([D("0"), D("10")])),
+        quantity_max=draw(st.none() | st.decimals("0.002", "100", places=4)),
     )
     return (
         entry(
@@ -341,9 +343,11 @@ def test_no_approval_passes_a_limit_and_every_denial_says_why(case: tuple[Entry,
         assert known.symbol_exposure + verdict.reserved <= allowed.symbol_exposure_max * known.equity
         assert verdict.reserved <= known.cash_free
         assert (verdict.reduced_by is None) == (verdict.quantity + known.instrument.lot > wish.quantity)
+        most = D("Infinity") if known.instrument.quantity_max is None else known.instrument.quantity_max
+        assert verdict.quantity <= most
         one_lot_more = verdict.reserved / verdict.quantity * (verdict.quantity + known.instrument.lot)
         rooms = {
-            "ORDER_TOO_LARGE": allowed.order_notional_max,
+            "ORDER_TOO_LARGE": min(allowed.order_notional_max, most * verdict.reserved / verdict.quantity),
             "EXPOSURE_LIMIT": allowed.exposure_max * known.equity - known.exposure,
             "SYMBOL_EXPOSURE_LIMIT": allowed.symbol_exposure_max * known.equity - known.symbol_exposure,
             "NOT_ENOUGH_CASH": known.cash_free,

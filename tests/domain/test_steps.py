@@ -3,14 +3,27 @@
 from decimal import Decimal
 
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.execution import RETRY_AFTER_MS, Approval, Execution
 from domain.imported import HeldPosition
 from domain.market import Instrument
-from domain.money import Money
+from domain.money import Money, floor_to
 from domain.order import Fill
 from domain.proposal import Entry, Exit
-from domain.steps import STOPS_MAX, Cancel, Deny, EndLeaving, Leave, Place, Situation, Step, next_steps
+from domain.steps import (
+    FULL_STOPS_MAX,
+    STOPS_MAX,
+    Cancel,
+    Deny,
+    EndLeaving,
+    Leave,
+    Place,
+    Situation,
+    Step,
+    next_steps,
+)
 
 D = Decimal
 COIN = Instrument(
@@ -22,7 +35,9 @@ HERE = Situation(now=1_000, instruments={"COINUSDT": COIN}, generation=1, deadli
 class Story:
     """An executor's knowledge, told event by event."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quantity_max: str | None = None) -> None:
+        coin = msgspec.structs.replace(COIN, quantity_max=None if quantity_max is None else D(quantity_max))
+        self.here = msgspec.structs.replace(HERE, instruments={"COINUSDT": coin})
         self.known = Execution(closes={"COINUSDT": D(100)})
         self.seq = 0
 
@@ -31,7 +46,7 @@ class Story:
         return self.seq
 
     def steps(self, now: int = 1_000) -> list[Step]:
-        return next_steps(self.known, msgspec.structs.replace(HERE, now=now))
+        return next_steps(self.known, msgspec.structs.replace(self.here, now=now))
 
     def approve(
         self, quantity: str = "10", *, stop: str | None = "90", target: str | None = "120", strategy: str = "one"
@@ -176,6 +191,79 @@ def test_an_entry_that_fills_in_many_parts_is_covered_whole_by_few_stops() -> No
 
     assert sum(order.remaining for order in stops) == 10
     assert story.steps() == []
+
+
+def settled(story: Story) -> list[Decimal]:
+    """Do all that follows; return what is left of the stops that rest."""
+    for _ in range(20):
+        if not (steps := story.steps()):
+            return sorted(order.remaining for order in story.known.orders.values() if order.terms.leg == "stop")
+        client_id = story.take(steps[0])
+        if isinstance(steps[0], Cancel):
+            story.known.end(steps[0].client_id, "canceled", story.next())
+        else:
+            story.known.accept(client_id, f"v{client_id}")
+    raise AssertionError("what follows has no end")
+
+
+def test_what_is_more_than_one_order_may_be_for_has_several_stops() -> None:
+    story = Story(quantity_max="4.05")
+    story.bought("10", stop="90")
+
+    assert settled(story) == [D(2), D(4), D(4)]
+
+    story.bought("1.5", stop="90")
+
+    assert settled(story) == [D("3.5"), D(4), D(4)], "one for both takes the place of the smallest"
+
+
+@given(st.lists(st.decimals("0.1", "9", places=1), min_size=1, max_size=8), st.decimals("0.5", "6", places=2))
+def test_however_it_was_bought_and_sold_at_its_stop_few_stops_cover_what_they_may(
+    parts: list[Decimal], most: Decimal
+) -> None:
+    story = Story(quantity_max=str(most))
+    largest = floor_to(most, D("0.1"))
+    for part in parts:
+        story.bought(str(part), stop="90", target=None)
+        stops = settled(story)
+        held = story.known.plan_of("one", "COINUSDT").held
+
+        assert max(stops, default=D(0)) <= largest
+        assert len(stops) <= FULL_STOPS_MAX
+        assert sum(stops) <= held
+        assert sum(stops) > held - D("0.1") or len(stops) == FULL_STOPS_MAX
+
+
+def test_what_is_more_than_all_stops_may_be_for_is_left_at_the_stop_price() -> None:
+    story = Story(quantity_max="2")
+    story.bought("10", stop="90")
+
+    assert settled(story) == [D(2)] * FULL_STOPS_MAX
+
+    story.known.closes["COINUSDT"] = D(89)
+    step = story.only()
+
+    assert isinstance(step, Leave)
+    assert step.why.startswith("stop passed")
+
+
+def test_what_is_more_than_one_order_may_be_for_is_sold_in_several_one_after_the_other() -> None:
+    story = Story(quantity_max="4")
+    story.bought("10", stop=None, target=None)
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, None, "enough"), story.next())
+    story.take(story.only())
+
+    sold = []
+    while not isinstance(step := story.only(), EndLeaving):
+        assert isinstance(step, Place)
+        sold.append(step.terms.quantity)
+        client_id = story.take(step)
+        story.known.accept(client_id, f"v{client_id}")
+        if story.known.plan_of("one", "COINUSDT").held - step.terms.quantity > 4:
+            assert story.steps() == []
+        story.fill(client_id, str(step.terms.quantity))
+
+    assert sold == [D(4), D(4), D(2)]
 
 
 def test_a_stop_that_could_not_rest_is_left_at_the_market_once_its_price_is_reached() -> None:

@@ -31,7 +31,7 @@ from gateways.paper.audit import Audit
 D = Decimal
 T0 = 1_000 * MINUTE_MS
 INSTRUMENTS = {
-    "COIN/USD": Instrument("COIN/USD", "COIN", "USD", D("0.1"), D("0.01"), D("0.02"), D(5)),
+    "COIN/USD": Instrument("COIN/USD", "COIN", "USD", D("0.1"), D("0.01"), D("0.02"), D(5), D(1000)),
     "BNB/USD": Instrument("BNB/USD", "BNB", "USD", D("0.1"), D("0.01")),
 }
 PLAIN = PaperSettings(fee_maker_bps=D(10), fee_taker_bps=D(20), slippage_bps=D(0), latency_ms=250)
@@ -189,6 +189,7 @@ def test_latency_moves_the_arrival_and_with_it_the_bar(open_venue: Open) -> None
         (terms(quantity="NaN"), "MAX_QUANTITY"),
         (terms(quantity="Infinity"), "MAX_QUANTITY"),
         (terms(quantity="1e999999"), "MAX_QUANTITY"),
+        (terms(quantity="1000.01"), "MAX_QUANTITY"),
         (terms(quantity="1.005"), "LOT_SIZE"),
         (terms(type_="limit", price="100.05"), "PRICE_TICK"),
         (terms(type_="limit"), "BAD_PRICE"),

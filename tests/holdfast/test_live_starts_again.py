@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.market import HOUR_MS
+from domain.market import HOUR_MS, Instrument
 from gateways.exchange.server import Exchange
 from gateways.live.connection import VenueSilent
 from gateways.live.kept import HELD_MS_MAX, NAME, VenueFile
@@ -173,3 +173,17 @@ def test_what_was_kept_is_of_one_venue_and_a_shorter_pause_ends_no_longer_one(tm
     assert VenueFile(tmp_path, "another").held_for_s(0) == 0
     assert VenueFile(tmp_path, "u").held_for_s(-HELD_MS_MAX) == 0
     assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_that_the_most_of_one_order_rose_is_no_news_and_kept_all_the_same(tmp_path: Path) -> None:
+    def of_at_most(quantity: str | None, tick: str = "0.01") -> dict[str, Instrument]:
+        most = None if quantity is None else Decimal(quantity)
+        rule = Instrument("BTCUSDT", "BTC", "USDT", Decimal(tick), Decimal("0.001"), quantity_max=most)
+        return {"BTCUSDT": rule}
+
+    file = VenueFile(tmp_path, "u")
+    told = [file.keep_rules(of_at_most(most), 0) for most in ("70", "90", "80", "80", None, "60")]
+    told.append(file.keep_rules(of_at_most("61", tick="0.1"), 0))
+
+    assert told == [[], [], ["BTCUSDT"], [], [], ["BTCUSDT"], ["BTCUSDT"]]
+    assert VenueFile(tmp_path, "u").rules_of(("BTCUSDT",)) == (of_at_most("61", tick="0.1"), 0)

@@ -42,6 +42,7 @@ def symbol_info(listing: Listing) -> dict[str, Any]:
     instrument = listing.instrument
     lot, tick = amount(instrument.lot), amount(instrument.tick)
     least = amount(max(instrument.quantity_min, instrument.lot))
+    most = amount(instrument.quantity_max or QUANTITY_MAX)
     return {
         "symbol": instrument.symbol,
         "status": listing.status,
@@ -64,8 +65,8 @@ def symbol_info(listing: Listing) -> dict[str, Any]:
         "isMarginTradingAllowed": False,
         "filters": [
             {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": amount(PRICE_MAX), "tickSize": tick},
-            {"filterType": "LOT_SIZE", "minQty": least, "maxQty": amount(QUANTITY_MAX), "stepSize": lot},
-            {"filterType": "MARKET_LOT_SIZE", "minQty": least, "maxQty": amount(QUANTITY_MAX), "stepSize": lot},
+            {"filterType": "LOT_SIZE", "minQty": least, "maxQty": most, "stepSize": lot},
+            {"filterType": "MARKET_LOT_SIZE", "minQty": least, "maxQty": most, "stepSize": lot},
             {
                 "filterType": "NOTIONAL",
                 "minNotional": amount(instrument.notional_min),

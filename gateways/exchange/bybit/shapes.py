@@ -49,7 +49,7 @@ def symbol_info(listing: Listing) -> dict[str, Any]:
             "basePrecision": amount(instrument.lot),
             "quotePrecision": "0.00000001",
             "minOrderQty": amount(max(instrument.quantity_min, instrument.lot)),
-            "maxOrderQty": amount(QUANTITY_MAX),
+            "maxOrderQty": amount(instrument.quantity_max or QUANTITY_MAX),
             "minOrderAmt": amount(instrument.notional_min),
             "maxOrderAmt": "9000000",
         },

@@ -83,7 +83,7 @@ def test_rules_and_balances_are_read(connection: Connection) -> None:
 
     assert list(rules) == [SYMBOL]
     assert (rules[SYMBOL].base, rules[SYMBOL].quote) == ("BTC", "USDT")
-    assert 0 < rules[SYMBOL].lot < 1
+    assert 0 < rules[SYMBOL].lot < 1 < (rules[SYMBOL].quantity_max or 0)
     assert dialect.read_balances(connection.ask(dialect.balances())).get("USDT", D(0)) > 0
 
 

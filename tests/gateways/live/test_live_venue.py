@@ -15,6 +15,7 @@ from domain.venue import Answer, OrderNotFound, OrderSeen, Refused, Unproven
 from gateways.live import orders
 from gateways.live import venue as venues
 from gateways.live.binance import Binance
+from gateways.live.bybit import Bybit
 from gateways.live.connection import Connection, VenueSilent
 from gateways.live.dialect import Dialect
 from gateways.live.market import LiveMarket
@@ -562,6 +563,29 @@ def test_a_symbol_that_rests_has_rules_all_the_same() -> None:
     rules = Binance().read_rules(Received(200, {}, {"symbols": [row]}), ("BTCUSDT",))
 
     assert rules["BTCUSDT"].tick == Decimal("0.01")
+    assert rules["BTCUSDT"].quantity_max is None
+
+
+def test_the_most_of_one_order_is_the_lowest_limit_there_is() -> None:
+    steps = [
+        {"filterType": "PRICE_FILTER", "tickSize": "0.01000000"},
+        {"filterType": "LOT_SIZE", "stepSize": "0.00001000", "minQty": "0.00001000", "maxQty": "9000.00000000"},
+        {"filterType": "MARKET_LOT_SIZE", "stepSize": "0.00000000", "minQty": "0.00000000", "maxQty": "71.50000000"},
+    ]
+    binances = {"symbol": "BTCUSDT", "baseAsset": "BTC", "quoteAsset": "USDT", "status": "TRADING", "filters": steps}
+    lots = {"basePrecision": "0.000001", "minOrderQty": "0.00001", "minOrderAmt": "5", "maxOrderQty": "83"}
+    bybits = {
+        "symbol": "BTCUSDT",
+        "baseCoin": "BTC",
+        "quoteCoin": "USDT",
+        "lotSizeFilter": lots | {"maxLimitOrderQty": "83", "maxMarketOrderQty": "41.5"},
+        "priceFilter": {"tickSize": "0.1"},
+    }
+
+    binance = Binance().read_rules(Received(200, {}, {"symbols": [binances]}), ("BTCUSDT",))
+    bybit = Bybit().read_rules(Received(200, {}, {"retCode": 0, "result": {"list": [bybits]}}), ("BTCUSDT",))
+
+    assert (binance["BTCUSDT"].quantity_max, bybit["BTCUSDT"].quantity_max) == (Decimal("71.5"), Decimal("41.5"))
 
 
 def test_history_is_asked_for_until_the_venue_answers() -> None:
