@@ -83,15 +83,19 @@ def test_a_trace_shows_every_record_that_becomes_durable_and_every_fault() -> No
 
 
 def test_an_interrupted_run_reports_what_it_has_done() -> None:
-    command = [sys.executable, "-m", "holdfast", "simulate", "--seeds", "100000", "--hours", "0.2", "--json"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(8.0)
-    os.kill(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=20)
-    report = json.loads(out)
+    command = [sys.executable, "-m", "holdfast", "simulate", "--seeds", "100000", "--hours", "0.1", "--json"]
+    for wait_s in (5.0, 15.0, 45.0):
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(wait_s)
+        os.kill(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        report = json.loads(out)
 
-    assert process.returncode == 130, err
-    assert report["is_partial"]
+        assert process.returncode == 130, err
+        assert report["is_partial"]
+        # On a busy machine it may not have come so far.
+        if report["seeds"]:
+            break
     assert 0 < report["seeds"] < 100_000
 
 
