@@ -205,6 +205,15 @@ def test_a_stop_order_waits_until_the_market_is_there(
     lived(law, data=data, speed=900, history_bars=10, balances={"BTC": Decimal(1)})
 
 
+def test_the_last_lot_of_an_order_trades_whatever_share_resting_orders_get() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        bought = await bot.create_order(SYMBOL, "market", "buy", "0.001")
+
+        assert (bought["status"], Decimal(bought["filled"])) == ("closed", Decimal("0.001"))
+
+    lived(law, participation=Decimal("0.3"))
+
+
 def test_a_resting_order_trades_at_its_price_as_maker_once_the_market_goes_through_it(tmp_path: Path) -> None:
     data = bars_file(tmp_path, [1_000.0] * 12 + [1_000.0 - 2 * place for place in range(60)], volume=2.0)
 
