@@ -129,6 +129,8 @@ class Engine:
         if len(mine) >= ORDERS_MAX:
             raise Refused(Reason.TOO_MANY_ORDERS, f"open orders must be at most {ORDERS_MAX}, were {len(mine)}")
         quantity = demand_by_rules(request, listing)
+        if request.kind == "limit_maker" and self._met_by(request, request.price):
+            raise Refused(Reason.WOULD_TAKE, f"the price {request.price} would trade with an order of the account")
         asset, needed = self.account.needed(request, quantity, listing)
         if needed > self.account.holding(asset).free:
             found = f"expected {needed} {asset} free, found {self.account.holding(asset).free}"
@@ -192,7 +194,7 @@ class Engine:
         for level in list(listing.depth().asks if buys else listing.depth().bids):
             left = most - order.executed
             if not order.is_open or left <= 0 or _is_worse(level.price, limit, order.request.side):
-                return
+                break
             self._keep_from(order, level.price)
             before = order.executed
             quantity = min(level.quantity, left)
@@ -202,13 +204,18 @@ class Engine:
                 listing.consume(level, made, buys=buys)
                 tick = Tick(symbol, at, level.price, made, buyer_is_maker=not buys)
                 listing.take(tick, keeps_book=True)
+        if order.is_open:
+            self._keep_from(order, limit)
 
     def _keep_from(self, taker: Order, price: Decimal) -> None:
         """End the account's own orders that would trade with this one: nobody trades with oneself."""
-        for order in self.account.open_orders(taker.request.symbol):
-            is_met = order.working_at and order.request.side != taker.request.side
-            if is_met and not _is_worse(order.request.price, price, taker.request.side):
-                self.account.end(order, "expired")
+        for order in self._met_by(taker.request, price):
+            self.account.end(order, "expired")
+
+    def _met_by(self, request: OrderRequest, price: Decimal) -> list[Order]:
+        """Return the account's own orders that a request would trade with at a price."""
+        others = (order for order in self._resting(request.symbol) if order.request.side != request.side)
+        return [order for order in others if not _is_worse(order.request.price, price, request.side)]
 
     def _resting(self, symbol: str) -> list[Order]:
         return [order for order in self.account.open_orders(symbol) if order.working_at]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateways.exchange.errors import Reason, Refused
 from tests.gateways.exchange.test_recovery import NAME, Life, ask
 
 
@@ -50,3 +51,19 @@ def test_an_order_that_takes_is_not_robbed_by_one_that_the_market_has_left_behin
     assert before == Decimal("0.001")
     assert (taker.status, sum(trade.quantity for trade in trades)) == ("filled", Decimal("0.01"))
     assert executed(life, "left") == before
+
+
+def test_nobody_trades_with_oneself_within_the_spread_of_the_public_book(life: Life) -> None:
+    listing = life.market.listings[NAME]
+    bid, ask_price, tick = listing.depth().bids[0].price, listing.depth().asks[0].price, listing.instrument.tick
+    assert ask_price - bid > 3 * tick
+    life.engine.place(ask("limit", "sell", "1", bid + tick, name="mine"))
+    with pytest.raises(Refused) as refused:
+        life.engine.place(ask("limit_maker", "buy", "1", bid + 2 * tick))
+    life.engine.place(ask("limit", "buy", "1", bid + 2 * tick, name="theirs"))
+
+    assert refused.value.reason == Reason.WOULD_TAKE
+    mine = life.engine.account.find(NAME, order_id=None, client_id="mine")
+    assert mine is not None and mine.status == "expired"
+    life.tick(bid + tick + tick)
+    assert not life.ledger.report()["trades"]
