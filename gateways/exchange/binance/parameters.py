@@ -9,6 +9,7 @@ from gateways.exchange.binance.errors import ApiError, malformed, missing
 
 CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
+_DECIMALS_MAX = 8
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -72,6 +73,8 @@ class Parameters:
             raise missing(name) from None
         if amount <= 0 and needed:
             raise ApiError(-1013, f"Invalid {name}.")
+        if len(value.partition(".")[2].rstrip("0")) > _DECIMALS_MAX:
+            raise ApiError(-1111, f"Parameter '{name}' has too much precision.")
         return amount
 
     def client_id(self, name: str) -> str | None:

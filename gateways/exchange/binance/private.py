@@ -14,11 +14,18 @@ from gateways.exchange.clock import VenueClock
 from gateways.exchange.engine import Engine
 from gateways.exchange.errors import Reason, Refused
 from gateways.exchange.ledger import Ledger
-from gateways.exchange.orders import TAKES, WAITS, Kind, Order, OrderRequest, TimeInForce
+from gateways.exchange.orders import WAITS, Kind, Order, OrderRequest, TimeInForce
 from gateways.exchange.veil import Veil
 
 _KINDS = {name: kind for kind, name in shapes.KINDS.items()}
 _WITH_PRICE = frozenset({"limit", "limit_maker", "stop_limit", "take_profit_limit"})
+_NEEDED_BY = {
+    "timeInForce": _WITH_PRICE - {"limit_maker"},
+    "price": _WITH_PRICE,
+    "stopPrice": WAITS,
+    "quoteOrderQty": frozenset({"market"}),
+}
+"""Kinds that take a parameter; with all others it is refused."""
 
 
 class PrivateApi:
@@ -177,12 +184,13 @@ class PrivateApi:
         symbol = self._public.listing(asked.text("symbol")).instrument.symbol
         side = asked.one_of("side", ("BUY", "SELL"), -1117).lower()
         kind = cast(Kind, _KINDS[asked.one_of("type", tuple(_KINDS), -1116)])
-        worth = asked.amount("quoteOrderQty") if kind == "market" else ZERO
+        for name, kinds in _NEEDED_BY.items():
+            if kind not in kinds and asked.text_or(name, ""):
+                raise ApiError(-1106, f"Parameter '{name}' sent when not required.")
+        worth = asked.amount("quoteOrderQty")
         force = "GTC"
-        if kind in _WITH_PRICE - {"limit_maker"}:
+        if kind in _NEEDED_BY["timeInForce"]:
             force = asked.one_of("timeInForce", ("GTC", "IOC", "FOK"), -1115)
-        elif kind not in TAKES and asked.text_or("timeInForce", ""):
-            raise ApiError(-1106, "Parameter 'timeInForce' sent when not required.")
         if kind == "market" and not worth and "quantity" not in asked:
             raise missing("quantity")
         return OrderRequest(

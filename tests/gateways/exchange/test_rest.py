@@ -262,7 +262,8 @@ def test_trades_can_be_read_on_from_a_number() -> None:
 
 REFUSED = {
     "InvalidOrder price": ("limit", "buy", "0.01", "30000.001"),
-    "InvalidOrder lot": ("limit", "buy", "0.010000001", "30000"),
+    "InvalidOrder lot": ("limit", "buy", "0.01000001", "30000"),
+    "BadRequest precision": ("limit", "buy", "0.010000001", "30000"),
     "InvalidOrder worth": ("limit", "buy", "0.0001", "30000"),
     "InsufficientFunds": ("limit", "buy", "5", "30000"),
     "InsufficientFunds base": ("market", "sell", "5", None),

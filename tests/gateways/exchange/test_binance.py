@@ -1,0 +1,48 @@
+"""Laws of Binance's answers, to whoever signs requests without ccxt."""
+
+import time
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from gateways.exchange.binance.signing import signature_of
+from gateways.exchange.server import Exchange
+from tests.gateways.exchange.support import NAME, lived
+
+LIMIT = {"side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01", "price": "30000"}
+MARKET = {"side": "BUY", "type": "MARKET", "quantity": "0.01"}
+STOP = {"side": "BUY", "type": "STOP_LOSS", "quantity": "0.01", "stopPrice": "90000"}
+MAKER = {"side": "BUY", "type": "LIMIT_MAKER", "quantity": "0.01", "price": "30000"}
+
+
+async def asked(exchange: Exchange, method: str, path: str, **params: str) -> Any:
+    """Return what a signed request is answered with."""
+    stamped = {"symbol": NAME, "timestamp": str(int(time.time() * 1_000))} | params
+    payload = "&".join(f"{name}={value}" for name, value in stamped.items())
+    url = f"{exchange.rest_url}/api/v3/{path}?{payload}&signature={signature_of(payload, exchange.secret)}"
+    async with aiohttp.ClientSession(headers={"X-MBX-APIKEY": exchange.api_key}) as session:
+        async with session.request(method, URL(url, encoded=True)) as response:
+            return await response.json()
+
+
+def test_a_parameter_that_a_kind_of_order_does_not_take_is_refused() -> None:
+    too_many = [
+        (MARKET, "timeInForce", "GTC"),
+        (MARKET, "price", "30000"),
+        (MARKET, "stopPrice", "90000"),
+        (STOP, "timeInForce", "GTC"),
+        (STOP, "price", "30000"),
+        (MAKER, "timeInForce", "GTC"),
+        (LIMIT, "stopPrice", "90000"),
+        (LIMIT, "quoteOrderQty", "100"),
+    ]
+
+    async def law(exchange: Exchange, bot: Any) -> None:
+        for order, name, value in too_many:
+            answer = await asked(exchange, "POST", "order", **order | {name: value})
+            assert answer == {"code": -1106, "msg": f"Parameter '{name}' sent when not required."}
+
+        assert not exchange.ledger()["orders"]
+
+    lived(law)
