@@ -66,7 +66,8 @@ class PrivateApi:
         """Tell an order, by its number or its client id."""
         symbol, order_id, client_id = self._named(asked)
         order = self._engine.account.find(symbol, order_id=order_id, client_id=client_id)
-        if order is None or self._veil.hides(order.order_id, self._clock.now()):
+        is_named = order is not None and client_id in (None, order.request.client_id)
+        if order is None or not is_named or self._veil.hides(order.order_id, self._clock.now()):
             raise ApiError(-2013, "Order does not exist.")
         return shapes.order_row(self._veil.as_shown(order, self._clock.now()))
 

@@ -21,9 +21,9 @@ async def asked(exchange: Exchange, method: str, path: str, **params: str) -> An
     stamped = {"symbol": NAME, "timestamp": str(int(time.time() * 1_000))} | params
     payload = "&".join(f"{name}={value}" for name, value in stamped.items())
     url = f"{exchange.rest_url}/api/v3/{path}?{payload}&signature={signature_of(payload, exchange.secret)}"
-    async with aiohttp.ClientSession(headers={"X-MBX-APIKEY": exchange.api_key}) as session:
-        async with session.request(method, URL(url, encoded=True)) as response:
-            return await response.json()
+    headers = {"X-MBX-APIKEY": exchange.api_key}
+    async with aiohttp.request(method, URL(url, encoded=True), headers=headers) as response:
+        return await response.json()
 
 
 def test_a_parameter_that_a_kind_of_order_does_not_take_is_refused() -> None:
@@ -44,5 +44,17 @@ def test_a_parameter_that_a_kind_of_order_does_not_take_is_refused() -> None:
             assert answer == {"code": -1106, "msg": f"Parameter '{name}' sent when not required."}
 
         assert not exchange.ledger()["orders"]
+
+    lived(law)
+
+
+def test_an_order_that_is_named_twice_is_told_only_where_both_names_are_its_own() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        taken = await asked(exchange, "POST", "order", **LIMIT, newClientOrderId="one")
+        number = str(taken["orderId"])
+
+        for name, code in (("one", None), ("two", -2013)):
+            told = await asked(exchange, "GET", "order", orderId=number, origClientOrderId=name)
+            assert told.get("code") == code
 
     lived(law)
