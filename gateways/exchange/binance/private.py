@@ -136,6 +136,9 @@ class PrivateApi:
     def account(self, asked: Parameters) -> Any:
         """Tell what the account has."""
         maker, taker = (format(fee, ".8f") for fee in self._fees)
+        account = self._engine.account
+        is_short = asked.one_of("omitZeroBalances", ("true", "false"), -1100, "false") == "true"
+        holdings = account.holdings() if is_short else account.all_holdings()
         return {
             "makerCommission": int(self._fees[0] * 10_000),
             "takerCommission": int(self._fees[1] * 10_000),
@@ -150,7 +153,7 @@ class PrivateApi:
             "preventSor": False,
             "updateTime": self._clock.now(),
             "accountType": "SPOT",
-            "balances": shapes.balances(self._engine.account.holdings()),
+            "balances": shapes.balances(holdings),
             "permissions": ["SPOT"],
             "uid": 1,
         }

@@ -58,3 +58,20 @@ def test_an_order_that_is_named_twice_is_told_only_where_both_names_are_its_own(
             assert told.get("code") == code
 
     lived(law)
+
+
+def test_the_account_tells_what_it_has_nothing_of_unless_that_is_to_be_left_out() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        everything = await asked(exchange, "GET", "account")
+        some = await asked(exchange, "GET", "account", omitZeroBalances="true")
+
+        assert {row["asset"]: row["free"] for row in everything["balances"]} == {
+            "BTC": "0.00000000",
+            "ETH": "0.00000000",
+            "SOL": "0.00000000",
+            "USDT": "10000.00000000",
+        }
+        assert [row["asset"] for row in some["balances"]] == ["USDT"]
+        assert (await bot.fetch_balance())["BTC"]["free"] == "0.00000000"
+
+    lived(law)
