@@ -15,6 +15,7 @@ from gateways.exchange.engine import Engine
 from gateways.exchange.errors import Reason, Refused
 from gateways.exchange.ledger import Ledger
 from gateways.exchange.orders import WAITS, Kind, Order, OrderRequest, TimeInForce
+from gateways.exchange.rules import demand_by_filters
 from gateways.exchange.veil import Veil
 
 _KINDS = {name: kind for kind, name in shapes.KINDS.items()}
@@ -58,8 +59,12 @@ class PrivateApi:
         return shapes.order_answer(order, trades, answer_kind)
 
     def test_order(self, asked: Parameters) -> Any:
-        """Say whether an order could be read."""
-        self._order_request(asked)
+        """Say whether an order could be read, and keeps to its symbol's filters."""
+        request = self._order_request(asked)
+        try:
+            demand_by_filters(request, self._public.listing(request.symbol))
+        except Refused as refused:
+            raise error_of(refused) from refused
         return {}
 
     def query_order(self, asked: Parameters) -> Any:
