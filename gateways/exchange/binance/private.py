@@ -49,8 +49,9 @@ class PrivateApi:
 
     def create_order(self, asked: Parameters) -> Any:
         """Take an order."""
-        answer_kind = asked.one_of("newOrderRespType", ("ACK", "RESULT", "FULL"), -1100, "FULL")
         request = self._order_request(asked)
+        usual = "FULL" if request.kind in ("market", "limit") else "ACK"
+        answer_kind = asked.one_of("newOrderRespType", ("ACK", "RESULT", "FULL"), -1100, usual)
         try:
             order, trades = self._engine.place(request, share=self._veil.share_at_once)
         except Refused as refused:

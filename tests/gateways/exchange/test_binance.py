@@ -88,3 +88,14 @@ def test_an_order_that_is_only_tried_is_held_against_the_symbols_rules() -> None
         assert not exchange.ledger()["orders"] and not exchange.ledger()["refused"]
 
     lived(law)
+
+
+def test_only_market_and_limit_orders_are_answered_in_full_where_nothing_else_is_asked_for() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        for order in (MARKET, LIMIT):
+            assert "fills" in await asked(exchange, "POST", "order", **order)
+        for order in (STOP, MAKER):
+            assert "status" not in await asked(exchange, "POST", "order", **order)
+        assert (await asked(exchange, "POST", "order", **MAKER, newOrderRespType="RESULT"))["status"] == "NEW"
+
+    lived(law)
