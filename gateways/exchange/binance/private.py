@@ -4,6 +4,7 @@ import secrets
 from decimal import Decimal
 from typing import Any, cast
 
+from domain.market import DAY_MS, Instant
 from domain.money import ZERO
 from domain.order import Side
 from gateways.exchange.binance import shapes
@@ -113,23 +114,25 @@ class PrivateApi:
 
     def all_orders(self, asked: Parameters) -> Any:
         """Tell orders of a symbol, whatever has become of them."""
+        begin, end = _stretch(asked)
         found = self._ledger.orders(
             self._public.listing(asked.text("symbol")).instrument.symbol,
             first_id=asked.whole("orderId"),
-            begin=asked.whole("startTime") or 0,
-            end=asked.whole("endTime") or FAR,
+            begin=begin,
+            end=end,
             limit=asked.limit(500, 1_000),
         )
         return [shapes.order_row(order) for order in self._shown(found)]
 
     def my_trades(self, asked: Parameters) -> Any:
         """Tell the account's trades in a symbol."""
+        begin, end = _stretch(asked)
         found = self._ledger.trades(
             self._public.listing(asked.text("symbol")).instrument.symbol,
             order_id=asked.whole("orderId"),
             first_id=asked.whole("fromId"),
-            begin=asked.whole("startTime") or 0,
-            end=asked.whole("endTime") or FAR,
+            begin=begin,
+            end=end,
             limit=asked.limit(500, 1_000),
         )
         now = self._clock.now()
@@ -214,6 +217,13 @@ class PrivateApi:
             stop_price=asked.amount("stopPrice", needed=True) if kind in WAITS else ZERO,
             time_in_force=cast(TimeInForce, force),
         )
+
+
+def _stretch(asked: Parameters) -> tuple[Instant, Instant]:
+    begin, end = asked.whole("startTime") or 0, asked.whole("endTime") or FAR
+    if begin and DAY_MS < end - begin < FAR - begin:
+        raise ApiError(-1127, "More than 24 hours between startTime and endTime.")
+    return begin, end
 
 
 def _new_client_id() -> str:

@@ -99,3 +99,14 @@ def test_only_market_and_limit_orders_are_answered_in_full_where_nothing_else_is
         assert (await asked(exchange, "POST", "order", **MAKER, newOrderRespType="RESULT"))["status"] == "NEW"
 
     lived(law)
+
+
+def test_orders_and_trades_of_more_than_a_day_are_not_told_at_once() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        now, day = int(time.time() * 1_000), 24 * 60 * 60_000
+        for path in ("allOrders", "myTrades"):
+            assert await asked(exchange, "GET", path, startTime=str(now - day), endTime=str(now)) == []
+            told = await asked(exchange, "GET", path, startTime=str(now - day - 1), endTime=str(now))
+            assert told["code"] == -1127
+
+    lived(law)
