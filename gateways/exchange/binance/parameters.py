@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from gateways.exchange.binance.errors import ApiError, malformed, missing
 
 CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
@@ -41,6 +43,14 @@ class Parameters:
         if value not in legal:
             raise ApiError(code, f"Invalid {name}.")
         return value
+
+    def names(self, name: str) -> list[str]:
+        """Return a list of names in JSON, an empty one where there is none."""
+        value = self._values.get(name)
+        try:
+            return msgspec.json.decode(value, type=list[str]) if value else []
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            raise malformed(name, '^\\["[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}\\]$') from None
 
     def whole(self, name: str) -> int | None:
         """Return a whole number, or None where there is none."""

@@ -110,3 +110,19 @@ def test_orders_and_trades_of_more_than_a_day_are_not_told_at_once() -> None:
             assert told["code"] == -1127
 
     lived(law)
+
+
+def test_some_symbols_are_told_where_some_are_named() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        url = f"{exchange.rest_url}/api/v3/"
+        for path in ("exchangeInfo", "ticker/24hr", "ticker/bookTicker", "ticker/price"):
+            for names, code in (('["SOLUSDT","BTCUSDT"]', None), ('["NONE"]', -1121), ("SOLUSDT", -1100)):
+                async with aiohttp.request("GET", url + path, params={"symbols": names}) as response:
+                    told = await response.json()
+                if code is not None:
+                    assert told["code"] == code
+                    continue
+                rows = told["symbols"] if path == "exchangeInfo" else told
+                assert [row["symbol"] for row in rows] == ["SOLUSDT", "BTCUSDT"]
+
+    lived(law)

@@ -56,7 +56,7 @@ PLACES = {
     ("GET", "allOrders"): ("symbol", "orderId", "startTime", "endTime", "limit"),
     ("GET", "myTrades"): ("symbol", "fromId", "orderId", "startTime", "endTime", "limit"),
     ("GET", "openOrders"): ("symbol",),
-    ("GET", "ticker/24hr"): ("symbol",),
+    ("GET", "ticker/24hr"): ("symbol", "symbols"),
 }
 
 
