@@ -221,7 +221,7 @@ class PrivateApi:
 
 def _stretch(asked: Parameters) -> tuple[Instant, Instant]:
     begin, end = asked.whole("startTime") or 0, asked.whole("endTime") or FAR
-    if begin and DAY_MS < end - begin < FAR - begin:
+    if begin and end < FAR and end - begin > DAY_MS:
         raise ApiError(-1127, "More than 24 hours between startTime and endTime.")
     return begin, end
 

@@ -76,7 +76,7 @@ class MarketStreams:
         names = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
         result = None
         match method:
-            case "SUBSCRIBE" if len(names) <= STREAMS_MAX:
+            case "SUBSCRIBE" if self._may_have(connection, names):
                 self._subscribe(connection, names, is_combined)
             case "UNSUBSCRIBE":
                 self._unsubscribe(connection, names)
@@ -86,6 +86,10 @@ class MarketStreams:
                 connection.say(_json({"error": {"code": 2, "msg": f"Invalid request: {method!s:.40}"}, "id": number}))
                 return
         connection.say(_json({"result": result, "id": number}))
+
+    def _may_have(self, connection: Connection, names: Iterable[str]) -> bool:
+        known = {name for name, listeners in self._listeners.items() if connection in listeners}
+        return len(known.union(names)) <= STREAMS_MAX
 
     def _subscribe(self, connection: Connection, names: Iterable[str], is_combined: bool) -> None:
         for name in names:

@@ -137,6 +137,22 @@ def test_nobody_hears_of_a_stream_that_was_left() -> None:
     lived(law, speed=60)
 
 
+def test_a_connection_may_have_so_many_streams_in_however_many_requests() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        async with aiohttp.ClientSession() as session, session.ws_connect(f"{exchange.ws_url}/ws") as socket:
+            answers = []
+            for part in range(4):
+                names = [f"{NAME.lower()}@x{part}-{place}" for place in range(500)]
+                await socket.send_json({"method": "SUBSCRIBE", "params": names, "id": part})
+                answers.append("error" in json.loads((await soon(socket.receive())).data))
+            await socket.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 9})
+            told = json.loads((await soon(socket.receive())).data)["result"]
+
+        assert (answers, len(told)) == ([False, False, True, True], 1_000)
+
+    lived(law)
+
+
 def test_what_makes_no_sense_is_answered_and_the_stream_goes_on() -> None:
     async def law(exchange: Exchange, bot: Any) -> None:
         async with aiohttp.ClientSession() as session, session.ws_connect(f"{exchange.ws_url}/stream/ws/0") as socket:
