@@ -14,6 +14,7 @@ from gateways.exchange.clock import VenueClock
 from gateways.exchange.depth import Level
 from gateways.exchange.klines import INTERVALS_MS, Kline
 from gateways.exchange.market import Listing, Market, Print
+from gateways.exchange.reading import read_json
 from gateways.exchange.sockets import Connection, Connections
 
 STREAMS_MAX = 1_024
@@ -68,7 +69,7 @@ class MarketStreams:
 
     def _hear(self, connection: Connection, text: str, is_combined: bool) -> None:
         try:
-            said = msgspec.json.decode(text)
+            said = read_json(text)
             method, names, number = said["method"], said.get("params") or [], said.get("id")
         except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
             connection.say(_json({"error": {"code": 2, "msg": "Invalid request: it must be JSON with a method"}}))
