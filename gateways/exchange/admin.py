@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from gateways.exchange.faults import Faults, Struck
+from gateways.exchange.faults import Faults
 from gateways.exchange.lies import KINDS
 from gateways.exchange.reading import is_same, read_json
 from gateways.exchange.scenario import ScenarioBroken, lie_of, scenario_of
@@ -65,9 +65,7 @@ class AdminDoor:
         for lie in lies:
             is_now = KINDS[lie.kind].family == "world" and not lie.begin_s and lie.every_s is None
             if is_now:
-                seconds = lie.seconds if isinstance(lie.seconds, float | int) else 0.0
-                refused.append(self._world.befall(Struck(lie, float(seconds))))
-                self._faults.note(lie.kind)
+                refused.append(self._world.befall(self._faults.befall(lie)))
             else:
                 numbers.append(self._faults.arm(lie))
         return _json({"numbers": numbers, "refused": [each for each in refused if each]})

@@ -79,7 +79,12 @@ def test_the_account_tells_what_it_has_nothing_of_unless_that_is_to_be_left_out(
 
 def test_an_order_that_is_only_tried_is_held_against_the_symbols_rules() -> None:
     async def law(exchange: Exchange, bot: Any) -> None:
-        odd = ({"quantity": "0.01000001"}, {"quantity": "0.00001"}, {"price": "30000.001"}, {})
+        odd: tuple[dict[str, str], ...] = (
+            {"quantity": "0.01000001"},
+            {"quantity": "0.00001"},
+            {"price": "30000.001"},
+            {},
+        )
         answers = [await asked(exchange, "POST", "order/test", **LIMIT | each) for each in odd]
 
         assert [answer.get("msg", "").removeprefix("Filter failure: ") for answer in answers] == [
