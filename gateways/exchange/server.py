@@ -72,12 +72,12 @@ class Exchange:
     @property
     def rest_url(self) -> str:
         """Where requests go, without a path."""
-        return f"http://{self._settings.host}:{self._port}"
+        return f"http://{self._place}"
 
     @property
     def ws_url(self) -> str:
         """Where streams are, without a path."""
-        return f"ws://{self._settings.host}:{self._port}"
+        return f"ws://{self._place}"
 
     @property
     def api_key(self) -> str:
@@ -113,6 +113,11 @@ class Exchange:
             "open_orders": len(self._engine.account.orders),
             "faults": dict(self.faults.counts),
         }
+
+    @property
+    def _place(self) -> str:
+        host = self._settings.host
+        return f"[{host}]:{self._port}" if ":" in host else f"{host}:{self._port}"
 
     async def __aenter__(self) -> "Exchange":
         async with AsyncExitStack() as stack:

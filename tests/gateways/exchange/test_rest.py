@@ -65,6 +65,16 @@ def test_the_synchronous_ccxt_trades_as_it_is() -> None:
     lived(law)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_it_can_be_asked_at_the_address_that_it_says(host: str) -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        bought = await bot.create_order(SYMBOL, "market", "buy", "0.001")
+
+        assert bought["status"] == "closed"
+
+    lived(law, host=host)
+
+
 def test_markets_come_with_their_steps_and_minimums() -> None:
     async def law(exchange: Exchange, bot: Any) -> None:
         market = bot.market(SYMBOL)
