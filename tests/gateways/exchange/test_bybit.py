@@ -181,6 +181,21 @@ def test_what_is_refused_has_the_venues_code() -> None:
     lived(law)
 
 
+def test_the_coins_that_are_named_are_told_also_where_there_is_nothing_of_them() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        async def coins(**params: str) -> dict[str, str]:
+            told, _ = await ask(exchange, "GET", "account/wallet-balance", {"accountType": "UNIFIED"} | params)
+            return {row["coin"]: row["walletBalance"] for row in told["result"]["list"][0]["coin"]}
+
+        assert await coins() == {"USDT": "10000"}
+        assert await coins(coin="BTC") == {"BTC": "0"}
+        assert await coins(coin="BTC,USDT") == {"BTC": "0", "USDT": "10000"}
+        told, _ = await ask(exchange, "GET", "account/wallet-balance", {"accountType": "UNIFIED", "coin": "NONE"})
+        assert told["retCode"] == 10001
+
+    lived(law)
+
+
 def test_a_client_id_is_never_free_again() -> None:
     async def law(exchange: Exchange, bot: Any) -> None:
         low = await price_of(bot) * 0.9
