@@ -246,6 +246,19 @@ def test_time_goes_on_after_a_death_whatever_the_clock_says(tmp_path: Path, monk
     again.close()
 
 
+def test_no_number_of_a_public_trade_is_used_again_after_a_death(tmp_path: Path) -> None:
+    last = 0
+    for number in range(3):
+        life = Life(tmp_path / "venue")
+        for _ in range(3):
+            life.engine.place(ask("market", "buy", "0.001", name=f"buy {number}"))
+        numbers = [made.number for made in life.market.listings[NAME].prints]
+        life.close()
+
+        assert min(numbers) > last
+        last = max(numbers)
+
+
 def test_events_come_in_order_and_end_with_what_the_account_holds(tmp_path: Path) -> None:
     life = Life(tmp_path / "venue")
     order, trades = life.engine.place(ask("market", "buy", "0.1"))
