@@ -12,7 +12,7 @@ class AddressTaken(OSError):
 
 
 class ExchangeFailed(OSError):
-    """The exchange could not write down what it did, and serves nobody any more."""
+    """What the exchange did cannot be written down, or read again; it serves nobody any more."""
 
 
 class Reason(StrEnum):
@@ -29,7 +29,6 @@ class Reason(StrEnum):
     WOULD_TRIGGER = "would_trigger"
     TOO_MANY_ORDERS = "too_many_orders"
     UNKNOWN_ORDER = "unknown_order"
-    NO_LIQUIDITY = "no_liquidity"
 
 
 class Refused(Exception):
