@@ -23,6 +23,7 @@ class Reason(StrEnum):
     PRICE_FILTER = "price_filter"
     LOT_SIZE = "lot_size"
     NOTIONAL = "notional"
+    NOTIONAL_MAX = "notional_max"
     INSUFFICIENT_BALANCE = "insufficient_balance"
     DUPLICATE_CLIENT_ID = "duplicate_client_id"
     WOULD_TAKE = "would_take"

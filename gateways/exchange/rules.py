@@ -9,6 +9,8 @@ from gateways.exchange.orders import TAKES, WAITS, OrderRequest
 
 QUANTITY_MAX = Decimal(9_000_000)
 PRICE_MAX = Decimal(1_000_000)
+NOTIONAL_MAX = Decimal(9_000_000)
+"""Of an order that has a price."""
 
 
 def demand_by_rules(request: OrderRequest, listing: Listing) -> Decimal:
@@ -88,6 +90,8 @@ def _demand_worth(request: OrderRequest, quantity: Decimal, listing: Listing) ->
     if quantity * price < listing.instrument.notional_min:
         least = listing.instrument.notional_min
         raise Refused(Reason.NOTIONAL, f"an order must be worth at least {least}, was {quantity * price}")
+    if request.price and quantity * price > NOTIONAL_MAX:
+        raise Refused(Reason.NOTIONAL_MAX, f"an order must be worth at most {NOTIONAL_MAX}, was {quantity * price}")
 
 
 def _would_take(request: OrderRequest, listing: Listing) -> bool:

@@ -1,6 +1,7 @@
 """Laws of Binance's answers, to whoever signs requests without ccxt."""
 
 import time
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -93,6 +94,20 @@ def test_an_order_that_is_only_tried_is_held_against_the_symbols_rules() -> None
         assert not exchange.ledger()["orders"] and not exchange.ledger()["refused"]
 
     lived(law)
+
+
+def test_a_priced_order_is_worth_no_more_than_its_symbol_says() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        filters = (await bot.public_get_exchangeinfo())["symbols"][0]["filters"]
+        (most,) = (each["maxNotional"] for each in filters if each["filterType"] == "NOTIONAL")
+        assert most == "9000000.00000000"
+
+        taken = await asked(exchange, "POST", "order", **LIMIT | {"quantity": "300"})
+        assert taken["status"] == "NEW"
+        refused = await asked(exchange, "POST", "order", **LIMIT | {"quantity": "300.001"})
+        assert refused == {"code": -1013, "msg": "Filter failure: NOTIONAL"}
+
+    lived(law, balances={"USDT": Decimal(10**9)})
 
 
 def test_only_market_and_limit_orders_are_answered_in_full_where_nothing_else_is_asked_for() -> None:

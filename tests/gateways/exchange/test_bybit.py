@@ -172,6 +172,7 @@ def test_what_is_refused_has_the_venues_code() -> None:
         assert await place() == 0
         assert await place() == 170141
         assert await place(orderLinkId="rich", qty="100") == 170131
+        assert await place(orderLinkId="huge", qty="10000") == 170124
         assert await place(orderLinkId="odd", price="1.001") == 170134
         assert await place(orderLinkId="tiny", qty="0.00001") == 170140
         assert await place(orderLinkId="none", symbol="NOPE") == 10001

@@ -297,7 +297,7 @@ def test_a_book_may_be_bought_empty(tmp_path: Path) -> None:
 def test_an_order_is_refused_with_the_reason_written_down(tmp_path: Path) -> None:
     life = Life(tmp_path / "venue")
     with pytest.raises(Refused):
-        life.engine.place(ask("limit", "buy", "1000", "30000", name="one"))
+        life.engine.place(ask("limit", "buy", "100", "30000", name="one"))
     (refused,) = life.ledger.report()["refused"]
 
     assert (refused["client_id"], refused["reason"]) == ("one", "insufficient_balance")

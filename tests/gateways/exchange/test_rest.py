@@ -182,8 +182,8 @@ def test_what_does_not_trade_at_once_of_a_large_order_rests_or_expires() -> None
         price, more = str(ask[1][0]), str(round(ask[0][1] + ask[1][1] + 5, 5))
         rests = await bot.create_order(SYMBOL, "limit", "buy", more, price)
         await bot.cancel_order(rests["id"], SYMBOL)
-        gone = await bot.create_order(SYMBOL, "limit", "buy", "500", price, {"timeInForce": "IOC"})
-        none = await bot.create_order(SYMBOL, "limit", "buy", "500", price, {"timeInForce": "FOK"})
+        gone = await bot.create_order(SYMBOL, "limit", "buy", "200", price, {"timeInForce": "IOC"})
+        none = await bot.create_order(SYMBOL, "limit", "buy", "200", price, {"timeInForce": "FOK"})
 
         assert rests["status"] == "open" and 0 < Decimal(rests["filled"]) < Decimal(more)
         assert gone["status"] == "expired"
