@@ -176,6 +176,7 @@ def test_what_is_refused_has_the_venues_code() -> None:
         assert await place(orderLinkId="odd", price="1.001") == 170134
         assert await place(orderLinkId="tiny", qty="0.00001") == 170140
         assert await place(orderLinkId="none", symbol="NOPE") == 10001
+        assert await place(orderLinkId="where", category="") == 10001
         gone, _ = await ask(exchange, "POST", "order/cancel", order | {"orderLinkId": "nobody"})
         assert gone["retCode"] == 170213
 
