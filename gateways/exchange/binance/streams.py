@@ -19,6 +19,7 @@ from gateways.exchange.sockets import Connection, Connections
 
 STREAMS_MAX = 1_024
 """Of one connection."""
+DEPTHS = ("depth", "depth@100ms")
 DEPTH_EVERY_S = 0.1
 KLINES_EVERY, TICKERS_EVERY = 2, 5
 """So many depths."""
@@ -34,6 +35,7 @@ class MarketStreams:
         self._sent_klines: dict[str, tuple[int, int, Any]] = {}
         self._sent_depths: dict[str, tuple[int, dict[Any, Any], dict[Any, Any]]] = {}
         self._touched: dict[str, tuple[set[Any], set[Any]]] = {}
+        """By stream, what was in the book at any time since it was told last."""
         for listing in market.listings.values():
             listing.watchers.append(self._trade)
 
@@ -106,6 +108,7 @@ class MarketStreams:
                 self._listeners.pop(name, None)
                 self._sent_klines.pop(name, None)
                 self._sent_depths.pop(name, None)
+                self._touched.pop(name, None)
 
     # -- events ----------------------------------------------------------------------------------------------------
 
@@ -134,14 +137,15 @@ class MarketStreams:
         ids = {"a": number, "f": number, "l": number}
         self._publish(listing, "aggTrade", "aggTrade", lambda: {"e": "aggTrade"} | ids | core)
         self._publish(listing, "bookTicker", "bookTicker", lambda: _book(listing))
-        if f"{symbol.lower()}@depth@100ms" in self._listeners or f"{symbol.lower()}@depth" in self._listeners:
-            bids, asks = self._touched.setdefault(symbol, (set(), set()))
-            bids.update(level.price for level in listing.depth().bids)
-            asks.update(level.price for level in listing.depth().asks)
+        for name in (f"{symbol.lower()}@{channel}" for channel in DEPTHS):
+            if name in self._listeners:
+                bids, asks = self._touched.setdefault(name, (set(), set()))
+                bids.update(level.price for level in listing.depth().bids)
+                asks.update(level.price for level in listing.depth().asks)
 
     def _tell_depths(self) -> None:
         for listing in self._market.listings.values():
-            for channel in ("depth", "depth@100ms"):
+            for channel in DEPTHS:
                 name = f"{listing.instrument.symbol.lower()}@{channel}"
                 if name in self._listeners:
                     self._tell_depth(listing, channel, name)
@@ -152,7 +156,7 @@ class MarketStreams:
         number, old_bids, old_asks = self._sent_depths.get(name, (listing.number - 1, {}, {}))
         if number == listing.number:
             return
-        touched_bids, touched_asks = self._touched.get(symbol, (set(), set()))
+        touched_bids, touched_asks = self._touched.get(name, (set(), set()))
         event = {
             "e": "depthUpdate",
             "E": self._clock.now(),
