@@ -4,7 +4,7 @@ import asyncio
 import resource
 import signal
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from gateways.errors import SourceMissing
-from gateways.exchange.home import read_keys
+from gateways.exchange.home import read_keys, readable
 from gateways.exchange.ledger import Ledger
 from gateways.exchange.lies import KINDS, places_of
 from gateways.exchange.scenario import Scenario, read_scenario
@@ -138,18 +138,14 @@ def read_ledger(home: Path) -> dict[str, Any]:
     """Return what an exchange's home has of requests, orders, trades and movements.
 
     Raises:
-        OSError: there is no exchange's home.
+        OSError: there is no exchange's home, or what is in it cannot be read.
     """
     book, path = home / "book.db", home / "ledger.db"
     for file in (book, path):
         if not file.exists():
             raise FileNotFoundError(f"expected an exchange's home in {home}, found no {file.name}")
-    ledger, audit = Ledger(path, reads_only=True), Audit(book)
-    try:
+    with readable(home), closing(Ledger(path, reads_only=True)) as ledger, closing(Audit(book)) as audit:
         return ledger_of(ledger, audit)
-    finally:
-        audit.close()
-        ledger.close()
 
 
 def kinds_of_faults() -> list[dict[str, str]]:

@@ -50,6 +50,12 @@ class Account:
         """Return what the account has, by asset, with what is 0 left out."""
         return {asset: self.holding(asset) for asset in self._desk.assets()}
 
+    def all_holdings(self) -> dict[str, Holding]:
+        """Return what the account has of every asset that is traded, also of what it has nothing of."""
+        instruments = [listing.instrument for listing in self._market.listings.values()]
+        traded = {asset for each in instruments for asset in (each.base, each.quote)}
+        return {asset: self.holding(asset) for asset in sorted(traded.union(self._desk.assets()))}
+
     def open_orders(self, symbol: str | None = None) -> list[Order]:
         """Return open orders, oldest first."""
         return [order for order in self.orders.values() if symbol in (None, order.request.symbol)]

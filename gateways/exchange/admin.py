@@ -1,14 +1,14 @@
 """The operator's door: the ledger, the faults, and what is to befall the exchange; for who shows the admin token."""
 
-import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from gateways.exchange.faults import Faults, Struck
+from gateways.exchange.faults import Faults
 from gateways.exchange.lies import KINDS
+from gateways.exchange.reading import is_same, read_json
 from gateways.exchange.scenario import ScenarioBroken, lie_of, scenario_of
 from gateways.exchange.world import World
 
@@ -36,7 +36,7 @@ class AdminDoor:
     def _guarded(self, answer: Answer) -> Answer:
         async def handle(request: web.Request) -> web.Response:
             given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-            if not hmac.compare_digest(given.encode(), self._token.encode()):
+            if not is_same(given, self._token):
                 return _json({"error": "expected the admin token as `Authorization: Bearer ...`"}, status=401)
             return await answer(request)
 
@@ -54,7 +54,7 @@ class AdminDoor:
     async def _add(self, request: web.Request) -> web.Response:
         """Take in a scenario, or one fault; what befalls the world at once does so before the answer."""
         try:
-            said = msgspec.json.decode(await request.read())
+            said = read_json(await request.read())
             is_scenario = isinstance(said, dict) and "fault" in said
             lies = list(scenario_of(said).faults) if is_scenario else [lie_of(said)]
         except msgspec.DecodeError as error:
@@ -65,9 +65,7 @@ class AdminDoor:
         for lie in lies:
             is_now = KINDS[lie.kind].family == "world" and not lie.begin_s and lie.every_s is None
             if is_now:
-                seconds = lie.seconds if isinstance(lie.seconds, float | int) else 0.0
-                refused.append(self._world.befall(Struck(lie, float(seconds))))
-                self._faults.note(lie.kind)
+                refused.append(self._world.befall(self._faults.befall(lie)))
             else:
                 numbers.append(self._faults.arm(lie))
         return _json({"numbers": numbers, "refused": [each for each in refused if each]})

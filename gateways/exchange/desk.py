@@ -1,7 +1,8 @@
 """The paper venue as the engine uses it: orders by the exchange's own numbers, one price at a time."""
 
-from collections.abc import Callable, Iterable
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Sequence
+from decimal import ROUND_UP, Decimal, localcontext
+from itertools import pairwise
 
 from domain.market import Bar, Instant
 from domain.money import ZERO, Money
@@ -15,16 +16,21 @@ from gateways.paper import PaperVenue
 class Desk:
     """Every order is a limit order here, under a client id of the exchange's own that is never used again."""
 
-    def __init__(self, paper: PaperVenue, participation: Decimal) -> None:
-        self._paper, self._participation = paper, participation
-        self._shown_at: Instant = 0
+    def __init__(self, paper: PaperVenue, participation: Decimal, next_instant: Callable[[], Instant]) -> None:
+        self._paper, self._participation, self._next_instant = paper, participation, next_instant
 
     def watch(self, hear: Callable[[int, OrderSeen], None]) -> None:
         """Give the callable that hears of what the market did to an order, by its number."""
         self._paper.watch(lambda seen: hear(_number_of(seen.client_id), seen))
 
-    def submit(self, order: Order, limit: Decimal) -> str | None:
+    def open(self) -> None:
+        """Let the paper venue know that there is a market, which it wants before the first order."""
+        self._paper.show(self._next_instant(), [])
+
+    def submit(self, order: Order, limit: Decimal, *, at: Instant) -> str | None:
         """Bring an order into the book; return why not, where it is not taken."""
+        # Each arrives at an instant of its own: that is its place among those of its price.
+        self._paper.show(at, [])
         answers: list[Answer] = []
         request = order.request
         terms = Terms(
@@ -51,34 +57,48 @@ class Desk:
         seen = answers[0]
         return seen if isinstance(seen, OrderSeen) and seen.state != "rejected" else None
 
-    def show(self, symbol: str, price: Decimal, volume: Decimal, resting: Iterable[Order], *, at: Instant) -> None:
-        """Let something trade with the orders that rest, which get their share of the volume, each at its own price."""
-        self._shown_at = at
-        # The paper venue gives no worse price than a bar has.  So the bar reaches to the orders that the price has
-        # gone through, and up to those that it has not.
-        buys = [order.request.price for order in resting if order.request.side == "buy"]
-        sells = [order.request.price for order in resting if order.request.side == "sell"]
-        ceiling = min((limit for limit in sells if limit >= price), default=None)
-        bottom = max((limit for limit in buys if limit <= price), default=None)
-        high, low = max([price, *buys]), min([price, *sells])
-        high = high if ceiling is None else min(high, ceiling)
-        low = low if bottom is None else max(low, bottom)
-        self._paper.show(at, [Bar(symbol, "tick", at, at, price, high, low, price, volume)])
+    def go_through(self, symbol: str, price: Decimal, share: Decimal, resting: Sequence[Order]) -> None:
+        """Let the market go through the orders that rest beyond a price: the best price first, each at its own.
 
-    def offer(self, symbol: str, price: Decimal, quantity: Decimal, *, at: Instant, arrived_at: Instant) -> None:
-        """Offer a quantity to the order that arrived at an instant, which takes all of it that it can."""
-        self._shown_at = at
-        volume = quantity / self._participation
-        self._paper.show(at, [Bar(symbol, "tick", arrived_at, at, price, price, price, price, volume)])
+        `share` is what all of them get together.
+        """
+        for side, sign in (("buy", 1), ("sell", -1)):
+            mine = [order for order in resting if order.request.side == side]
+            limits = {order.request.price for order in mine if (order.request.price - price) * sign > 0}
+            # The paper venue serves all that a bar reaches by arrival.  So a bar reaches one price, and no other.
+            steps = [*sorted(limits, reverse=side == "buy"), price]
+            for limit, end in pairwise(steps):
+                before = sum((order.executed for order in mine), ZERO)
+                at = self._next_instant()
+                self._show(symbol, at, at, limit, max(limit, end), min(limit, end), share)
+                share -= sum((order.executed for order in mine), ZERO) - before
 
-    def go_through(self, order: Order, price: Decimal, quantity: Decimal, *, at: Instant) -> None:
-        """Let the market go through an order's price, so that a quantity of it trades there."""
-        self.show(order.request.symbol, price, quantity / self._participation, [order], at=at)
+    def offer(
+        self, taker: Order, price: Decimal, quantity: Decimal, resting: Iterable[Order], *, arrived_at: Instant
+    ) -> Instant:
+        """Offer a quantity to the order that has just arrived, which takes all that it can; return when."""
+        side, at = taker.request.side, self._next_instant()
+        others = [each.request.price for each in resting if each is not taker and each.request.side == side]
+        # What rests may be left behind by the market, at prices that the bar must not reach: it is not for them.
+        high = price if side == "buy" else min([price, *others])
+        low = price if side == "sell" else max([price, *others])
+        self._show(taker.request.symbol, arrived_at, at, price, high, low, quantity)
+        return at
 
-    @property
-    def shown_at(self) -> Instant:
-        """Return the newest instant that was shown: orders that are submitted now arrive at it."""
-        return self._shown_at
+    def _show(
+        self,
+        symbol: str,
+        opened_at: Instant,
+        at: Instant,
+        price: Decimal,
+        high: Decimal,
+        low: Decimal,
+        share: Decimal,
+    ) -> None:
+        with localcontext(rounding=ROUND_UP):
+            # Rounded down, the share of it could be less than the last lot that it is for.
+            volume = share / self._participation
+        self._paper.show(at, [Bar(symbol, "tick", opened_at, at, price, high, low, price, volume)])
 
     def total(self, asset: str) -> Decimal:
         """Return what the account has of an asset."""

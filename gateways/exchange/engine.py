@@ -37,8 +37,8 @@ class Engine:
         next_instant: Callable[[], Instant],
         participation: Decimal,
     ) -> None:
-        self._desk, self._ledger, self._market = Desk(paper, participation), ledger, market
-        self._next_instant = next_instant
+        self._desk, self._ledger, self._market = Desk(paper, participation, next_instant), ledger, market
+        self._next_instant, self._participation = next_instant, participation
         self.account = Account(self._desk, ledger, market, next_instant)
         self._recover()
 
@@ -99,8 +99,8 @@ class Engine:
 
     def take_tick(self, tick: Tick) -> None:
         """Let a trade of the market do what it does to open orders."""
-        resting = [order for order in self.account.open_orders(tick.symbol) if order.working_at]
-        self._desk.show(tick.symbol, tick.price, tick.quantity, resting, at=tick.at)
+        share = tick.quantity * self._participation
+        self._desk.go_through(tick.symbol, tick.price, share, self._resting(tick.symbol))
         for order in self.account.open_orders(tick.symbol):
             if not order.working_at and is_reached(order.request, tick.price):
                 self._activate(order)
@@ -129,6 +129,8 @@ class Engine:
         if len(mine) >= ORDERS_MAX:
             raise Refused(Reason.TOO_MANY_ORDERS, f"open orders must be at most {ORDERS_MAX}, were {len(mine)}")
         quantity = demand_by_rules(request, listing)
+        if request.kind == "limit_maker" and self._met_by(request, request.price):
+            raise Refused(Reason.WOULD_TAKE, f"the price {request.price} would trade with an order of the account")
         asset, needed = self.account.needed(request, quantity, listing)
         if needed > self.account.holding(asset).free:
             found = f"expected {needed} {asset} free, found {self.account.holding(asset).free}"
@@ -164,7 +166,7 @@ class Engine:
         """Bring an order into the book, let it trade with what is there, and end it if it may not rest."""
         request = order.request
         limit = limit_of(request, order.quantity, listing)
-        refused = self._desk.submit(order, limit)
+        refused = self._desk.submit(order, limit, at=at)
         if refused is not None:
             if order.status == "pending":
                 del self.account.orders[order.order_id]
@@ -182,35 +184,41 @@ class Engine:
         side = listing.depth().asks if request.side == "buy" else listing.depth().bids
         reachable = sum((each.quantity for each in side if not _is_worse(each.price, limit, request.side)), ZERO)
         if request.kind != "limit_maker" and (request.time_in_force != "FOK" or reachable >= order.quantity):
-            self._sweep(order, listing, limit, floor_to(order.quantity * share, listing.instrument.lot))
+            self._sweep(order, listing, limit, floor_to(order.quantity * share, listing.instrument.lot), at)
         if order.takes and order.is_open:
             self.account.end(order, "expired")
 
-    def _sweep(self, order: Order, listing: Listing, limit: Decimal, most: Decimal) -> None:
+    def _sweep(self, order: Order, listing: Listing, limit: Decimal, most: Decimal, arrived_at: Instant) -> None:
         """Let an order that has just come in trade with the levels of the public book that its price reaches."""
-        buys = order.request.side == "buy"
-        arrived_at = self._desk.shown_at
+        symbol, buys = order.request.symbol, order.request.side == "buy"
         for level in list(listing.depth().asks if buys else listing.depth().bids):
             left = most - order.executed
             if not order.is_open or left <= 0 or _is_worse(level.price, limit, order.request.side):
-                return
+                break
             self._keep_from(order, level.price)
             before = order.executed
             quantity = min(level.quantity, left)
-            at = self._next_instant()
-            self._desk.offer(order.request.symbol, level.price, quantity, at=at, arrived_at=arrived_at)
+            at = self._desk.offer(order, level.price, quantity, self._resting(symbol), arrived_at=arrived_at)
             made = order.executed - before
             if made:
                 listing.consume(level, made, buys=buys)
-                tick = Tick(order.request.symbol, at, level.price, made, buyer_is_maker=not buys)
+                tick = Tick(symbol, at, level.price, made, buyer_is_maker=not buys)
                 listing.take(tick, keeps_book=True)
+        if order.is_open:
+            self._keep_from(order, limit)
 
     def _keep_from(self, taker: Order, price: Decimal) -> None:
         """End the account's own orders that would trade with this one: nobody trades with oneself."""
-        for order in self.account.open_orders(taker.request.symbol):
-            is_met = order.working_at and order.request.side != taker.request.side
-            if is_met and not _is_worse(order.request.price, price, taker.request.side):
-                self.account.end(order, "expired")
+        for order in self._met_by(taker.request, price):
+            self.account.end(order, "expired")
+
+    def _met_by(self, request: OrderRequest, price: Decimal) -> list[Order]:
+        """Return the account's own orders that a request would trade with at a price."""
+        others = (order for order in self._resting(request.symbol) if order.request.side != request.side)
+        return [order for order in others if not _is_worse(order.request.price, price, request.side)]
+
+    def _resting(self, symbol: str) -> list[Order]:
+        return [order for order in self.account.open_orders(symbol) if order.working_at]
 
     def _activate(self, order: Order) -> None:
         """Bring an order into the book whose stop price was reached."""
@@ -222,16 +230,15 @@ class Engine:
         tick, buys = listing.instrument.tick, order.request.side == "buy"
         price = order.request.price - tick if buys else order.request.price + tick
         quantity = max(listing.instrument.lot, floor_to(order.remaining * share, listing.instrument.lot))
-        at = self._next_instant()
-        listing.take(Tick(order.request.symbol, at, price, quantity, buyer_is_maker=buys))
-        self._desk.go_through(order, price, quantity, at=at)
+        symbol, at = order.request.symbol, self._next_instant()
+        listing.take(Tick(symbol, at, price, quantity, buyer_is_maker=buys))
+        self._desk.go_through(symbol, price, quantity, [order])
 
     # -- after a death ---------------------------------------------------------------------------------------------
 
     def _recover(self) -> None:
         """Read from the book what became of the orders that were open, and of those that had not got there."""
-        for symbol, listing in self._market.listings.items():
-            self._desk.show(symbol, listing.last, ZERO, [], at=self._next_instant())
+        self._desk.open()
         for order in self._ledger.open_orders():
             self.account.orders[order.order_id] = order
             self._look_up(order)

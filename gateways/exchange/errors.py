@@ -12,7 +12,7 @@ class AddressTaken(OSError):
 
 
 class ExchangeFailed(OSError):
-    """The exchange could not write down what it did, and serves nobody any more."""
+    """What the exchange did cannot be written down, or read again; it serves nobody any more."""
 
 
 class Reason(StrEnum):
@@ -23,13 +23,13 @@ class Reason(StrEnum):
     PRICE_FILTER = "price_filter"
     LOT_SIZE = "lot_size"
     NOTIONAL = "notional"
+    NOTIONAL_MAX = "notional_max"
     INSUFFICIENT_BALANCE = "insufficient_balance"
     DUPLICATE_CLIENT_ID = "duplicate_client_id"
     WOULD_TAKE = "would_take"
     WOULD_TRIGGER = "would_trigger"
     TOO_MANY_ORDERS = "too_many_orders"
     UNKNOWN_ORDER = "unknown_order"
-    NO_LIQUIDITY = "no_liquidity"
 
 
 class Refused(Exception):

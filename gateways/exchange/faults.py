@@ -93,6 +93,12 @@ class Faults:
         self._armed[self._number] = Armed(self._number, lie, draws, self._clock())
         return self._number
 
+    def befall(self, lie: Lie) -> Struck:
+        """Return what befalls the world at once, and count it."""
+        draws = Random(f"{self._seed}/at once/{self.counts.total()}")
+        self.note(lie.kind)
+        return Struck(lie, Armed(0, lie, draws, self._clock()).seconds())
+
     def remove(self, number: int) -> bool:
         """Take a fault out; say whether there was one of this number."""
         return self._armed.pop(number, None) is not None

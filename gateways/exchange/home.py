@@ -3,11 +3,14 @@
 import fcntl
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import apsw
 import msgspec
 
-from gateways.exchange.errors import HomeTaken
+from gateways.exchange.errors import ExchangeFailed, HomeTaken
 
 KEYS = "keys.json"
 KEY_BYTES = 48
@@ -63,6 +66,19 @@ class ExchangeHome:
     def release(self) -> None:
         """Let others have the home."""
         os.close(self._lock)
+
+
+@contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """Read a home's book and ledger within this.
+
+    Raises:
+        ExchangeFailed: they cannot be read as such.
+    """
+    try:
+        yield
+    except apsw.Error as error:
+        raise ExchangeFailed(f"expected a book and a ledger in {folder}, found {error}") from error
 
 
 def read_keys(folder: Path) -> Keys:

@@ -190,45 +190,63 @@ class Ledger:
 
     def orders(self, symbol: str, *, first_id: int | None, begin: Instant, end: Instant, limit: int) -> list[Order]:
         """Return orders of a symbol, oldest first: from a number on, or the newest of a stretch of time."""
-        newest = "" if first_id is not None or begin else "DESC"
-        found = self._run(
-            "SELECT order_id, body FROM orders WHERE symbol = ? AND order_id >= ? AND created_at BETWEEN ? AND ?"
-            f" AND status NOT IN ('pending', 'lost') ORDER BY order_id {newest} LIMIT ?",
-            (symbol, first_id or 0, begin, end, limit),
-        )
+        wanted = {
+            "symbol = ?": symbol,
+            "order_id >= ?": first_id,
+            "created_at >= ?": begin,
+            "created_at <= ?": end,
+            "status NOT IN ('pending', ?)": "lost",
+        }
+        found = self._find("orders", "order_id", wanted, limit, newest_first=first_id is None and not begin)
         return sorted(map(_order, found), key=lambda order: order.order_id)
 
     def trades(
         self, symbol: str, *, order_id: int | None, first_id: int | None, begin: Instant, end: Instant, limit: int
     ) -> list[Trade]:
         """Return trades of a symbol, oldest first: from a number on, or the newest of a stretch of time."""
-        newest = "" if first_id is not None or begin else "DESC"
-        found = self._run(
-            "SELECT trade_id, body FROM trades WHERE symbol = ? AND trade_id >= ? AND at BETWEEN ? AND ?"
-            f" AND (?5 IS NULL OR order_id = ?5) ORDER BY trade_id {newest} LIMIT ?6",
-            (symbol, first_id or 0, begin, end, order_id, limit),
-        )
+        wanted = {
+            "symbol = ?": symbol,
+            "order_id = ?": order_id,
+            "trade_id >= ?": first_id,
+            "at >= ?": begin,
+            "at <= ?": end,
+        }
+        found = self._find("trades", "trade_id", wanted, limit, newest_first=first_id is None and not begin)
         return sorted(map(_trade, found), key=lambda trade: trade.trade_id)
 
     def closed_orders(self, search: Search) -> list[Order]:
         """Return orders that have ended, newest first."""
-        found = self._run(
-            "SELECT order_id, body FROM orders WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR order_id = ?2)"
-            " AND (?3 IS NULL OR client_id = ?3) AND (?5 IS NULL OR order_id < ?5) AND created_at BETWEEN ?6 AND ?7"
-            " AND status IN ('filled', 'canceled', 'expired') ORDER BY order_id DESC LIMIT ?4",
-            search,
-        )
-        return list(map(_order, found))
+        wanted = {
+            "symbol = ?": search.symbol,
+            "order_id = ?": search.order_id,
+            "client_id = ?": search.client_id,
+            "order_id < ?": search.before_id,
+            "created_at >= ?": search.begin,
+            "created_at <= ?": search.end,
+            "status IN ('filled', 'canceled', ?)": "expired",
+        }
+        return list(map(_order, self._find("orders", "order_id", wanted, search.limit)))
 
     def newest_trades(self, search: Search) -> list[Trade]:
         """Return trades, newest first."""
-        found = self._run(
-            "SELECT trade_id, body FROM trades WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR order_id = ?2)"
-            " AND (?3 IS NULL OR body ->> 'client_id' = ?3) AND (?5 IS NULL OR trade_id < ?5)"
-            " AND at BETWEEN ?6 AND ?7 ORDER BY trade_id DESC LIMIT ?4",
-            search,
-        )
-        return list(map(_trade, found))
+        wanted = {
+            "symbol = ?": search.symbol,
+            "order_id = ?": search.order_id,
+            "order_id IN (SELECT order_id FROM orders WHERE client_id = ?)": search.client_id,
+            "trade_id < ?": search.before_id,
+            "at >= ?": search.begin,
+            "at <= ?": search.end,
+        }
+        return list(map(_trade, self._find("trades", "trade_id", wanted, search.limit)))
+
+    def _find(
+        self, table: str, number: str, wanted: Mapping[str, Any], limit: int, *, newest_first: bool = True
+    ) -> list[tuple[Any, ...]]:
+        # What is not asked for is not in the statement: so SQLite sees which of its indexes is of use.
+        given = {condition: value for condition, value in wanted.items() if value is not None}
+        order = "DESC" if newest_first else "ASC"
+        statement = f"SELECT {number}, body FROM {table} WHERE {' AND '.join(given)} ORDER BY {number} {order} LIMIT ?"
+        return self._run(statement, (*given.values(), limit))
 
     # -- the market's memory ---------------------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ from gateways.sample import DAYS_MAX, SampleMarket
 MISSED_MAX_MS = 6 * 60 * MINUTE_MS
 """So much of the time that the exchange was down is made up for in klines; what is before that is a gap."""
 MISSED_BARS_MAX = 5_000
+NUMBERS_OF_MINUTE = 1_000_000
+"""More than the public trades of one symbol; the last number is written down once a minute only."""
 _ANCHOR = "anchor"
 
 
@@ -138,10 +140,19 @@ def _listings(
         klines: list[Kline] = ledger.klines(symbol)
         price = klines[-1].close if klines else newest[symbol].close
         instrument = settings.instruments.get(symbol) or instrument_of(symbol, price)
-        number = int(ledger.meta(f"number/{symbol}") or 0)
+        number = _first_number(symbol, ledger)
         listings[symbol] = Listing(instrument, seed=settings.seed, klines=klines, first_number=number)
         listings[symbol].status = ledger.meta(f"status/{symbol}") or "TRADING"
     return listings
+
+
+def _first_number(symbol: str, ledger: Ledger) -> int:
+    """Return a number that no public trade of a symbol has had, whenever the last life ended."""
+    known = ledger.meta(f"number/{symbol}")
+    number = 0 if known is None else int(known) + NUMBERS_OF_MINUTE
+    with ledger.writing():
+        ledger.note(f"number/{symbol}", str(number))
+    return number
 
 
 def _schedule(

@@ -9,6 +9,8 @@ from gateways.exchange.orders import TAKES, WAITS, OrderRequest
 
 QUANTITY_MAX = Decimal(9_000_000)
 PRICE_MAX = Decimal(1_000_000)
+NOTIONAL_MAX = Decimal(9_000_000)
+"""Of an order that has a price."""
 
 
 def demand_by_rules(request: OrderRequest, listing: Listing) -> Decimal:
@@ -17,16 +19,26 @@ def demand_by_rules(request: OrderRequest, listing: Listing) -> Decimal:
     Raises:
         Refused: it breaks a rule of its symbol, or would do what its kind may not.
     """
+    quantity = demand_by_filters(request, listing)
+    if request.kind == "limit_maker" and _would_take(request, listing):
+        raise Refused(Reason.WOULD_TAKE, f"the price {request.price} would trade at once")
+    if request.kind in WAITS and is_reached(request, listing.last):
+        raise Refused(Reason.WOULD_TRIGGER, f"the stop price {request.stop_price} is reached at {listing.last}")
+    return quantity
+
+
+def demand_by_filters(request: OrderRequest, listing: Listing) -> Decimal:
+    """Return the quantity an order is for, in base currency, whatever the market is at.
+
+    Raises:
+        Refused: its price, its quantity or its worth is none of its symbol's.
+    """
     quantity = request.quantity or _quantity_for(request, listing)
     for price in (request.price, request.stop_price):
         if price:
             _demand_price(price, listing)
     _demand_quantity(quantity, listing)
     _demand_worth(request, quantity, listing)
-    if request.kind == "limit_maker" and _would_take(request, listing):
-        raise Refused(Reason.WOULD_TAKE, f"the price {request.price} would trade at once")
-    if request.kind in WAITS and is_reached(request, listing.last):
-        raise Refused(Reason.WOULD_TRIGGER, f"the stop price {request.stop_price} is reached at {listing.last}")
     return quantity
 
 
@@ -79,6 +91,8 @@ def _demand_worth(request: OrderRequest, quantity: Decimal, listing: Listing) ->
     if quantity * price < listing.instrument.notional_min:
         least = listing.instrument.notional_min
         raise Refused(Reason.NOTIONAL, f"an order must be worth at least {least}, was {quantity * price}")
+    if request.price and quantity * price > NOTIONAL_MAX:
+        raise Refused(Reason.NOTIONAL_MAX, f"an order must be worth at most {NOTIONAL_MAX}, was {quantity * price}")
 
 
 def _would_take(request: OrderRequest, listing: Listing) -> bool:

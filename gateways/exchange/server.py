@@ -21,7 +21,7 @@ from gateways.exchange.engine import Engine
 from gateways.exchange.errors import AddressTaken, ExchangeFailed
 from gateways.exchange.faults import Faults
 from gateways.exchange.gate import Gate
-from gateways.exchange.home import ExchangeHome, Keys
+from gateways.exchange.home import ExchangeHome, Keys, readable
 from gateways.exchange.house import House
 from gateways.exchange.ledger import Ledger
 from gateways.exchange.market import Listing, Market
@@ -53,6 +53,7 @@ class Exchange:
 
     Raises:
         HomeTaken: another exchange runs on the home.
+        ExchangeFailed: its book or its ledger cannot be read.
         AddressTaken: the address cannot be listened on.
         OSError, ValueError: the home or the market's data cannot be used.
     """
@@ -72,12 +73,12 @@ class Exchange:
     @property
     def rest_url(self) -> str:
         """Where requests go, without a path."""
-        return f"http://{self._settings.host}:{self._port}"
+        return f"http://{self._place}"
 
     @property
     def ws_url(self) -> str:
         """Where streams are, without a path."""
-        return f"ws://{self._settings.host}:{self._port}"
+        return f"ws://{self._place}"
 
     @property
     def api_key(self) -> str:
@@ -114,9 +115,15 @@ class Exchange:
             "faults": dict(self.faults.counts),
         }
 
+    @property
+    def _place(self) -> str:
+        host = self._settings.host
+        return f"[{host}]:{self._port}" if ":" in host else f"{host}:{self._port}"
+
     async def __aenter__(self) -> "Exchange":
         async with AsyncExitStack() as stack:
-            self._open(stack)
+            with readable(self._settings.home):
+                self._open(stack)
             await self._listen(stack)
             self._stack = stack.pop_all()
         return self

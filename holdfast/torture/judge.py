@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from domain.order import Terms
 from holdfast.rebuild import Rebuilt, eras
 from holdfast.replay import rebuild, verify_everything
 from holdfast.torture.verdicts import unadopted
@@ -13,6 +14,8 @@ from persistence.reader import JournalReader
 
 SAME = {"new": "accepted", "partially_filled": "accepted"}
 """What the journal calls an exchange's states, where it has another word."""
+NEVER_TAKEN = "lost"
+"""The state of an order that the exchange died over before it was in its book."""
 TOLD_AS = {"bybit": SAME | {"expired": "canceled"}}
 """The same by the interface that the node speaks, where that has no word for a state."""
 
@@ -20,9 +23,9 @@ TOLD_AS = {"bybit": SAME | {"expired": "canceled"}}
 def judge(home: Path, ledger: dict[str, Any]) -> list[str]:
     """Return every violation: each says what was found where.
 
-    No order sent twice, none at the exchange that the journal does not know or knows in another state, every trade
-    counted once, both accounts equal to the last digit but for what nobody here did and is not taken into the books,
-    and a journal that verifies.
+    No order sent twice, none at the exchange that the journal does not know, meant otherwise or knows in another state,
+    every trade counted once, both accounts equal to the last digit but for what nobody here did and is not taken into
+    the books, and a journal that verifies.
     """
     return [*unproven(home), *disagreements(home, ledger)]
 
@@ -54,18 +57,31 @@ def doubled(ledger: dict[str, Any]) -> Iterator[str]:
 
 def _orders(rebuilt: Rebuilt, ledger: dict[str, Any], words: Mapping[str, str]) -> Iterator[str]:
     known = rebuilt.history.orders
-    for order in ledger["orders"]:
+    orders = [order for order in ledger["orders"] if order["status"] != NEVER_TAKEN]
+    for order in orders:
         if order["origin"] == "manual":
             continue
         ours = known.get(order["client_id"])
         if ours is None:
             yield f"{order['client_id']} is at the exchange, and the journal does not know it"
-        elif ours.state != words.get(order["status"], order["status"]):
+            continue
+        if ours.state != words.get(order["status"], order["status"]):
             yield f"{order['client_id']} is {order['status']} at the exchange, and {ours.state} in the journal"
-    taken = {order["client_id"] for order in ledger["orders"]}
+        yield from _meant_otherwise(ours.terms, order)
+    taken = {order["client_id"] for order in orders}
     for client_id, ours in known.items():
         if client_id not in taken and ours.state not in ("absent", "rejected"):
             yield f"{client_id} is {ours.state} in the journal, and the exchange never took it"
+
+
+def _meant_otherwise(terms: Terms, order: Mapping[str, Any]) -> Iterator[str]:
+    amounts = {"quantity": terms.quantity, "price": terms.limit_price, "stop_price": terms.stop_price}
+    for name, meant in {"symbol": terms.symbol, "side": terms.side}.items():
+        if order[name] != meant:
+            yield f"{terms.client_id} has the {name} {order[name]} at the exchange, and {meant} in the journal"
+    for name, amount in amounts.items():
+        if Decimal(order[name]) != (amount or 0):
+            yield f"{terms.client_id} has the {name} {order[name]} at the exchange, and {amount} in the journal"
 
 
 def _fills(rebuilt: Rebuilt, ledger: dict[str, Any]) -> Iterator[str]:

@@ -74,6 +74,11 @@ def end_an_order_otherwise(ledger: Ledger) -> None:
     order["status"] = "expired" if order["status"] != "expired" else "filled"
 
 
+def take_another_order_than_was_meant(ledger: Ledger) -> None:
+    order = ledger["orders"][0]
+    order["quantity"] = str(2 * float(order["quantity"]))
+
+
 def trade_more(ledger: Ledger) -> None:
     ledger["trades"].append(ledger["trades"][0] | {"quantity": "0.00001"})
 
@@ -96,6 +101,7 @@ CRIMES = (
     take_an_order_of_nobody,
     forget_an_order,
     end_an_order_otherwise,
+    take_another_order_than_was_meant,
     trade_more,
     forget_a_trade,
     charge_another_fee,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from domain.order import Order, OrderState, Terms
 from domain.reconciliation import Finding, Kind, Policy
 from holdfast.torture.deaths import Lived
 from holdfast.torture.judge import SAME, TOLD_AS, _orders
@@ -123,11 +124,40 @@ def test_an_order_that_the_ledger_has_otherwise_is_not_to_be_named(tmp_path: Pat
     assert f"calls h1 {kind}" in found
 
 
+def one_order(state: OrderState) -> Any:
+    """Return what a journal comes to that has one order in it."""
+    terms = Terms("h1", "some", "BTCUSDT", "buy", "limit", D("0.10"), "entry", limit_price=D(100))
+    return SimpleNamespace(history=SimpleNamespace(orders={"h1": Order(terms, state)}))
+
+
+def an_order(status: str = "new") -> dict[str, str]:
+    """Return the same order as the exchange has it."""
+    terms = {"symbol": "BTCUSDT", "side": "buy", "quantity": "0.1", "price": "100.00", "stop_price": "0"}
+    return {"client_id": "h1", "origin": "api", "status": status} | terms
+
+
 def test_an_end_that_an_interface_has_no_word_for_is_judged_by_the_word_it_has() -> None:
-    ended: Any = SimpleNamespace(history=SimpleNamespace(orders={"h1": SimpleNamespace(state="canceled")}))
-    ledger = {"orders": [{"client_id": "h1", "origin": "api", "status": "expired"}]}
+    ended, ledger = one_order("canceled"), {"orders": [an_order(status="expired")]}
 
     told = {venue: list(_orders(ended, ledger, TOLD_AS.get(venue, SAME))) for venue in ("binance", "bybit")}
 
     assert told["bybit"] == []
     assert len(told["binance"]) == 1
+
+
+@pytest.mark.parametrize("state", ["absent", "rejected"])
+def test_an_order_that_the_exchange_died_over_was_never_taken(state: OrderState) -> None:
+    ledger = {"orders": [an_order(status="lost")]}
+
+    assert list(_orders(one_order(state), ledger, SAME)) == []
+    assert len(list(_orders(one_order("accepted"), ledger, SAME))) == 1
+
+
+@pytest.mark.parametrize(
+    "other", [{"symbol": "ETHUSDT"}, {"side": "sell"}, {"quantity": "0.2"}, {"price": "101"}, {"stop_price": "90"}]
+)
+def test_an_order_is_judged_by_all_that_was_meant_by_it(other: dict[str, str]) -> None:
+    assert list(_orders(one_order("accepted"), {"orders": [an_order()]}, SAME)) == []
+    (found,) = _orders(one_order("accepted"), {"orders": [an_order() | other]}, SAME)
+
+    assert next(iter(other.values())) in found

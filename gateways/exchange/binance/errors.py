@@ -17,6 +17,7 @@ _REASONS: dict[Reason, tuple[int, str]] = {
     Reason.PRICE_FILTER: (-1013, "Filter failure: PRICE_FILTER"),
     Reason.LOT_SIZE: (-1013, "Filter failure: LOT_SIZE"),
     Reason.NOTIONAL: (-1013, "Filter failure: NOTIONAL"),
+    Reason.NOTIONAL_MAX: (-1013, "Filter failure: NOTIONAL"),
     Reason.INSUFFICIENT_BALANCE: (-2010, "Account has insufficient balance for requested action."),
     Reason.DUPLICATE_CLIENT_ID: (-2010, "Duplicate order sent."),
     Reason.WOULD_TAKE: (-2010, "Order would immediately match and take."),

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from gateways.exchange.binance.errors import ApiError, malformed, missing
 
 CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
+_DECIMALS_MAX = 8
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -41,6 +44,14 @@ class Parameters:
             raise ApiError(code, f"Invalid {name}.")
         return value
 
+    def names(self, name: str) -> list[str]:
+        """Return a list of names in JSON, an empty one where there is none."""
+        value = self._values.get(name)
+        try:
+            return msgspec.json.decode(value, type=list[str]) if value else []
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            raise malformed(name, '^\\["[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}\\]$') from None
+
     def whole(self, name: str) -> int | None:
         """Return a whole number, or None where there is none."""
         value = self._values.get(name)
@@ -72,6 +83,8 @@ class Parameters:
             raise missing(name) from None
         if amount <= 0 and needed:
             raise ApiError(-1013, f"Invalid {name}.")
+        if len(value.partition(".")[2].rstrip("0")) > _DECIMALS_MAX:
+            raise ApiError(-1111, f"Parameter '{name}' has too much precision.")
         return amount
 
     def client_id(self, name: str) -> str | None:

@@ -4,6 +4,7 @@ import secrets
 from decimal import Decimal
 from typing import Any, cast
 
+from domain.market import DAY_MS, Instant
 from domain.money import ZERO
 from domain.order import Side
 from gateways.exchange.binance import shapes
@@ -14,11 +15,19 @@ from gateways.exchange.clock import VenueClock
 from gateways.exchange.engine import Engine
 from gateways.exchange.errors import Reason, Refused
 from gateways.exchange.ledger import Ledger
-from gateways.exchange.orders import TAKES, WAITS, Kind, Order, OrderRequest, TimeInForce
+from gateways.exchange.orders import WAITS, Kind, Order, OrderRequest, TimeInForce
+from gateways.exchange.rules import demand_by_filters
 from gateways.exchange.veil import Veil
 
 _KINDS = {name: kind for kind, name in shapes.KINDS.items()}
 _WITH_PRICE = frozenset({"limit", "limit_maker", "stop_limit", "take_profit_limit"})
+_NEEDED_BY = {
+    "timeInForce": _WITH_PRICE - {"limit_maker"},
+    "price": _WITH_PRICE,
+    "stopPrice": WAITS,
+    "quoteOrderQty": frozenset({"market"}),
+}
+"""Kinds that take a parameter; with all others it is refused."""
 
 
 class PrivateApi:
@@ -41,8 +50,9 @@ class PrivateApi:
 
     def create_order(self, asked: Parameters) -> Any:
         """Take an order."""
-        answer_kind = asked.one_of("newOrderRespType", ("ACK", "RESULT", "FULL"), -1100, "FULL")
         request = self._order_request(asked)
+        usual = "FULL" if request.kind in ("market", "limit") else "ACK"
+        answer_kind = asked.one_of("newOrderRespType", ("ACK", "RESULT", "FULL"), -1100, usual)
         try:
             order, trades = self._engine.place(request, share=self._veil.share_at_once)
         except Refused as refused:
@@ -51,15 +61,20 @@ class PrivateApi:
         return shapes.order_answer(order, trades, answer_kind)
 
     def test_order(self, asked: Parameters) -> Any:
-        """Say whether an order could be read."""
-        self._order_request(asked)
+        """Say whether an order could be read, and keeps to its symbol's filters."""
+        request = self._order_request(asked)
+        try:
+            demand_by_filters(request, self._public.listing(request.symbol))
+        except Refused as refused:
+            raise error_of(refused) from refused
         return {}
 
     def query_order(self, asked: Parameters) -> Any:
         """Tell an order, by its number or its client id."""
         symbol, order_id, client_id = self._named(asked)
         order = self._engine.account.find(symbol, order_id=order_id, client_id=client_id)
-        if order is None or self._veil.hides(order.order_id, self._clock.now()):
+        is_named = order is not None and client_id in (None, order.request.client_id)
+        if order is None or not is_named or self._veil.hides(order.order_id, self._clock.now()):
             raise ApiError(-2013, "Order does not exist.")
         return shapes.order_row(self._veil.as_shown(order, self._clock.now()))
 
@@ -99,23 +114,25 @@ class PrivateApi:
 
     def all_orders(self, asked: Parameters) -> Any:
         """Tell orders of a symbol, whatever has become of them."""
+        begin, end = _stretch(asked)
         found = self._ledger.orders(
             self._public.listing(asked.text("symbol")).instrument.symbol,
             first_id=asked.whole("orderId"),
-            begin=asked.whole("startTime") or 0,
-            end=asked.whole("endTime") or FAR,
+            begin=begin,
+            end=end,
             limit=asked.limit(500, 1_000),
         )
         return [shapes.order_row(order) for order in self._shown(found)]
 
     def my_trades(self, asked: Parameters) -> Any:
         """Tell the account's trades in a symbol."""
+        begin, end = _stretch(asked)
         found = self._ledger.trades(
             self._public.listing(asked.text("symbol")).instrument.symbol,
             order_id=asked.whole("orderId"),
             first_id=asked.whole("fromId"),
-            begin=asked.whole("startTime") or 0,
-            end=asked.whole("endTime") or FAR,
+            begin=begin,
+            end=end,
             limit=asked.limit(500, 1_000),
         )
         now = self._clock.now()
@@ -128,6 +145,9 @@ class PrivateApi:
     def account(self, asked: Parameters) -> Any:
         """Tell what the account has."""
         maker, taker = (format(fee, ".8f") for fee in self._fees)
+        account = self._engine.account
+        is_short = asked.one_of("omitZeroBalances", ("true", "false"), -1100, "false") == "true"
+        holdings = account.holdings() if is_short else account.all_holdings()
         return {
             "makerCommission": int(self._fees[0] * 10_000),
             "takerCommission": int(self._fees[1] * 10_000),
@@ -142,7 +162,7 @@ class PrivateApi:
             "preventSor": False,
             "updateTime": self._clock.now(),
             "accountType": "SPOT",
-            "balances": shapes.balances(self._engine.account.holdings()),
+            "balances": shapes.balances(holdings),
             "permissions": ["SPOT"],
             "uid": 1,
         }
@@ -177,12 +197,13 @@ class PrivateApi:
         symbol = self._public.listing(asked.text("symbol")).instrument.symbol
         side = asked.one_of("side", ("BUY", "SELL"), -1117).lower()
         kind = cast(Kind, _KINDS[asked.one_of("type", tuple(_KINDS), -1116)])
-        worth = asked.amount("quoteOrderQty") if kind == "market" else ZERO
+        for name, kinds in _NEEDED_BY.items():
+            if kind not in kinds and asked.text_or(name, ""):
+                raise ApiError(-1106, f"Parameter '{name}' sent when not required.")
+        worth = asked.amount("quoteOrderQty")
         force = "GTC"
-        if kind in _WITH_PRICE - {"limit_maker"}:
+        if kind in _NEEDED_BY["timeInForce"]:
             force = asked.one_of("timeInForce", ("GTC", "IOC", "FOK"), -1115)
-        elif kind not in TAKES and asked.text_or("timeInForce", ""):
-            raise ApiError(-1106, "Parameter 'timeInForce' sent when not required.")
         if kind == "market" and not worth and "quantity" not in asked:
             raise missing("quantity")
         return OrderRequest(
@@ -196,6 +217,13 @@ class PrivateApi:
             stop_price=asked.amount("stopPrice", needed=True) if kind in WAITS else ZERO,
             time_in_force=cast(TimeInForce, force),
         )
+
+
+def _stretch(asked: Parameters) -> tuple[Instant, Instant]:
+    begin, end = asked.whole("startTime") or 0, asked.whole("endTime") or FAR
+    if begin and end < FAR and end - begin > DAY_MS:
+        raise ApiError(-1127, "More than 24 hours between startTime and endTime.")
+    return begin, end
 
 
 def _new_client_id() -> str:

@@ -32,7 +32,7 @@ class PublicApi:
     def exchange_info(self, asked: Parameters) -> Any:
         """Tell symbols and rules."""
         wanted = asked.text_or("symbol", "")
-        listings = [self.listing(wanted)] if wanted else self._listed()
+        listings = [self.listing(wanted)] if wanted else self._listed(asked)
         return {
             "timezone": "UTC",
             "serverTime": self._clock.shown(),
@@ -92,12 +92,16 @@ class PublicApi:
             raise ApiError(-1121, "Invalid symbol.")
         return listing
 
-    def _listed(self) -> list[Listing]:
+    def _listed(self, asked: Parameters) -> list[Listing]:
+        """Return the symbols that are named in `symbols`, all of them where that is not given."""
+        named = asked.names("symbols")
+        if named:
+            return [self.listing(symbol) for symbol in named]
         return [listing for listing in self._market.listings.values() if listing.status != "BREAK"]
 
     def _one_or_all(self, asked: Parameters, shape: Any) -> Any:
         wanted = asked.text_or("symbol", "")
-        return shape(self.listing(wanted)) if wanted else [shape(listing) for listing in self._listed()]
+        return shape(self.listing(wanted)) if wanted else [shape(each) for each in self._listed(asked)]
 
     def _prints(self, asked: Parameters) -> list[Print]:
         prints, most = list(self.listing(asked.text("symbol")).prints), asked.limit(500, 1_000)

@@ -112,7 +112,7 @@ class RestDoor:
         try:
             if self._gate.is_maintained(now):
                 raise ApiError(1, "System is under maintenance.", status=503)
-            for_all = "symbol" not in parameters and endpoint.kind in _OF_ALL
+            for_all = not {"symbol", "symbols"}.intersection(parameters) and endpoint.kind in _OF_ALL
             weights.charge(_OF_ALL[endpoint.kind] if for_all else endpoint.weight, now)
             if endpoint.security != "none":
                 demand_key(

@@ -8,7 +8,7 @@ from domain.money import ZERO
 from gateways.exchange.klines import Kline
 from gateways.exchange.market import Listing, Print
 from gateways.exchange.orders import Holding, Order, Trade
-from gateways.exchange.rules import PRICE_MAX, QUANTITY_MAX
+from gateways.exchange.rules import NOTIONAL_MAX, PRICE_MAX, QUANTITY_MAX
 
 KINDS = {
     "market": "MARKET",
@@ -71,7 +71,7 @@ def symbol_info(listing: Listing) -> dict[str, Any]:
                 "filterType": "NOTIONAL",
                 "minNotional": amount(instrument.notional_min),
                 "applyMinToMarket": True,
-                "maxNotional": "9000000.00000000",
+                "maxNotional": amount(NOTIONAL_MAX),
                 "applyMaxToMarket": False,
                 "avgPriceMins": 5,
             },

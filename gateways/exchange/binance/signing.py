@@ -7,6 +7,7 @@ import re
 from domain.market import Instant
 from gateways.exchange.binance.errors import ApiError, missing, no_such_key, outside_window
 from gateways.exchange.binance.parameters import Parameters
+from gateways.exchange.reading import is_same
 
 WINDOW_MS, WINDOW_MAX_MS = 5_000, 60_000
 AHEAD_MAX_MS = 1_000
@@ -22,7 +23,7 @@ def demand_key(given: str | None, key: str, *, is_revoked: bool) -> None:
     """Refuse a key that is none, or not this one."""
     if not given:
         raise ApiError(-2014, "API-key format invalid.", status=401)
-    if is_revoked or not hmac.compare_digest(given.encode(), key.encode()):
+    if is_revoked or not is_same(given, key):
         raise no_such_key()
 
 
@@ -32,7 +33,7 @@ def demand_signature(parameters: Parameters, secret: str) -> None:
     if found is None:
         raise missing("signature")
     rest = parameters.payload[: found.start()] + parameters.payload[found.end() :]
-    if not hmac.compare_digest(signature_of(rest, secret), found[1].lower()):
+    if not is_same(found[1].lower(), signature_of(rest, secret)):
         raise ApiError(-1022, "Signature for this request is not valid.")
 
 

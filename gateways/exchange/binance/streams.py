@@ -14,10 +14,12 @@ from gateways.exchange.clock import VenueClock
 from gateways.exchange.depth import Level
 from gateways.exchange.klines import INTERVALS_MS, Kline
 from gateways.exchange.market import Listing, Market, Print
+from gateways.exchange.reading import read_json
 from gateways.exchange.sockets import Connection, Connections
 
 STREAMS_MAX = 1_024
 """Of one connection."""
+DEPTHS = ("depth", "depth@100ms")
 DEPTH_EVERY_S = 0.1
 KLINES_EVERY, TICKERS_EVERY = 2, 5
 """So many depths."""
@@ -33,6 +35,7 @@ class MarketStreams:
         self._sent_klines: dict[str, tuple[int, int, Any]] = {}
         self._sent_depths: dict[str, tuple[int, dict[Any, Any], dict[Any, Any]]] = {}
         self._touched: dict[str, tuple[set[Any], set[Any]]] = {}
+        """By stream, what was in the book at any time since it was told last."""
         for listing in market.listings.values():
             listing.watchers.append(self._trade)
 
@@ -68,7 +71,7 @@ class MarketStreams:
 
     def _hear(self, connection: Connection, text: str, is_combined: bool) -> None:
         try:
-            said = msgspec.json.decode(text)
+            said = read_json(text)
             method, names, number = said["method"], said.get("params") or [], said.get("id")
         except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
             connection.say(_json({"error": {"code": 2, "msg": "Invalid request: it must be JSON with a method"}}))
@@ -76,7 +79,7 @@ class MarketStreams:
         names = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
         result = None
         match method:
-            case "SUBSCRIBE" if len(names) <= STREAMS_MAX:
+            case "SUBSCRIBE" if self._may_have(connection, names):
                 self._subscribe(connection, names, is_combined)
             case "UNSUBSCRIBE":
                 self._unsubscribe(connection, names)
@@ -86,6 +89,10 @@ class MarketStreams:
                 connection.say(_json({"error": {"code": 2, "msg": f"Invalid request: {method!s:.40}"}, "id": number}))
                 return
         connection.say(_json({"result": result, "id": number}))
+
+    def _may_have(self, connection: Connection, names: Iterable[str]) -> bool:
+        known = {name for name, listeners in self._listeners.items() if connection in listeners}
+        return len(known.union(names)) <= STREAMS_MAX
 
     def _subscribe(self, connection: Connection, names: Iterable[str], is_combined: bool) -> None:
         for name in names:
@@ -101,6 +108,7 @@ class MarketStreams:
                 self._listeners.pop(name, None)
                 self._sent_klines.pop(name, None)
                 self._sent_depths.pop(name, None)
+                self._touched.pop(name, None)
 
     # -- events ----------------------------------------------------------------------------------------------------
 
@@ -129,14 +137,15 @@ class MarketStreams:
         ids = {"a": number, "f": number, "l": number}
         self._publish(listing, "aggTrade", "aggTrade", lambda: {"e": "aggTrade"} | ids | core)
         self._publish(listing, "bookTicker", "bookTicker", lambda: _book(listing))
-        if f"{symbol.lower()}@depth@100ms" in self._listeners or f"{symbol.lower()}@depth" in self._listeners:
-            bids, asks = self._touched.setdefault(symbol, (set(), set()))
-            bids.update(level.price for level in listing.depth().bids)
-            asks.update(level.price for level in listing.depth().asks)
+        for name in (f"{symbol.lower()}@{channel}" for channel in DEPTHS):
+            if name in self._listeners:
+                bids, asks = self._touched.setdefault(name, (set(), set()))
+                bids.update(level.price for level in listing.depth().bids)
+                asks.update(level.price for level in listing.depth().asks)
 
     def _tell_depths(self) -> None:
         for listing in self._market.listings.values():
-            for channel in ("depth", "depth@100ms"):
+            for channel in DEPTHS:
                 name = f"{listing.instrument.symbol.lower()}@{channel}"
                 if name in self._listeners:
                     self._tell_depth(listing, channel, name)
@@ -147,7 +156,7 @@ class MarketStreams:
         number, old_bids, old_asks = self._sent_depths.get(name, (listing.number - 1, {}, {}))
         if number == listing.number:
             return
-        touched_bids, touched_asks = self._touched.get(symbol, (set(), set()))
+        touched_bids, touched_asks = self._touched.get(name, (set(), set()))
         event = {
             "e": "depthUpdate",
             "E": self._clock.now(),

@@ -12,6 +12,7 @@ from gateways.exchange.binance.shapes import KINDS, amount
 from gateways.exchange.binance.signing import demand_key, demand_time, signature_of
 from gateways.exchange.house import House
 from gateways.exchange.orders import Event, HoldingsChanged, Moved, Reported
+from gateways.exchange.reading import is_same, read_json
 from gateways.exchange.sockets import Connection
 
 _EXECUTIONS = {"new": "NEW", "trade": "TRADE", "canceled": "CANCELED", "expired": "EXPIRED"}
@@ -44,7 +45,7 @@ class UserStream:
     def _answer(self, connection: Connection, text: str) -> dict[str, Any]:
         number: Any = None
         try:
-            said = msgspec.json.decode(text)
+            said = read_json(text)
             number, method, params = said.get("id"), said.get("method"), said.get("params") or {}
             if not isinstance(params, dict):
                 raise ApiError(-1100, "Illegal params.")
@@ -80,7 +81,7 @@ class UserStream:
             raise ApiError(1, "System is under maintenance.", status=503)
         demand_key(values.get("apiKey"), self._keys.api_key, is_revoked=self._gate.is_revoked(self._clock.now()))
         demand_time(Parameters(query=payload, body=""), self._clock.shown())
-        if signature_of(payload, self._keys.secret) != given:
+        if not is_same(given, signature_of(payload, self._keys.secret)):
             raise ApiError(-1022, "Signature for this request is not valid.")
 
     def _tell(self, event: Event) -> None:

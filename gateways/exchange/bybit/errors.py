@@ -17,6 +17,7 @@ _REASONS: dict[Reason, tuple[int, str]] = {
     Reason.PRICE_FILTER: (170134, "Order price has too many decimals."),
     Reason.LOT_SIZE: (170137, "Order volume decimal too long or out of range."),
     Reason.NOTIONAL: (170140, "Order value exceeded lower limit."),
+    Reason.NOTIONAL_MAX: (170124, "Order amount too large."),
     Reason.INSUFFICIENT_BALANCE: (170131, "Insufficient balance."),
     Reason.DUPLICATE_CLIENT_ID: (170141, "Duplicate clientOrderId."),
     Reason.WOULD_TAKE: (170218, "The LIMIT-MAKER order is rejected due to invalid price."),

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from gateways.exchange.bybit.errors import malformed
+from gateways.exchange.reading import read_json
 
 LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
@@ -78,7 +79,7 @@ class Parameters:
 
 def _fields(body: str) -> dict[str, str]:
     try:
-        said = msgspec.json.decode(body)
+        said = read_json(body)
     except msgspec.DecodeError:
         raise malformed("body") from None
     if not isinstance(said, dict):

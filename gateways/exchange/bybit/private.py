@@ -135,9 +135,15 @@ class PrivateApi:
         )
 
     def wallet(self, asked: Parameters) -> Any:
-        """Tell what the account has."""
+        """Tell what the account has, or what it has of some coins."""
         asked.one_of("accountType", ("UNIFIED",))
-        return {"list": shapes.wallet(self._engine.account.holdings())}
+        account = self._engine.account
+        if "coin" not in asked:
+            return {"list": shapes.wallet(account.holdings())}
+        known, named = account.all_holdings(), asked.text("coin").split(",")
+        if not known.keys() >= set(named):
+            raise malformed("coin")
+        return {"list": shapes.wallet({coin: known[coin] for coin in named})}
 
     def key(self, asked: Parameters) -> Any:
         """Tell what the key permits."""

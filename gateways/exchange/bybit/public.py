@@ -75,7 +75,7 @@ class PublicApi:
 
 def demand_spot(asked: Parameters) -> None:
     """Refuse what is about another market of the house."""
-    if asked.text("category", "spot") != "spot":
+    if asked.text("category") != "spot":
         raise ApiError(10001, "category is not supported here")
 
 

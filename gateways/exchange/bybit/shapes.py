@@ -8,7 +8,7 @@ from domain.money import ZERO
 from gateways.exchange.klines import Kline
 from gateways.exchange.market import Listing, Print
 from gateways.exchange.orders import WAITS, Holding, Order, OrderRequest, Trade
-from gateways.exchange.rules import QUANTITY_MAX
+from gateways.exchange.rules import NOTIONAL_MAX, QUANTITY_MAX
 
 INTERVALS = {
     # The venue itself has no seconds: they are here for runs that cannot wait for minutes.
@@ -51,7 +51,7 @@ def symbol_info(listing: Listing) -> dict[str, Any]:
             "minOrderQty": amount(max(instrument.quantity_min, instrument.lot)),
             "maxOrderQty": amount(instrument.quantity_max or QUANTITY_MAX),
             "minOrderAmt": amount(instrument.notional_min),
-            "maxOrderAmt": "9000000",
+            "maxOrderAmt": amount(NOTIONAL_MAX),
         },
         "priceFilter": {"tickSize": amount(instrument.tick)},
     }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from domain.market import Instant
 from gateways.exchange.bybit.errors import ApiError, outside_window
 from gateways.exchange.bybit.parameters import Parameters
+from gateways.exchange.reading import is_same
 
 WINDOW_MS = 5_000
 AHEAD_MAX_MS = 1_000
@@ -20,7 +21,7 @@ def signature_of(payload: str, secret: str) -> str:
 
 def demand_key(given: str, key: str, *, is_revoked: bool) -> None:
     """Refuse a key that is none, or not this one."""
-    if is_revoked or not hmac.compare_digest(given.encode(), key.encode()):
+    if is_revoked or not is_same(given, key):
         raise ApiError(10003, "API key is invalid.")
 
 
@@ -34,5 +35,5 @@ def demand_signed(headers: Mapping[str, str], parameters: Parameters, secret: st
         raise outside_window()
     signed = timestamp + headers.get("X-BAPI-API-KEY", "") + window + parameters.payload
     given = headers.get("X-BAPI-SIGN", "").lower()
-    if not hmac.compare_digest(signature_of(signed, secret).encode(), given.encode()):
+    if not is_same(given, signature_of(signed, secret)):
         raise ApiError(10004, "error sign! please check your signature generation algorithm.")

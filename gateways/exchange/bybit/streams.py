@@ -10,6 +10,7 @@ from gateways.exchange.bybit.shapes import INTERVALS, amount, public_trade, tick
 from gateways.exchange.clock import VenueClock
 from gateways.exchange.klines import Kline
 from gateways.exchange.market import Listing, Market, Print
+from gateways.exchange.reading import read_json
 from gateways.exchange.sockets import Connection, Connections
 
 TOPICS_MAX = 1_024
@@ -135,7 +136,7 @@ class MarketStreams:
 def read_op(text: str) -> tuple[str, list[str], Any]:
     """Return what a message asks for, its arguments, and its number; nothing for what is none."""
     try:
-        said = msgspec.json.decode(text)
+        said = read_json(text)
     except msgspec.DecodeError:
         said = None
     if not isinstance(said, dict):

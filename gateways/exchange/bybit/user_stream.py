@@ -1,6 +1,5 @@
 """The account's stream: who shows the key may hear of orders, trades and balances."""
 
-import hmac
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from gateways.exchange.bybit.signing import STREAM_REALM, signature_of
 from gateways.exchange.bybit.streams import read_op
 from gateways.exchange.house import House
 from gateways.exchange.orders import Event, HoldingsChanged, Reported
+from gateways.exchange.reading import is_same
 from gateways.exchange.sockets import Connection
 
 TOPICS = frozenset({"order", "execution", "wallet"})
@@ -67,8 +67,8 @@ class UserStream:
         key, expires, signature = arguments
         good_until = int(expires) if expires.isdecimal() and len(expires) < 18 else 0
         wanted = signature_of(STREAM_REALM + expires, self._keys.secret)
-        is_signed = hmac.compare_digest(wanted.encode(), signature.encode())
-        return hmac.compare_digest(key.encode(), self._keys.api_key.encode()) and is_signed and good_until > now
+        is_signed = is_same(signature, wanted)
+        return is_same(key, self._keys.api_key) and is_signed and good_until > now
 
     def _tell(self, event: Event) -> None:
         if not self._topics:

@@ -172,11 +172,28 @@ def test_what_is_refused_has_the_venues_code() -> None:
         assert await place() == 0
         assert await place() == 170141
         assert await place(orderLinkId="rich", qty="100") == 170131
+        assert await place(orderLinkId="huge", qty="10000") == 170124
         assert await place(orderLinkId="odd", price="1.001") == 170134
         assert await place(orderLinkId="tiny", qty="0.00001") == 170140
         assert await place(orderLinkId="none", symbol="NOPE") == 10001
+        assert await place(orderLinkId="where", category="") == 10001
         gone, _ = await ask(exchange, "POST", "order/cancel", order | {"orderLinkId": "nobody"})
         assert gone["retCode"] == 170213
+
+    lived(law)
+
+
+def test_the_coins_that_are_named_are_told_also_where_there_is_nothing_of_them() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        async def coins(**params: str) -> dict[str, str]:
+            told, _ = await ask(exchange, "GET", "account/wallet-balance", {"accountType": "UNIFIED"} | params)
+            return {row["coin"]: row["walletBalance"] for row in told["result"]["list"][0]["coin"]}
+
+        assert await coins() == {"USDT": "10000"}
+        assert await coins(coin="BTC") == {"BTC": "0"}
+        assert await coins(coin="BTC,USDT") == {"BTC": "0", "USDT": "10000"}
+        told, _ = await ask(exchange, "GET", "account/wallet-balance", {"accountType": "UNIFIED", "coin": "NONE"})
+        assert told["retCode"] == 10001
 
     lived(law)
 

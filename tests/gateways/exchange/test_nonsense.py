@@ -56,7 +56,7 @@ PLACES = {
     ("GET", "allOrders"): ("symbol", "orderId", "startTime", "endTime", "limit"),
     ("GET", "myTrades"): ("symbol", "fromId", "orderId", "startTime", "endTime", "limit"),
     ("GET", "openOrders"): ("symbol",),
-    ("GET", "ticker/24hr"): ("symbol",),
+    ("GET", "ticker/24hr"): ("symbol", "symbols"),
 }
 
 
@@ -87,6 +87,32 @@ def test_nonsense_in_any_parameter_is_answered_with_a_code() -> None:
         assert not exchange.failed.done()
 
     lived(law, weight_max=10**9, orders_max=10**6)
+
+
+def test_bytes_that_are_no_text_and_json_without_an_end_are_refused_as_anything_else() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        port = int(exchange.rest_url.rsplit(":", 1)[1])
+        for request, status in (
+            (b"GET /api/v3/account HTTP/1.1\r\nX-MBX-APIKEY: \xff\xfe", b"401"),
+            (b"GET /api/v3/ticker/price?symbol=\xff HTTP/1.1\r\nA: b", b"400"),
+            (b"GET /v5/account/wallet-balance HTTP/1.1\r\nX-BAPI-API-KEY: \xff", b"200"),
+            (b"GET /holdfast/status HTTP/1.1\r\nAuthorization: Bearer \xff", b"401"),
+        ):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert (await asyncio.wait_for(reader.read(), 5)).split()[1] == status, request
+            writer.close()
+            await writer.wait_closed()
+        async with aiohttp.ClientSession() as session:
+            async with session.post(f"{exchange.rest_url}/v5/order/create", data="[" * 60_000) as response:
+                assert (await response.json())["retCode"] == 10001
+            for path in ("/ws", "/ws-api/v3", "/v5/public/spot", "/v5/private"):
+                async with session.ws_connect(exchange.ws_url + path) as socket:
+                    for _ in range(2):
+                        await socket.send_str("[" * 60_000)
+                        assert (await asyncio.wait_for(socket.receive(), 5)).type == aiohttp.WSMsgType.TEXT
+
+    lived(law)
 
 
 def test_what_is_no_request_of_the_api_harms_nobody() -> None:

@@ -114,6 +114,25 @@ def test_what_cannot_be_is_said_with_a_code(tmp_path: Path, words: tuple[str, ..
     assert (done.returncode, says in done.stderr) == (code, True), done.stderr
 
 
+@pytest.mark.parametrize("said", ["", "no database"])
+@pytest.mark.parametrize("words", [("--json",), ("ledger",)])
+def test_a_home_that_cannot_be_read_is_said_to_be_so(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    with running(tmp_path / "venue") as (process, _):
+        process.kill()
+        process.wait()
+    for file in (tmp_path / "venue").glob("*.db*"):
+        file.unlink()
+    for name in ("book.db", "ledger.db"):
+        (tmp_path / "venue" / name).write_text(said)
+    if not said and words != ("ledger",):
+        with running(tmp_path / "venue"):
+            return
+    done = ask(tmp_path / "venue", *words)
+
+    assert done.returncode == ExitCode.IO_ERROR
+    assert "Traceback" not in done.stderr and str(tmp_path / "venue") in done.stdout + done.stderr
+
+
 def test_an_exchange_that_is_killed_keeps_its_book_its_ledger_and_its_market(tmp_path: Path) -> None:
     home = tmp_path / "venue"
     with running(home, "--speed", "60") as (process, ready):

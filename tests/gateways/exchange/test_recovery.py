@@ -246,6 +246,19 @@ def test_time_goes_on_after_a_death_whatever_the_clock_says(tmp_path: Path, monk
     again.close()
 
 
+def test_no_number_of_a_public_trade_is_used_again_after_a_death(tmp_path: Path) -> None:
+    last = 0
+    for number in range(3):
+        life = Life(tmp_path / "venue")
+        for _ in range(3):
+            life.engine.place(ask("market", "buy", "0.001", name=f"buy {number}"))
+        numbers = [made.number for made in life.market.listings[NAME].prints]
+        life.close()
+
+        assert min(numbers) > last
+        last = max(numbers)
+
+
 def test_events_come_in_order_and_end_with_what_the_account_holds(tmp_path: Path) -> None:
     life = Life(tmp_path / "venue")
     order, trades = life.engine.place(ask("market", "buy", "0.1"))
@@ -284,7 +297,7 @@ def test_a_book_may_be_bought_empty(tmp_path: Path) -> None:
 def test_an_order_is_refused_with_the_reason_written_down(tmp_path: Path) -> None:
     life = Life(tmp_path / "venue")
     with pytest.raises(Refused):
-        life.engine.place(ask("limit", "buy", "1000", "30000", name="one"))
+        life.engine.place(ask("limit", "buy", "100", "30000", name="one"))
     (refused,) = life.ledger.report()["refused"]
 
     assert (refused["client_id"], refused["reason"]) == ("one", "insufficient_balance")

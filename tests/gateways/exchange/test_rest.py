@@ -1,6 +1,7 @@
 """Laws of the exchange's REST API, as an unmodified ccxt sees it."""
 
 import asyncio
+import socket
 import time
 import urllib.request
 from decimal import Decimal
@@ -63,6 +64,25 @@ def test_the_synchronous_ccxt_trades_as_it_is() -> None:
         await asyncio.to_thread(trade, exchange)
 
     lived(law)
+
+
+def has_ipv6() -> bool:
+    """Say whether this machine has a loopback address of IPv6."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", *(["::1"] if has_ipv6() else [])])
+def test_it_can_be_asked_at_the_address_that_it_says(host: str) -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        bought = await bot.create_order(SYMBOL, "market", "buy", "0.001")
+
+        assert bought["status"] == "closed"
+
+    lived(law, host=host)
 
 
 def test_markets_come_with_their_steps_and_minimums() -> None:
@@ -162,8 +182,8 @@ def test_what_does_not_trade_at_once_of_a_large_order_rests_or_expires() -> None
         price, more = str(ask[1][0]), str(round(ask[0][1] + ask[1][1] + 5, 5))
         rests = await bot.create_order(SYMBOL, "limit", "buy", more, price)
         await bot.cancel_order(rests["id"], SYMBOL)
-        gone = await bot.create_order(SYMBOL, "limit", "buy", "500", price, {"timeInForce": "IOC"})
-        none = await bot.create_order(SYMBOL, "limit", "buy", "500", price, {"timeInForce": "FOK"})
+        gone = await bot.create_order(SYMBOL, "limit", "buy", "200", price, {"timeInForce": "IOC"})
+        none = await bot.create_order(SYMBOL, "limit", "buy", "200", price, {"timeInForce": "FOK"})
 
         assert rests["status"] == "open" and 0 < Decimal(rests["filled"]) < Decimal(more)
         assert gone["status"] == "expired"
@@ -203,6 +223,15 @@ def test_a_stop_order_waits_until_the_market_is_there(
         assert sum(Decimal(trade["amount"]) for trade in trades) == Decimal("0.5")
 
     lived(law, data=data, speed=900, history_bars=10, balances={"BTC": Decimal(1)})
+
+
+def test_the_last_lot_of_an_order_trades_whatever_share_resting_orders_get() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        bought = await bot.create_order(SYMBOL, "market", "buy", "0.001")
+
+        assert (bought["status"], Decimal(bought["filled"])) == ("closed", Decimal("0.001"))
+
+    lived(law, participation=Decimal("0.3"))
 
 
 def test_a_resting_order_trades_at_its_price_as_maker_once_the_market_goes_through_it(tmp_path: Path) -> None:
@@ -253,7 +282,8 @@ def test_trades_can_be_read_on_from_a_number() -> None:
 
 REFUSED = {
     "InvalidOrder price": ("limit", "buy", "0.01", "30000.001"),
-    "InvalidOrder lot": ("limit", "buy", "0.010000001", "30000"),
+    "InvalidOrder lot": ("limit", "buy", "0.01000001", "30000"),
+    "BadRequest precision": ("limit", "buy", "0.010000001", "30000"),
     "InvalidOrder worth": ("limit", "buy", "0.0001", "30000"),
     "InsufficientFunds": ("limit", "buy", "5", "30000"),
     "InsufficientFunds base": ("market", "sell", "5", None),

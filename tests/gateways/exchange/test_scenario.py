@@ -188,6 +188,18 @@ def test_the_operator_adds_faults_and_reads_what_they_did() -> None:
     lived(law)
 
 
+def test_what_befalls_the_exchange_at_once_lasts_for_anything_between_two_numbers() -> None:
+    import asyncio
+
+    async def law(exchange: Exchange, bot: Any) -> None:
+        fault = {"kind": "maintenance", "seconds": [30, 60]}
+        await asyncio.to_thread(operator, exchange, "POST", "faults", fault)
+
+        assert await outcome_of(bot.fetch_time()) == "OnMaintenance"
+
+    lived(law)
+
+
 def test_nobody_without_the_token_is_the_operator() -> None:
     import asyncio
 
