@@ -90,7 +90,7 @@ def sent(venue: str, name: str) -> list[tuple[str, str]]:
         with closing(Connection(DIALECTS[venue](), settings)) as connection:
             connection.know_the_time()
             liar.raw.clear()
-            connection.thread.wait(connection.requests.send(calls(venue)[name]), 10)
+            connection.thread.wait(connection.requests.send(calls(venue)[name]), 60)
             # The venue's time is measured besides, whenever that is.
             return liar.raw[-1:] if name == "time" else [each for each in liar.raw if "/time " not in each[0]]
 
