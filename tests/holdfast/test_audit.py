@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,10 +13,12 @@ import pytest
 from domain.market import HOUR_MS, MINUTE_MS
 from gateways.sample import SampleMarket
 from holdfast.audit.compare import audit
+from holdfast.audit.days import choose_day
 from holdfast.parts import Parts
 from holdfast.staging import StagedNode
 from messages.node import Command, OperatorCommanded
 from persistence.reader import JournalReader
+from persistence.records import Record
 from tests.holdfast.audited import (
     FIRST_DAY,
     SECOND_AT,
@@ -110,6 +113,29 @@ def test_a_day_that_is_not_over_is_audited_up_to_where_the_journal_ends(home: Pa
 
     demand_equal(found)
     assert not found.day.is_whole
+
+
+def test_a_day_ends_where_its_newest_bars_were_seen_though_its_node_goes_on(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with StagedNode(parts_for(1), home, seed=1) as node:
+        node.run(lambda: node.counted("BarsClosed") >= 100)
+        node.commit()
+        read = JournalReader.read
+
+        def read_and_go_on(reader: JournalReader, *given: Any, **named: Any) -> Iterator[Record]:
+            yield from read(reader, *given, **named)
+            node.run(lambda: node.counted("BarsClosed") >= 105)
+            node.commit()
+
+        monkeypatch.setattr(JournalReader, "read", read_and_go_on)
+        with JournalReader(home) as reader:
+            day = choose_day(reader, None)
+            monkeypatch.undo()
+            bars = list(reader.read(until=day.until, kinds=["BarsClosed"]))
+
+    assert node.counted("BarsClosed") >= 105
+    assert bars[-1].at == day.last_at
 
 
 @pytest.mark.parametrize("kind", ["BarsClosed", "OfferAnswered", "OrderApproved", "OrderIntended", "OrderFilled"])

@@ -22,6 +22,7 @@ from holdfast.config.view import flatten
 from holdfast.parts import Parts
 from holdfast.rebuild import eras
 from holdfast.rerun.command import Compared, rerun
+from holdfast.rerun.decisions import Reading
 from holdfast.rerun.inputs import settings_from
 from holdfast.staging import StagedNode
 from holdfast.torture.lives import durable_seq
@@ -102,6 +103,15 @@ def test_a_journal_that_ends_anywhere_is_run_again_up_to_there(parts: Parts, hom
 
     assert compared.difference is None
     assert compared.compared > 100
+
+
+def test_a_journal_whose_market_ended_while_it_was_read_is_not_taken_for_whole(lived: Path) -> None:
+    with JournalReader(lived) as reader:
+        last = reader.last()[0]
+        ended = next(reader.read_newest(["MarketEnded"], 1))
+
+        assert Reading(reader, until=last).is_whole()
+        assert not Reading(reader, until=ended.seq - 1).is_whole()
 
 
 def test_another_configuration_in_between_takes_effect_there(parts: Parts, home: Path) -> None:
