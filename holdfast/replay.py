@@ -13,7 +13,6 @@ from actors.watcher_memory import WatcherMemory
 from domain.invariants.finding import LAWS, NOTICES
 from domain.market import Instant
 from domain.money import plain
-from domain.sources import MarketSource
 from holdfast import views
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.exit_codes import ExitCode
@@ -127,6 +126,7 @@ def verify_everything(home: Path) -> list[Check]:
 
     Raises:
         JournalError: the journal cannot be read at all.
+        ConfigurationError: the files of bars that a backtest's journal leaves its bars to are not here.
     """
     with JournalReader(home) as reader:
         last = reader.last()[0]
@@ -139,7 +139,10 @@ def verify_everything(home: Path) -> list[Check]:
             for record in reader.read(kinds=["StateHashed"])
             if isinstance(event := decode(record.kind, record.version, record.payload), StateHashed)
         }
-    rebuilt = Rebuilt(shape, market=lambda: _market_of(home), excused=excused)
+        # Opened before anything is checked: that bars are not here says nothing of the journal.
+        leaves_bars = next(reader.read(kinds=["BarsPassed"]), None) is not None
+        market = market_at(reader, last) if leaves_bars else None
+    rebuilt = Rebuilt(shape, market=None if market is None else lambda: market, excused=excused)
     problems: list[str] = []
     compared = passed_over = 0
 
@@ -179,11 +182,6 @@ def _why_passed_over(notes: Sequence[Problem]) -> str:
     if notes:
         return f"not comparable here: {notes[0]}"
     return "under earlier configurations"
-
-
-def _market_of(home: Path) -> MarketSource:
-    with JournalReader(home) as reader:
-        return market_at(reader, reader.last()[0])
 
 
 def str_of(finding: Any) -> str:
