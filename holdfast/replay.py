@@ -70,7 +70,7 @@ def rebuild(home: Path, to: str | None = None) -> tuple[Rebuilt, list[str]]:
         shape, problems = shape_at(reader, until)
         rebuilt = Rebuilt(shape, market=lambda: market_at(reader, until), excused=excuses(reader))
         rebuilt.fold_all(reader.read(until=until))
-    return rebuilt, [str(problem) for problem in problems]
+    return rebuilt, [*map(str, problems), *rebuilt.poisoned.values()]
 
 
 def replay_view(rebuilt: Rebuilt) -> dict[str, Any]:
@@ -159,6 +159,7 @@ def verify_everything(home: Path) -> list[Check]:
             passed_over += 1
 
     verification = verify_journal(home, watch=watch)
+    problems.extend(rebuilt.poisoned.values())
     checks = [
         Check("journal", verification.events, [str_of(finding) for finding in verification.findings]),
         Check("states", compared, problems, passed_over, _why_passed_over(notes) if passed_over else ""),
@@ -196,7 +197,9 @@ def _differences(event: StateHashed, rebuilt: Rebuilt) -> list[str]:
     comparable = {
         name: memory.save()
         for name, memory in rebuilt.memories.items()
-        if name in event.parts and event.versions.get(name, memory.version) == memory.version
+        if name in event.parts
+        and name not in rebuilt.poisoned
+        and event.versions.get(name, memory.version) == memory.version
     }
     parts = hash_states(comparable)
     names = [name for name in sorted(parts) if parts[name] != event.parts[name]]
@@ -213,7 +216,7 @@ def _check_snapshots(home: Path, full: Rebuilt) -> Check:
         excused = set(excuses(reader))
         for name, memory in full.memories.items():
             kept = reader.state_of(name, version=memory.version, upto=full.seq)
-            if kept is None:
+            if kept is None or name in full.poisoned:
                 continue
             checked += 1
             again = new_memory(name, shape)
