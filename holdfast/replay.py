@@ -233,7 +233,7 @@ def _until(reader: JournalReader, to: str | None) -> int:
     last = reader.last()[0]
     if to is None:
         return last
-    if not to.isdigit():
+    if not to.isdecimal():
         return reader.seq_at(_moment(to))
     if int(to) > last:
         raise NoSuchSequence(f"expected a sequence of this journal, which ends at {last}, found {to} (--to)")
