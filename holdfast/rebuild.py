@@ -12,10 +12,10 @@ from actors.breaker_memory import BreakerMemory
 from actors.executor_memory import ExecutorMemory
 from actors.positions import PositionsMemory
 from domain.market import Closing
-from domain.order import Order, Terms
 from domain.sources import MarketSource
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.settings import Feed, InstrumentRules, Invariants, Settings, StrategySettings
+from holdfast.history import ORDER_EVENTS, History
 from holdfast.memories import new_memory, remembering_names
 from holdfast.parts import Shape, audiences_of, open_market, shape_of
 from holdfast.recovery import recorded_of
@@ -26,68 +26,14 @@ from messages.codec import decode
 from messages.imported import StateImported
 from messages.market import BarsClosed, BarsPassed, SourceOpened
 from messages.node import ConfigurationChanged, NodeStarted, OperatorCommanded, Restored, Salvaged
-from messages.orders import OrderFilled, OrderIntended
 from persistence.reader import JournalReader
 from persistence.records import Record
 from supervision import Memory, Recorded
+from supervision.errors import said_of
 
 BARS = BarsClosed.__name__
 CONFIGURES = frozenset({"NodeStarted", "ConfigurationChanged"})
 OPENS = frozenset({"SourceOpened", "StateImported"})
-ORDER_EVENTS = frozenset(
-    {
-        "OrderIntended",
-        "OrderAccepted",
-        "OrderRejected",
-        "OrderUnresolved",
-        "OrderFilled",
-        "OrderCanceled",
-        "OrderExpired",
-        "OrderAbsent",
-        "CancelIntended",
-    }
-)
-STATES = {
-    "OrderAccepted": "accepted",
-    "OrderRejected": "rejected",
-    "OrderUnresolved": "unresolved",
-    "OrderCanceled": "canceled",
-    "OrderExpired": "expired",
-    "OrderAbsent": "absent",
-}
-
-
-class Proof(msgspec.Struct, frozen=True):
-    """One record that speaks of an order."""
-
-    seq: int
-    at: int
-    kind: str
-    evidence: str = ""
-
-
-class History(msgspec.Struct):
-    """Every order there ever was, and what proves its state."""
-
-    orders: dict[str, Order] = msgspec.field(default_factory=dict)
-    proofs: dict[str, list[Proof]] = msgspec.field(default_factory=dict)
-    fills: list[OrderFilled] = msgspec.field(default_factory=list)
-
-    def take(self, record: Recorded) -> None:
-        """Take in a record that speaks of an order."""
-        event = record.event
-        terms: Terms | None = event.terms if isinstance(event, OrderIntended) else None
-        fill = event.fill if isinstance(event, OrderFilled) else None
-        client_id = terms.client_id if terms else fill.client_id if fill else event.client_id
-        if terms is not None:
-            self.orders[client_id] = Order(terms)
-        elif fill is not None:
-            self.orders[client_id].take(fill)
-            self.fills.append(event)
-        elif record.kind in STATES:
-            self.orders[client_id].move_to(STATES[record.kind])  # type: ignore[arg-type]
-        proof = Proof(record.seq, record.at, record.kind, getattr(event, "evidence", ""))
-        self.proofs.setdefault(client_id, []).append(proof)
 
 
 class Rebuilt:
@@ -120,6 +66,8 @@ class Rebuilt:
         """What was taken over from another program, and the sequence that says so."""
         self.mends: list[tuple[int, Restored | Salvaged]] = []
         """What began each generation of the journal but the first, with its sequence."""
+        self.poisoned: dict[str, str] = {}
+        """What a memory could not fold, by its name: it has taken in nothing since."""
         self.seq = 0
         self.at = 0
         self.hash = b""
@@ -143,8 +91,20 @@ class Rebuilt:
         elif folds is not None:
             recorded = recorded_of(record)
             for fold in folds:
-                fold(recorded)
+                self._fold_by(fold, recorded)
         self.seq, self.at, self.hash = record.seq, record.at, record.hash
+
+    def _fold_by(self, fold: Callable[[Recorded], None], record: Recorded) -> None:
+        """Fold, and set the memory aside that cannot: its actor is down from there on, and the others are not."""
+        try:
+            fold(record)
+        except Exception as error:
+            name = next((name for name, memory in self.memories.items() if memory.fold == fold), None)
+            if name is None:
+                raise
+            self.poisoned[name] = f"{name} cannot fold sequence {record.seq}, {record.kind}: {said_of(error)}"
+            for kind, folds in self._routes.items():
+                self._routes[kind] = [each for each in folds if each != fold]
 
     def _retell(self, record: Recorded) -> None:
         assert isinstance(record.event, BarsPassed)
@@ -161,7 +121,7 @@ class Rebuilt:
         passing_over = [self.memories[name].fold for name in self._excused[record.seq] if name in self.memories]
         for fold in self._routes[record.kind]:
             if fold not in passing_over:
-                fold(record)
+                self._fold_by(fold, record)
 
     def _take_import(self, record: Recorded) -> None:
         assert isinstance(record.event, StateImported)

@@ -13,7 +13,6 @@ from actors.watcher_memory import WatcherMemory
 from domain.invariants.finding import LAWS, NOTICES
 from domain.market import Instant
 from domain.money import plain
-from domain.sources import MarketSource
 from holdfast import views
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.exit_codes import ExitCode
@@ -71,7 +70,7 @@ def rebuild(home: Path, to: str | None = None) -> tuple[Rebuilt, list[str]]:
         shape, problems = shape_at(reader, until)
         rebuilt = Rebuilt(shape, market=lambda: market_at(reader, until), excused=excuses(reader))
         rebuilt.fold_all(reader.read(until=until))
-    return rebuilt, [str(problem) for problem in problems]
+    return rebuilt, [*map(str, problems), *rebuilt.poisoned.values()]
 
 
 def replay_view(rebuilt: Rebuilt) -> dict[str, Any]:
@@ -127,6 +126,7 @@ def verify_everything(home: Path) -> list[Check]:
 
     Raises:
         JournalError: the journal cannot be read at all.
+        ConfigurationError: the files of bars that a backtest's journal leaves its bars to are not here.
     """
     with JournalReader(home) as reader:
         last = reader.last()[0]
@@ -139,7 +139,10 @@ def verify_everything(home: Path) -> list[Check]:
             for record in reader.read(kinds=["StateHashed"])
             if isinstance(event := decode(record.kind, record.version, record.payload), StateHashed)
         }
-    rebuilt = Rebuilt(shape, market=lambda: _market_of(home), excused=excused)
+        # Opened before anything is checked: that bars are not here says nothing of the journal.
+        leaves_bars = next(reader.read(kinds=["BarsPassed"]), None) is not None
+        market = market_at(reader, last) if leaves_bars else None
+    rebuilt = Rebuilt(shape, market=None if market is None else lambda: market, excused=excused)
     problems: list[str] = []
     compared = passed_over = 0
 
@@ -156,6 +159,7 @@ def verify_everything(home: Path) -> list[Check]:
             passed_over += 1
 
     verification = verify_journal(home, watch=watch)
+    problems.extend(rebuilt.poisoned.values())
     checks = [
         Check("journal", verification.events, [str_of(finding) for finding in verification.findings]),
         Check("states", compared, problems, passed_over, _why_passed_over(notes) if passed_over else ""),
@@ -181,11 +185,6 @@ def _why_passed_over(notes: Sequence[Problem]) -> str:
     return "under earlier configurations"
 
 
-def _market_of(home: Path) -> MarketSource:
-    with JournalReader(home) as reader:
-        return market_at(reader, reader.last()[0])
-
-
 def str_of(finding: Any) -> str:
     """Return a finding as one line."""
     where = "" if finding.sequence is None else f" (sequence {finding.sequence})"
@@ -198,7 +197,9 @@ def _differences(event: StateHashed, rebuilt: Rebuilt) -> list[str]:
     comparable = {
         name: memory.save()
         for name, memory in rebuilt.memories.items()
-        if name in event.parts and event.versions.get(name, memory.version) == memory.version
+        if name in event.parts
+        and name not in rebuilt.poisoned
+        and event.versions.get(name, memory.version) == memory.version
     }
     parts = hash_states(comparable)
     names = [name for name in sorted(parts) if parts[name] != event.parts[name]]
@@ -215,7 +216,7 @@ def _check_snapshots(home: Path, full: Rebuilt) -> Check:
         excused = set(excuses(reader))
         for name, memory in full.memories.items():
             kept = reader.state_of(name, version=memory.version, upto=full.seq)
-            if kept is None:
+            if kept is None or name in full.poisoned:
                 continue
             checked += 1
             again = new_memory(name, shape)
@@ -232,7 +233,7 @@ def _until(reader: JournalReader, to: str | None) -> int:
     last = reader.last()[0]
     if to is None:
         return last
-    if not to.isdigit():
+    if not to.isdecimal():
         return reader.seq_at(_moment(to))
     if int(to) > last:
         raise NoSuchSequence(f"expected a sequence of this journal, which ends at {last}, found {to} (--to)")

@@ -23,12 +23,13 @@ from holdfast.part_acts import PartActs
 from holdfast.parts import Parts
 from holdfast.recovery import draft_of
 from holdfast.reports import events_of
+from holdfast.routes import WATCHER
 from holdfast.stage_life import WALL_MS, StageLife
 from holdfast.wiring import Ports, tree
 from messages.base import Event
 from persistence.errors import JournalError
 from persistence.journal import Journal
-from supervision import CrashReport, Recorded, Stage, StageRecorder, System
+from supervision import CrashReport, Recorded, Stage, StageRecorder, SupervisorReport, System
 from supervision.stage import STEPS_MAX
 from supervision.system import Report
 
@@ -73,6 +74,8 @@ class StagedNode(StageLife):
         """
         super().__init__(parts, folder=folder)
         self.reports: list[Report] = []
+        self.poisoned = ""
+        """Which part cannot fold which event, so that the market stands still."""
         self.gave_up = ""
         """Why the process could no longer help itself, and left."""
         self.journal_failure: JournalError | None = None
@@ -140,7 +143,7 @@ class StagedNode(StageLife):
             boot=self._journal.boot,
             runtime=self.stage,
             recorder=self._recorder,
-            on_report=self.reports.append,
+            on_report=self._take_report,
             on_root_end=self._root_ended,
             on_stuck=self._give_up,
             seed=seed,
@@ -165,6 +168,13 @@ class StagedNode(StageLife):
     def _keep(self, seq: int, states: Mapping[str, tuple[int, bytes]]) -> None:
         self._recorder.commit()
         self._journal.save_states(seq, states)
+
+    def _take_report(self, report: Report) -> None:
+        self.reports.append(report)
+        if not isinstance(report, SupervisorReport) or report.reason.kind != "poisoned":
+            return
+        if report.offender.name != WATCHER:  # It only looks on: the market goes on without it.
+            self.poisoned = f"{report.offender.name} cannot fold {report.reason.detail}"
 
     def _give_up(self, why: str) -> None:
         self.gave_up = why

@@ -54,6 +54,7 @@ CATCH_ALL = {
     "holdfast/doors.py": {"_count", "take"},
     "holdfast/ground.py": {"run_job"},
     "holdfast/node.py": {"_summarise", "run"},
+    "holdfast/rebuild.py": {"_fold_by"},
     "holdfast/simulation/run.py": {"to_end"},
     "holdfast/passage.py": {"_tell", "_tell_all", "read"},
 }

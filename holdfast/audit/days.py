@@ -72,7 +72,8 @@ def choose_day(reader: JournalReader, name: str | None) -> Day:
         NoSuchDay: no bar of it is in the journal.
         ConfigurationError: the journal has no bars, as that of a backtest or of a node that never ran.
     """
-    closed = _days_with_bars(reader)
+    end = reader.last()[0]  # All that follows sees the journal up to here, though a node goes on writing.
+    closed = _days_with_bars(reader, end)
     if not closed:
         if next(iter(reader.read(kinds=[BarsPassed.__name__])), None) is not None:
             raise one_of_a_backtest("the home")
@@ -94,21 +95,21 @@ def choose_day(reader: JournalReader, name: str | None) -> Day:
     return Day(
         number=number,
         since=0 if is_first else reader.seq_at(begins_at - 1),
-        until=reader.seq_at(begins_at + DAY_MS - 1),
+        until=min(reader.seq_at(begins_at + DAY_MS - 1), end),
         is_whole=number in whole,
         last_at=closed[number],
-        is_cut=number == days[-1] and not _is_over(reader),
+        is_cut=number == days[-1] and not _is_over(reader, end),
     )
 
 
-def _days_with_bars(reader: JournalReader) -> dict[int, Instant]:
+def _days_with_bars(reader: JournalReader, end: int) -> dict[int, Instant]:
     """Return when the newest bars of each day closed."""
-    return {day_of(record.at): record.at for record in reader.read(kinds=["BarsClosed"])}
+    return {day_of(record.at): record.at for record in reader.read(until=end, kinds=["BarsClosed"])}
 
 
-def _is_over(reader: JournalReader) -> bool:
+def _is_over(reader: JournalReader, end: int) -> bool:
     """Say whether the newest of bars, and of what ends them, is that the market has ended."""
-    newest = next(iter(reader.read_newest(["BarsClosed", "MarketEnded", "OperatorCommanded"], 1)), None)
+    newest = next(iter(reader.read_newest(["BarsClosed", "MarketEnded", "OperatorCommanded"], 1, until=end)), None)
     return newest is not None and newest.kind == "MarketEnded"
 
 

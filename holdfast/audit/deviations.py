@@ -14,7 +14,8 @@ from holdfast.rebuild import eras
 from messages.base import Event
 from messages.codec import decode
 from messages.market import BarsClosed, OfferSkipped, RowRefused
-from messages.node import OperatorCommanded, PartGaveUp
+from messages.node import OperatorCommanded, PartGaveUp, Restored, Salvaged
+from messages.watch import InvariantViolated
 from persistence.reader import JournalReader
 
 Cause = Literal[
@@ -31,6 +32,8 @@ Cause = Literal[
 CAUSES: tuple[Cause, ...] = Cause.__args__  # type: ignore[attr-defined]
 OURS = "holdfast"
 """The operator in whose name a node halts itself."""
+STOPS = ("PartGaveUp", "Salvaged", "Restored", "InvariantViolated")
+"""What ends entries without an operator."""
 SILENT = (
     "node.",
     "log.",
@@ -153,12 +156,12 @@ def hand_deviations(journal: JournalReader, day: Day) -> list[Deviation]:
 def standing(journal: JournalReader, day: Day, why: str) -> Deviation:
     """Return why entries were not taken when the day began, which a backtest does not go by."""
     newest: tuple[int, str] = 0, OURS
-    for record in journal.read(until=day.since, kinds=["OperatorCommanded", "PartGaveUp"]):
+    for record in journal.read(until=day.since, kinds=["OperatorCommanded", *STOPS]):
         event = decode(record.kind, record.version, record.payload)
-        if isinstance(event, PartGaveUp):
+        if isinstance(event, OperatorCommanded):
+            newest = (record.seq, event.user) if event.command in ("pause", "halt") else newest
+        elif getattr(event, "reduces", True):
             newest = record.seq, OURS
-        elif isinstance(event, OperatorCommanded) and event.command in ("pause", "halt"):
-            newest = record.seq, event.user
     cause: Cause = "restart" if newest[1] == OURS else "operator"
     return Deviation(cause, newest[0] or None, day.begins_at, f"no entries since before the day: {why}")
 
@@ -189,8 +192,14 @@ def _settings(journal: JournalReader, day: Day) -> Iterator[Deviation]:
 
 
 def _parts(journal: JournalReader, day: Day) -> Iterator[Deviation]:
-    for seq, at, event in _events(journal, day, "PartGaveUp", "OfferSkipped"):
+    for seq, at, event in _events(journal, day, *STOPS, "OfferSkipped"):
         match event:
+            case Salvaged(kept=kept):
+                yield Deviation("restart", seq, at, f"salvaged up to sequence {kept}: no entries")
+            case Restored(last_sequence=last):
+                yield Deviation("restart", seq, at, f"restored up to sequence {last}: no entries")
+            case InvariantViolated(reduces=True, code=code, subject=subject):
+                yield Deviation("restart", seq, at, f"{code} violated by {subject}: no entries")
             case PartGaveUp(part=part, reason=reason):
                 yield Deviation("restart", seq, at, f"{part} gave up: {reason}")
             case OfferSkipped(strategy=strategy, reason=reason):

@@ -87,11 +87,10 @@ class DayAgain:
         with StagedNode(parts, home, seed=SEED, folder=str(folder), opening=self._inputs.opening) as node:
             if standing:
                 node.switchboard.record("node", [_resume(node.stage.clock.wall_ms())])
-            node.run(steps_max=TURNS_MAX)
+            node.run(lambda: bool(node.poisoned), steps_max=TURNS_MAX)
             if not node.ended:
-                raise SupervisionError(
-                    f"the backtest's node must live to the day's end, ended: {node.gave_up or node.root_exit}"
-                )
+                why = node.gave_up or node.poisoned or node.root_exit
+                raise SupervisionError(f"the backtest's node must live to the day's end, ended: {why}")
             node.commit()
         return standing
 

@@ -11,7 +11,7 @@ from holdfast.cli.options import HERE, At
 
 def _require_point(_kind: object, to: str | None) -> None:
     """Raise ValueError for what is neither a sequence nor a moment."""
-    if to is None or to.isdigit():
+    if to is None or to.isdecimal():
         return
     try:
         datetime.fromisoformat(to)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from holdfast.exit_codes import ExitCode
+from holdfast.journal_tools import check_chain
 from holdfast.rerun.decisions import Decision, Difference, Reading, first_difference
 from holdfast.rerun.figures import Figures, figures_of
 from holdfast.rerun.inputs import Inputs, read_inputs
@@ -40,7 +41,7 @@ def rerun_command(home: Path, *, what_if: Sequence[str], as_json: bool, progress
     """Run a journal's inputs again, print what came of it, and return the exit code.
 
     Raises:
-        JournalError: there is no journal, or it is damaged where it is read.
+        JournalError: there is no journal, or it is damaged.
         ConfigurationError: it cannot be run again here; or another setting cannot be.
     """
     compared = rerun(home, what_if=what_if, progress=progress)
@@ -53,8 +54,15 @@ def rerun_command(home: Path, *, what_if: Sequence[str], as_json: bool, progress
 
 
 def rerun(home: Path, *, what_if: Sequence[str] = (), progress: bool = False) -> Compared:
-    """Run the inputs of a home's journal again in a home that is gone afterwards, and compare."""
+    """Run the inputs of a home's journal again in a home that is gone afterwards, and compare.
+
+    Raises:
+        JournalError: there is no journal, or it is damaged.
+        ConfigurationError: it cannot be run again here; or another setting cannot be.
+        SupervisionError: the re-run's node gave itself up.
+    """
     inputs = read_inputs(home)
+    check_chain(home, until=inputs.until, is_over=lambda: False)
     with tempfile.TemporaryDirectory(prefix="holdfast-rerun-") as folder:
         again = Path(folder) / "home"
         _run(inputs, home, again, what_if, progress=progress)

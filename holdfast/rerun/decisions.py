@@ -97,7 +97,13 @@ class Reading:
     def is_whole(self) -> bool:
         """Say whether all that the newest bars and commands led to is in the journal, and not only a part of it."""
         newest = next(iter(self._reader.read_newest(["BarsClosed", "MarketEnded", "OperatorCommanded"], 1)), None)
-        return newest is not None and newest.kind == "MarketEnded"
+        return newest is not None and newest.kind == "MarketEnded" and not self._is_cut()
+
+    def _is_cut(self) -> bool:
+        """Say whether the journal has more of the instant at which reading ends: its node has gone on meanwhile."""
+        following = next(self._reader.read(after=self.until, until=self.until + 1), None)
+        last = next(self._reader.read(after=self.until - 1, until=self.until), None) if self.until else None
+        return following is not None and last is not None and following.at == last.at
 
     def _find_asked_again(self) -> dict[tuple[str, Instant, str], int]:
         """Return the newest attempt at which a strategy proposed something for a symbol again, at an instant."""

@@ -91,7 +91,7 @@ class Rerun:
             self._node = node
             while self._cues:
                 cue = self._cues[0]
-                node.run(lambda cue=cue: self._has_come_to(cue), steps_max=TURNS_MAX)  # type: ignore[misc]
+                node.run(lambda cue=cue: self._has_come_to(cue) or bool(node.poisoned), steps_max=TURNS_MAX)  # type: ignore[misc]
                 _demand_alive(node)
                 self._give(node, cue)
                 if cue.command is None:
@@ -99,7 +99,8 @@ class Rerun:
                     return cue.life
                 if node.ended or (self._is_waiting and not self._is_told):
                     self._settle(node)
-            node.run(steps_max=TURNS_MAX)
+            node.run(lambda: bool(node.poisoned), steps_max=TURNS_MAX)
+            _demand_alive(node)
             # What was commanded just before may have been overtaken by the market's end.
             self._settle(node)
             _demand_alive(node)
@@ -162,7 +163,6 @@ class Rerun:
 
 
 def _demand_alive(node: StagedNode) -> None:
-    if node.root_exit is not None or node.gave_up:
-        raise SupervisionError(
-            f"the re-run's node must live to the journal's end, ended: {node.gave_up or node.root_exit}"
-        )
+    if node.root_exit is not None or node.gave_up or node.poisoned:
+        why = node.gave_up or node.poisoned or node.root_exit
+        raise SupervisionError(f"the re-run's node must live to the journal's end, ended: {why}")

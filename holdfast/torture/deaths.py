@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from holdfast.rebuild import ORDER_EVENTS, History
+from holdfast.history import ORDER_EVENTS, History
 from holdfast.recovery import recorded_of
 from messages.codec import decode
 from messages.parts import PartCrashed

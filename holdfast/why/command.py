@@ -8,6 +8,7 @@ import msgspec
 
 from holdfast.cli.output import say, say_json
 from holdfast.exit_codes import ExitCode
+from holdfast.journal_tools import check_chain
 from holdfast.why.chain import Link, Why, explain
 from persistence.reader import JournalReader
 
@@ -21,9 +22,10 @@ def why_command(home: Path, name: str, *, as_json: bool) -> int:
 
     Raises:
         NoSuchOrder: there is no such order, or more than one.
-        JournalMissing, JournalDamaged: the journal cannot be read.
+        JournalMissing, JournalDamaged: the journal cannot be read, or is not what was written.
     """
     with JournalReader(home) as reader:
+        check_chain(home, until=reader.last()[0], is_over=lambda: False)
         found = explain(reader, name)
     if as_json:
         say_json({"order": found.name, "symbol": found.symbol, "chain": [_as_json(link) for link in found.links]})

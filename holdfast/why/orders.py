@@ -6,7 +6,7 @@ from difflib import get_close_matches
 import msgspec
 
 from actors.executor_memory import why_of
-from holdfast.rebuild import ORDER_EVENTS
+from holdfast.history import ORDER_EVENTS
 from holdfast.recovery import recorded_of
 from messages.node import OperatorCommanded
 from messages.orders import OrderFilled, OrderIntended

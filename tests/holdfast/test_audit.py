@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,10 +13,12 @@ import pytest
 from domain.market import HOUR_MS, MINUTE_MS
 from gateways.sample import SampleMarket
 from holdfast.audit.compare import audit
+from holdfast.audit.days import choose_day
 from holdfast.parts import Parts
 from holdfast.staging import StagedNode
-from messages.node import Command, OperatorCommanded
+from messages.node import Command, OperatorCommanded, Salvaged
 from persistence.reader import JournalReader
+from persistence.records import Record
 from tests.holdfast.audited import (
     FIRST_DAY,
     SECOND_AT,
@@ -110,6 +113,29 @@ def test_a_day_that_is_not_over_is_audited_up_to_where_the_journal_ends(home: Pa
 
     demand_equal(found)
     assert not found.day.is_whole
+
+
+def test_a_day_ends_where_its_newest_bars_were_seen_though_its_node_goes_on(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with StagedNode(parts_for(1), home, seed=1) as node:
+        node.run(lambda: node.counted("BarsClosed") >= 100)
+        node.commit()
+        read = JournalReader.read
+
+        def read_and_go_on(reader: JournalReader, *given: Any, **named: Any) -> Iterator[Record]:
+            yield from read(reader, *given, **named)
+            node.run(lambda: node.counted("BarsClosed") >= 105)
+            node.commit()
+
+        monkeypatch.setattr(JournalReader, "read", read_and_go_on)
+        with JournalReader(home) as reader:
+            day = choose_day(reader, None)
+            monkeypatch.undo()
+            bars = list(reader.read(until=day.until, kinds=["BarsClosed"]))
+
+    assert node.counted("BarsClosed") >= 105
+    assert bars[-1].at == day.last_at
 
 
 @pytest.mark.parametrize("kind", ["BarsClosed", "OfferAnswered", "OrderApproved", "OrderIntended", "OrderFilled"])
@@ -333,3 +359,33 @@ def test_a_part_that_was_given_up_is_the_restarts(bars: Path, home: Path) -> Non
     assert {each.cause for each in found.backtest.differences} == {"restart"}
     assert {each.cause for each in found.replay.differences} == {"restart"}
     assert any("offer skipped" in evidence.detail for each in first_ones(found) for evidence in each.evidence)
+
+
+def test_entries_that_a_salvage_has_ended_are_the_restarts_and_on_the_next_day_too(bars: Path, home: Path) -> None:
+    salvaged = Salvaged(
+        generation=2,
+        kept=9,
+        lost_from=10,
+        lost_to=12,
+        readable_beyond=0,
+        reason="chain",
+        files={},
+        quarantine="",
+        user="x",
+        process=1,
+        wall_ms=1,
+    )
+    with StagedNode(parts_on(bars), home, seed=1, pause_s=lambda at, following: 0.1) as node:
+        node.run(lambda: node.stage.clock.market_ms() >= SECOND_AT - 18 * HOUR_MS and not node.switchboard.unsettled())
+        node.switchboard.record("node", [salvaged])
+        node.run()
+        node.commit()
+
+    for day, said in ((FIRST_DAY, "salvaged up to sequence 9: no entries"), (SECOND_DAY, "no entries since before")):
+        found = audit(home, day)
+        (stop,) = found.deviations
+
+        assert (stop.cause, stop.seq is not None) == ("restart", True)
+        assert stop.detail.startswith(said)
+        assert not found.replay.differences
+        assert {each.cause for each in found.backtest.differences} == {"restart"}

@@ -13,6 +13,7 @@ import pytest
 from actors.positions import PositionsMemory
 from holdfast.backtest.plan import plan_backtest
 from holdfast.backtest.running import Ran, run_backtest
+from holdfast.cli.main import run_command_line
 from holdfast.config.problems import ConfigurationError
 from holdfast.exit_codes import ExitCode
 from holdfast.replay import rebuild, verify_everything
@@ -109,6 +110,18 @@ def test_the_journal_that_is_kept_can_be_verified(bars: Path, tmp_path: Path) ->
     checks = {check.name: (check.checked, check.problems) for check in verify_everything(tmp_path)}
     assert checks["states"] == (1, [])
     assert not any(problems for _, problems in checks.values())
+
+
+def test_bars_that_are_not_there_any_more_are_no_damage_of_the_journal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "BTCUSDT_1m.csv"
+    write_walk(file, seed=1, bars=1_500)
+    run(file, journal=tmp_path / "kept")
+    file.unlink()
+
+    assert run_command_line(["replay", "--verify", "--home", str(tmp_path / "kept")]) == ExitCode.CONFIGURATION
+    assert str(file) in capsys.readouterr().err
 
 
 def test_a_journal_whose_fold_gives_other_states_is_not_verified(

@@ -105,6 +105,7 @@ def command(*tokens: str, **more: Any) -> subprocess.CompletedProcess[str]:
         ["journal", "tail", "-n", "-1"],
         ["journal", "export", "--after", "x"],
         ["replay", "--to", "yesterday"],
+        ["replay", "--to", "²"],
         ["run", "extra"],
         ["run", "--set"],
         ["config"],

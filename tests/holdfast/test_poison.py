@@ -63,6 +63,27 @@ def poisoned(home: Path, config: Path) -> Iterator[tuple[Node, str]]:
         node.process.wait()
 
 
+def demand_told(home: Path, sequence: int) -> None:
+    """Demand that what is held is told all the same, and that nothing which cannot be folded is called proven."""
+    why = f"strategy.choosy cannot fold sequence {sequence}, FramesClosed: ValueError: this bar will not do"
+    held = holdfast("replay", "--home", home)
+    verified = holdfast("replay", "--verify", "--json", "--home", home)
+    again = holdfast("replay", "--rerun", "--home", home)
+
+    assert (held.returncode, held.stderr) == (ExitCode.OK, "")
+    assert f"note: {why}\n" in held.stdout
+    assert verified.returncode == ExitCode.DAMAGED
+    assert {check["name"]: check["problems"] for check in json.loads(verified.stdout)["checks"]} == {
+        "journal": [],
+        "states": [why],
+        "snapshots": [],
+        "invariants": [],
+    }
+    assert again.returncode == ExitCode.GAVE_UP
+    assert "strategy.choosy cannot fold sequence" in again.stderr
+    assert "Traceback" not in again.stderr
+
+
 def test_a_poison_event_leaves_the_node_halted_visible_and_mendable_through_deaths(
     config: Path, tmp_path: Path
 ) -> None:
@@ -80,6 +101,7 @@ def test_a_poison_event_leaves_the_node_halted_visible_and_mendable_through_deat
         assert [each["reason"].partition("(")[0] for each in node.call("crashes", n=2)] == ["poisoned", "crash"]
         assert node.status()["market_time"] == status["market_time"]
         node.end(signal.SIGKILL)
+    demand_told(home, sequence)
 
     with poisoned(home, config) as (node, said_again):
         assert said_again == said

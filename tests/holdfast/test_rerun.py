@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from holdfast.config.view import flatten
 from holdfast.parts import Parts
 from holdfast.rebuild import eras
 from holdfast.rerun.command import Compared, rerun
+from holdfast.rerun.decisions import Reading
 from holdfast.rerun.inputs import settings_from
 from holdfast.staging import StagedNode
 from holdfast.torture.lives import durable_seq
@@ -101,6 +103,15 @@ def test_a_journal_that_ends_anywhere_is_run_again_up_to_there(parts: Parts, hom
 
     assert compared.difference is None
     assert compared.compared > 100
+
+
+def test_a_journal_whose_market_ended_while_it_was_read_is_not_taken_for_whole(lived: Path) -> None:
+    with JournalReader(lived) as reader:
+        last = reader.last()[0]
+        ended = next(reader.read_newest(["MarketEnded"], 1))
+
+        assert Reading(reader, until=last).is_whole()
+        assert not Reading(reader, until=ended.seq - 1).is_whole()
 
 
 def test_another_configuration_in_between_takes_effect_there(parts: Parts, home: Path) -> None:
@@ -225,6 +236,24 @@ def test_the_command_line_says_equal_or_shows_both_sides(lived: Path, capsys: py
     assert "re-run" in capsys.readouterr().out
     assert run_command_line(["replay", "--what-if", "risk.x=1", "--home", str(lived)]) == 78
     assert "--what-if" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [["--rerun"], ["--what-if", "risk.order_notional_max=100"]])
+def test_a_damaged_journal_is_refused_before_it_is_run_again(
+    lived: Path,
+    home: Path,
+    option: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Bars that were changed may be years apart: a re-run of them comes to no end.
+    monkeypatch.setattr("holdfast.rerun.command.Rerun", None)
+    shutil.copytree(lived, home)
+    place = home / "journal.db"
+    place.write_bytes(place.read_bytes().replace(b'"quantity":"0.', b'"quantity":"1.'))
+
+    assert run_command_line(["replay", *option, "--home", str(home)]) == 65
+    assert "chain" in capsys.readouterr().err
 
 
 def test_an_account_that_was_taken_over_is_opened_the_same_again(home: Path) -> None:

@@ -1,6 +1,7 @@
 """Why an order is what it is: the whole chain, from the journal alone, each part with the record that tells it."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.cli.main import run_command_line
 from holdfast.why.chain import Why, explain
 from holdfast.why.orders import NoSuchOrder, read_orders
 from messages.risk import OrderDenied
@@ -166,3 +168,17 @@ def test_the_command_tells_it_as_lines_and_as_json(home: Path, reader: JournalRe
     refused = run("h0nothing")
     assert refused.returncode == 64
     assert "near:" in refused.stderr
+
+
+def test_nothing_is_told_of_a_journal_that_is_not_what_was_written(
+    home: Path, reader: JournalReader, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = orders_of(reader, "entry")[0]
+    shutil.copytree(home, tmp_path / "home")
+    place = tmp_path / "home" / "journal.db"
+    place.write_bytes(place.read_bytes().replace(b'"quantity":"0.', b'"quantity":"1.'))
+
+    assert run_command_line(["why", entry, "--home", str(tmp_path / "home")]) == 65
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "chain" in said.err
