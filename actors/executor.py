@@ -103,8 +103,8 @@ class Executor(RememberingActor):
         """Who wants to know once all that earlier lives have left is certain."""
         self._is_watching = False
         """A timer is set for the oldest request."""
-        self._will_wake = False
-        """A timer is set for what was refused and waits to be tried again."""
+        self._wakes: tuple[Instant, float] = 0, 0.0
+        """When what was refused is due for which a timer was set, and when that goes off, in monotonic seconds."""
         self._desk_epoch = self.epoch
         """A desk that is newer was started while this incarnation lived."""
 
@@ -127,7 +127,7 @@ class Executor(RememberingActor):
             case CheckRequests():
                 self._check_requests()
             case TryAgain():
-                self._will_wake = False
+                pass
             case LookAgain(client_id=client_id):
                 self._sure.resting.discard(client_id)
             case CertaintyAsked():
@@ -167,10 +167,12 @@ class Executor(RememberingActor):
 
     def _wake_in_time(self) -> None:
         """Have a message when the next refused order is due to be tried again."""
-        now = self.market_ms()
-        if not self._will_wake and (due := waits_until(self._known.state, now)) is not None:
-            self._will_wake = True
-            self.after(max(due - now, NAP_MS_MIN) / SECOND_MS, TryAgain())
+        now, (wakes_for, wakes_at) = self.market_ms(), self._wakes
+        due = waits_until(self._known.state, now)
+        if due is not None and (due < wakes_for or self.monotonic() >= wakes_at):
+            pause_s = max(due - now, NAP_MS_MIN) / SECOND_MS
+            self._wakes = due, self.monotonic() + pause_s
+            self.after(pause_s, TryAgain())
 
     def _situation(self) -> Situation:
         return Situation(
@@ -290,8 +292,6 @@ class Executor(RememberingActor):
 
     def _cancel_again(self) -> None:
         known = self._known.state
-        if not known.canceling:
-            return
         asked = {request.client_id for request in self._requests.values()}
         for client_id in known.canceling:
             if client_id in self._sure.certain and client_id not in asked:

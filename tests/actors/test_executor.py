@@ -803,6 +803,26 @@ def test_a_market_that_does_not_move_keeps_no_position_waiting_for_its_protectio
         assert len(alone.told_of(SubmitOrder)) == tried + 1
 
 
+def test_who_is_due_soon_does_not_wait_for_who_is_due_later() -> None:
+    alone = an_executor()
+    stops = []
+    for index, symbol in enumerate(("COINUSDT", "GOLDUSDT")):
+        alone.happen(approved(an_entry(stop_price=D(90), symbol=symbol), index=index), bars_closed(symbol=symbol))
+        name = alone.told_of(SubmitOrder)[-1].terms.client_id
+        fill = a_fill(name, trade=symbol, symbol=symbol)
+        answer(alone, alone.told_of(SubmitOrder)[-1], seen(name, "filled", fill))
+        stops.append(alone.told_of(SubmitOrder)[-1])
+    answer(alone, stops[0], Refused(stops[0].terms.client_id, "-1013", "a filter"))
+    answer(alone, stops[1], Refused(stops[1].terms.client_id, "NOT_SENT", "no connection", passes=True))
+
+    the_clock_goes_on(alone, 2)
+    soon = [submit.terms.symbol for submit in alone.told_of(SubmitOrder)[4:]]
+    the_clock_goes_on(alone, 58)
+
+    assert soon == ["GOLDUSDT"]
+    assert [submit.terms.symbol for submit in alone.told_of(SubmitOrder)[4:]] == ["GOLDUSDT", "COINUSDT"]
+
+
 def test_a_stop_that_is_refused_for_good_is_tried_again_after_its_minute_by_a_life_that_comes_later_too() -> None:
     alone = an_executor()
     entry = sent(alone, stop_price=D(90))
