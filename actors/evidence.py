@@ -5,6 +5,7 @@ from domain.venue import OrderSeen
 from messages.base import Event
 from messages.orders import (
     Evidence,
+    OrderAbsent,
     OrderAccepted,
     OrderCanceled,
     OrderExpired,
@@ -32,6 +33,16 @@ def events_of(order: Order, seen: OrderSeen, evidence: Evidence) -> list[Event]:
     if order.state not in FINAL and filled < order.terms.quantity:
         events += _end_of(client_id, seen, evidence)
     return events
+
+
+def end_of_denied(order: Order, detail: str, proposal_id: str) -> Event:
+    """Return the end of an order that the venue denies for good: of one that it had, by an operator's word."""
+    client_id = order.terms.client_id
+    return (
+        OrderCanceled(client_id, "operator")
+        if order.state == "accepted"
+        else OrderAbsent(client_id, detail, proposal_id)
+    )
 
 
 def _end_of(client_id: str, seen: OrderSeen, evidence: Evidence) -> list[Event]:

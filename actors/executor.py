@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from actors.base import RememberingActor
 from actors.certainty import Certainty
-from actors.evidence import events_of
+from actors.evidence import end_of_denied, events_of
 from actors.executor_memory import VENUE, ExecutorMemory
 from domain.market import SECOND_MS, Closing, Instant, Instrument
 from domain.order import UNPROVEN, Order
@@ -41,8 +41,6 @@ from messages.orders import (
     ForeignOrderSeen,
     LookAgain,
     LookUpOrder,
-    OrderAbsent,
-    OrderCanceled,
     OrderIntended,
     OrderRejected,
     OrderUnresolved,
@@ -246,21 +244,18 @@ class Executor(RememberingActor):
         is_vouched = vouch is not None
         proves = not may_still_turn_up(order.terms, now=asked_at, profile=self._profile, is_vouched_for=is_vouched)
         negatives = self._sure.count_negative(client_id, proves=proves)
-        if (order.state != "accepted" or is_vouched) and absence_is_proven(negatives, self._profile):
-            proof = vouch.why if vouch is not None else "it can no longer arrive"
-            self._take_for_gone(order, f"not found {negatives} times, and {proof}")
-            return
+        if absence_is_proven(negatives, self._profile):
+            if order.state != "accepted" or is_vouched:
+                proof = vouch.why if vouch is not None else "it can no longer arrive"
+                proposal_id = self._known.state.proposals.get(client_id, "")
+                self.record(end_of_denied(order, f"not found {negatives} times, and {proof}", proposal_id))
+                self._sure.make_sure_of(client_id)
+                return
+            # The venue had it: whether it is over is for an operator to say, and no other order waits for that.
+            self._sure.inherited.discard(client_id)
         if order.state == "intended":
             self.record(OrderUnresolved(client_id, "not found, which proves nothing yet"))
         self._ask_again_later(client_id)
-
-    def _take_for_gone(self, order: Order, detail: str) -> None:
-        client_id = order.terms.client_id
-        if order.state == "accepted":
-            self.record(OrderCanceled(client_id, "operator"))
-        else:
-            self.record(OrderAbsent(client_id, detail, self._known.state.proposals.get(client_id, "")))
-        self._sure.make_sure_of(client_id)
 
     def _ask_again_later(self, client_id: str) -> None:
         self._sure.certain.discard(client_id)

@@ -34,6 +34,7 @@ from messages.orders import (
     VenueReported,
 )
 from messages.parts import PartStarted
+from messages.reconciliation import CertaintyAsked, OrdersCertain
 from messages.risk import OrderDenied
 from supervision import CrashReport
 from tests.actors.alone import Alone
@@ -364,6 +365,27 @@ def test_an_unfinished_order_whose_fate_stays_unknown_keeps_everything_new_waiti
     assert alone.told_of(SubmitOrder) == []
     assert len(alone.told_of(LookUpOrder)) == 4
     assert "executor: waits for an answer" in alone.switchboard.unsettled()
+
+
+def test_an_order_that_the_venue_had_and_denies_keeps_nothing_of_others_waiting() -> None:
+    """A venue that forgot one order must not leave all that is held without protection, nor a start without verdict."""
+    alone = an_executor(
+        approved(),
+        intended(some_terms(), PROPOSAL),
+        OrderAccepted("h1", "v1", "answer"),
+        approved(an_entry(symbol="GOLDUSDT"), index=1),
+    )
+    alone.happen(bars_closed(TOO_LATE), at=TOO_LATE)
+    alone.tell(CertaintyAsked())
+
+    looked_up(alone, 2, OrderNotFound("h1"))
+    early = alone.told_of(SubmitOrder, OrdersCertain)
+    looked_up(alone, 1, OrderNotFound("h1"))
+
+    assert early == []
+    assert [submit.terms.symbol for submit in alone.told_of(SubmitOrder)] == ["GOLDUSDT"]
+    assert len(alone.told_of(OrdersCertain)) == 1
+    assert order_of(alone, "h1").state == "accepted"
 
 
 def test_an_unfinished_order_that_a_report_ends_before_its_look_up_is_answered_blocks_nothing() -> None:
