@@ -5,6 +5,7 @@
   from another program is held before the market has begun, when no venue takes an order.
 * A stop that was refused is tried again after a while; a close at its price or below it is left at meanwhile, and at
   any time where the venue does not refuse one that comes too late.
+* An exit that the venue ends with nothing sold is tried again after a while too, and not into the same market at once.
 * Leaving cancels what rests, waits for the proof, then sells what is left: a resting sell locks its quantity.  Of a
   position that is left in part, what stays gets its stop again while the rest is being sold.
 * What is more than the venue takes in one order is sold in several, one after the other, and protected by several.
@@ -16,10 +17,11 @@ from decimal import Decimal
 
 import msgspec
 
-from domain.execution import Approval, Execution, Plan
+from domain.execution import Approval, Execution
 from domain.market import Closing, Instant, Instrument
 from domain.money import ZERO, floor_to
 from domain.order import UNPROVEN, Leg, Order, Terms, client_order_id
+from domain.plan import Plan
 from domain.proposal import Exit, Reason
 
 TAKE_PROFIT = "take-profit"
