@@ -237,6 +237,22 @@ def test_however_it_was_bought_and_sold_at_its_stop_few_stops_cover_what_they_ma
         assert sum(stops) > held - D("0.1") or len(stops) == FULL_STOPS_MAX
 
 
+@pytest.mark.parametrize(("gone", "rests"), [("10", []), ("4", ["6"]), ("9.95", [])])
+def test_no_stop_sells_more_than_is_held(gone: str, rests: list[str]) -> None:
+    """Somebody else may have sold what is free, another strategy's, while this one's stop held on to its own."""
+    story, stop = a_protected_position()
+    story.known.adopt("one", "COINUSDT", -D(gone), story.next())
+
+    cancel = story.only()
+    story.take(cancel)
+    story.known.end(stop, "canceled", story.next(), 1_000)
+    placed = [step.terms.quantity for step in story.steps() if isinstance(step, Place)]
+
+    assert isinstance(cancel, Cancel)
+    assert cancel.client_id == stop
+    assert placed == [D(each) for each in rests]
+
+
 def test_what_is_more_than_all_stops_may_be_for_is_left_at_the_stop_price() -> None:
     story = Story(quantity_max="2")
     story.bought("10", stop="90")
