@@ -70,6 +70,7 @@ class Binance:
         look_again_s=2.0,
         market_lock=Decimal("0.02"),
         fee_lock=Decimal("0.001"),
+        base_fee=Decimal("0.001"),
     )
 
     def know(self, rules: Mapping[str, Instrument]) -> None:
