@@ -51,3 +51,18 @@ def test_no_question_waits_for_its_turn_for_longer_than_anybody_waits_for_its_an
 
     assert outcome == Lost(OUT_OF_TIME, was_sent=False)
     assert len(liar.requests) == before
+
+
+def test_the_rules_of_a_venue_with_thousands_of_symbols_are_read() -> None:
+    """A large venue tells some thousands of bytes of each of thousands of symbols: without them no node can start."""
+    rows = [{"symbol": f"COIN{number}USDT", "permissionSets": [["TRD_GRP_004"] * 300]} for number in range(3_000)]
+    with closing(Liar()) as liar:
+        liar.behave = lambda request: answer({"symbols": rows})
+        with closing(Connection(Binance(), pointed_at(liar.url))) as connection:
+            received = connection.ask(Binance().rules())
+
+    assert isinstance(received.body, dict)
+    assert len(received.body["symbols"]) == 3_000
+    assert [each.params for each in liar.requests if each.path.endswith("exchangeInfo")] == [
+        {"showPermissionSets": "false"}
+    ]
