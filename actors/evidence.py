@@ -47,7 +47,7 @@ def end_of_denied(order: Order, detail: str, proposal_id: str) -> Event:
 
 def _end_of(client_id: str, seen: OrderSeen, evidence: Evidence) -> list[Event]:
     match seen.state:
-        case "canceled":
+        case "canceled" | "filled":  # With less than it was for, or else it would not be told here.
             return [OrderCanceled(client_id=client_id, evidence=evidence)]
         case "expired":
             return [OrderExpired(client_id=client_id, evidence=evidence)]

@@ -903,6 +903,17 @@ def test_a_trade_that_comes_after_its_entry_was_cancelled_is_protected_too() -> 
     assert (stop.leg, stop.stop_price, stop.quantity) == ("stop", 90, D("0.5"))
 
 
+def test_an_order_that_the_venue_calls_filled_with_less_than_it_was_for_has_ended() -> None:
+    """Nobody would ask about it again: its plan would wait for the rest for ever."""
+    alone = an_executor()
+    entry = sent(alone, stop_price=D(90))
+
+    answer(alone, entry, seen(entry.terms.client_id, "filled", a_fill(entry.terms.client_id, "0.4")))
+
+    assert letters(alone) == "IAFCI"
+    assert order_of(alone, entry.terms.client_id).state == "canceled"
+
+
 def test_an_exit_waits_for_the_proof_that_its_stop_is_gone() -> None:
     alone = an_executor()
     submit = sent(alone, stop_price=D(90))
