@@ -5,6 +5,7 @@ from domain.venue import OrderSeen
 from messages.base import Event
 from messages.orders import (
     Evidence,
+    OrderAbsent,
     OrderAccepted,
     OrderCanceled,
     OrderExpired,
@@ -34,9 +35,19 @@ def events_of(order: Order, seen: OrderSeen, evidence: Evidence) -> list[Event]:
     return events
 
 
+def end_of_denied(order: Order, detail: str, proposal_id: str) -> Event:
+    """Return the end of an order that the venue denies for good: of one that it had, by an operator's word."""
+    client_id = order.terms.client_id
+    return (
+        OrderCanceled(client_id, "operator")
+        if order.state == "accepted"
+        else OrderAbsent(client_id, detail, proposal_id)
+    )
+
+
 def _end_of(client_id: str, seen: OrderSeen, evidence: Evidence) -> list[Event]:
     match seen.state:
-        case "canceled":
+        case "canceled" | "filled":  # With less than it was for, or else it would not be told here.
             return [OrderCanceled(client_id=client_id, evidence=evidence)]
         case "expired":
             return [OrderExpired(client_id=client_id, evidence=evidence)]

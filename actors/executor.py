@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from actors.base import RememberingActor
 from actors.certainty import Certainty
-from actors.evidence import events_of
+from actors.evidence import end_of_denied, events_of
 from actors.executor_memory import VENUE, ExecutorMemory
 from domain.market import SECOND_MS, Closing, Instant, Instrument
 from domain.order import UNPROVEN, Order
@@ -41,8 +41,6 @@ from messages.orders import (
     ForeignOrderSeen,
     LookAgain,
     LookUpOrder,
-    OrderAbsent,
-    OrderCanceled,
     OrderIntended,
     OrderRejected,
     OrderUnresolved,
@@ -103,8 +101,8 @@ class Executor(RememberingActor):
         """Who wants to know once all that earlier lives have left is certain."""
         self._is_watching = False
         """A timer is set for the oldest request."""
-        self._will_wake = False
-        """A timer is set for what was refused and waits to be tried again."""
+        self._wakes: tuple[Instant, float] = 0, 0.0
+        """When what was refused is due for which a timer was set, and when that goes off, in monotonic seconds."""
         self._desk_epoch = self.epoch
         """A desk that is newer was started while this incarnation lived."""
 
@@ -127,7 +125,7 @@ class Executor(RememberingActor):
             case CheckRequests():
                 self._check_requests()
             case TryAgain():
-                self._will_wake = False
+                pass
             case LookAgain(client_id=client_id):
                 self._sure.resting.discard(client_id)
             case CertaintyAsked():
@@ -167,10 +165,12 @@ class Executor(RememberingActor):
 
     def _wake_in_time(self) -> None:
         """Have a message when the next refused order is due to be tried again."""
-        now = self.market_ms()
-        if not self._will_wake and (due := waits_until(self._known.state, now)) is not None:
-            self._will_wake = True
-            self.after(max(due - now, NAP_MS_MIN) / SECOND_MS, TryAgain())
+        now, (wakes_for, wakes_at) = self.market_ms(), self._wakes
+        due = waits_until(self._known.state, now)
+        if due is not None and (due < wakes_for or self.monotonic() >= wakes_at):
+            pause_s = max(due - now, NAP_MS_MIN) / SECOND_MS
+            self._wakes = due, self.monotonic() + pause_s
+            self.after(pause_s, TryAgain())
 
     def _situation(self) -> Situation:
         return Situation(
@@ -244,21 +244,18 @@ class Executor(RememberingActor):
         is_vouched = vouch is not None
         proves = not may_still_turn_up(order.terms, now=asked_at, profile=self._profile, is_vouched_for=is_vouched)
         negatives = self._sure.count_negative(client_id, proves=proves)
-        if (order.state != "accepted" or is_vouched) and absence_is_proven(negatives, self._profile):
-            proof = vouch.why if vouch is not None else "it can no longer arrive"
-            self._take_for_gone(order, f"not found {negatives} times, and {proof}")
-            return
+        if absence_is_proven(negatives, self._profile):
+            if order.state != "accepted" or is_vouched:
+                proof = vouch.why if vouch is not None else "it can no longer arrive"
+                proposal_id = self._known.state.proposals.get(client_id, "")
+                self.record(end_of_denied(order, f"not found {negatives} times, and {proof}", proposal_id))
+                self._sure.make_sure_of(client_id)
+                return
+            # The venue had it: whether it is over is for an operator to say, and no other order waits for that.
+            self._sure.inherited.discard(client_id)
         if order.state == "intended":
             self.record(OrderUnresolved(client_id, "not found, which proves nothing yet"))
         self._ask_again_later(client_id)
-
-    def _take_for_gone(self, order: Order, detail: str) -> None:
-        client_id = order.terms.client_id
-        if order.state == "accepted":
-            self.record(OrderCanceled(client_id, "operator"))
-        else:
-            self.record(OrderAbsent(client_id, detail, self._known.state.proposals.get(client_id, "")))
-        self._sure.make_sure_of(client_id)
 
     def _ask_again_later(self, client_id: str) -> None:
         self._sure.certain.discard(client_id)
@@ -290,8 +287,6 @@ class Executor(RememberingActor):
 
     def _cancel_again(self) -> None:
         known = self._known.state
-        if not known.canceling:
-            return
         asked = {request.client_id for request in self._requests.values()}
         for client_id in known.canceling:
             if client_id in self._sure.certain and client_id not in asked:

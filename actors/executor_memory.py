@@ -38,13 +38,14 @@ def why_of(command: OperatorCommanded) -> str:
 class ExecutorMemory(StructMemory[Execution]):
     """Folds all that decides what becomes of orders."""
 
-    version = 9
+    version = 10
     """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized; since 4,
     an exit that was called off on its way is unwanted; since 5, a take-profit is judged by closes after its fill;
     since 6, client order ids carry a namespace, and what was refused for a reason that passes is tried again soon;
     since 7, entries wait for the verdict of a start; since 8, a part never narrows a whole that is wanted left, and a
     refused stop of what stays waits; since 9, who leaves all does not wait for a stop that was refused before, and
-    what is adopted is protected below a price that is not old."""
+    what is adopted is protected below a price that is not old; since 10, an exit that
+    the venue ends with nothing sold is tried again after a pause."""
 
     def __init__(self) -> None:
         super().__init__(Execution())
@@ -98,11 +99,11 @@ class ExecutorMemory(StructMemory[Execution]):
             case OrderUnresolved(client_id=client_id):
                 known.doubt(client_id)
             case OrderCanceled(client_id=client_id):
-                known.end(client_id, "canceled", record.seq)
+                known.end(client_id, "canceled", record.seq, record.at)
             case OrderExpired(client_id=client_id):
-                known.end(client_id, "expired", record.seq)
+                known.end(client_id, "expired", record.seq, record.at)
             case OrderAbsent(client_id=client_id):
-                known.end(client_id, "absent", record.seq)
+                known.end(client_id, "absent", record.seq, record.at)
             case OrderRejected(client_id=client_id, passes=passes):
                 known.refuse(client_id, record.seq, record.at, passes=passes)
             case CancelIntended(client_id=client_id):

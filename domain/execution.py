@@ -1,7 +1,6 @@
 """What the executor knows: plans, orders, approvals and wishes, folded from events.
 
-A plan is kept for each strategy and symbol: what is held, the stop and take-profit that came with the entry, and
-whether it is to be left.  `domain.steps` says what follows from it.
+A plan (`domain.plan`) is kept for each strategy and symbol.  `domain.steps` says what follows from it.
 """
 
 from decimal import Decimal
@@ -10,51 +9,14 @@ from typing import Literal
 import msgspec
 
 from domain.imported import HeldPosition
-from domain.market import HOUR_MS, MINUTE_MS, SECOND_MS, Instant
+from domain.market import HOUR_MS, Instant
 from domain.money import ZERO
 from domain.order import Fill, Leg, Order, Terms
+from domain.plan import Plan
 from domain.proposal import Entry, Exit
 
 FINISHED_KEPT = 200
 """Finished orders that stay known, for answers that come late."""
-RETRY_AFTER_MS = MINUTE_MS
-RETRY_SOON_MS = 2 * SECOND_MS
-"""The first pause after a refusal for a reason that passes; each one more takes twice as long, up to a minute."""
-"""After a refused stop or exit, market time until the next try."""
-
-
-class Plan(msgspec.Struct):
-    """What is held of a symbol for a strategy, and what is to become of it."""
-
-    strategy: str
-    symbol: str
-    held: Decimal = ZERO
-    """Base currency bought for the strategy and still there, fees taken in it deducted."""
-    stop_price: Decimal | None = None
-    take_profit: Decimal | None = None
-    exit_why: str = ""
-    """Not empty: the position is being left."""
-    exit_left: Decimal | None = None
-    """How much is still to be sold; all that is held where None."""
-    basis: int = 0
-    """Sequence of the record that last changed this plan and no other: part of the ids of the orders it leads to."""
-    attempts: int = 0
-    """Orders that this basis led to."""
-    aims_from: Instant = 0
-    """Its take-profit is judged by what closed at this instant or later: before that, nothing was bought for it."""
-    not_before: Instant = 0
-    """The next stop or exit waits until this instant, after one was refused."""
-    refusals: int = 0
-    """How many of its orders were refused in a row, for reasons that pass."""
-    wish: Exit | None = None
-    """Somebody wants it left; not taken up yet."""
-    wished_at: int = 0
-    """Sequence of the record that says so, or that took it back."""
-
-    @property
-    def is_idle(self) -> bool:
-        """Say whether nothing is held and nobody wants anything: nothing follows from it then but from its orders."""
-        return self.held <= 0 and self.wish is None and not self.exit_why
 
 
 class Approval(msgspec.Struct, frozen=True):
@@ -176,7 +138,8 @@ class Execution(msgspec.Struct):
         if order := self.orders.get(client_id):
             order.venue_id = venue_id
             order.move_to("accepted")
-            self.plan_of(order.terms.strategy, order.terms.symbol).refusals = 0
+            if order.terms.leg != "exit":  # Of an exit, only that it sells is a success.
+                self.plan_of(order.terms.strategy, order.terms.symbol).refusals = 0
 
     def doubt(self, client_id: str) -> None:
         """Take it as unknown whether the venue has an order."""
@@ -191,35 +154,39 @@ class Execution(msgspec.Struct):
         plan = self.plan_of(order.terms.strategy, fill.symbol)
         self._bracket(plan, fill)
         plan.held += _received(fill, order.terms.base)
-        if order.terms.leg == "exit" and plan.exit_left is not None:
-            plan.exit_left -= fill.quantity
+        if order.terms.leg == "exit":
+            plan.refusals = 0
+            plan.exit_left = None if plan.exit_left is None else plan.exit_left - fill.quantity
         if order.terms.leg == "stop":
             self._stop_filling(plan)
         self._change(plan, seq)
         if order.state == "filled":
             self._finish(order)
 
-    def end(self, client_id: str, state: Literal["canceled", "expired", "rejected", "absent"], seq: int) -> None:
-        """Take an order's end as proven."""
+    def end(
+        self, client_id: str, state: Literal["canceled", "expired", "rejected", "absent"], seq: int, at: Instant
+    ) -> None:
+        """Take an order's end as proven; an exit that the venue ends with nothing sold is tried again after a pause."""
         order = self.order(client_id)
         if order is None or not order.move_to(state):
             return
         plan = self.plan_of(order.terms.strategy, order.terms.symbol)
+        is_called_off = not plan.exit_why or client_id in self.canceling
+        if state in ("canceled", "expired") and order.terms.leg == "exit" and not order.filled and not is_called_off:
+            plan.wait(at, passes=True)
         self._change(plan, seq)
         self._finish(order)
 
     def refuse(self, client_id: str, seq: int, at: Instant, *, passes: bool = False) -> None:
         """Take an order as rejected; what it was for is tried again after a minute, or soon where the reason passes."""
         order = self.orders.get(client_id)
-        self.end(client_id, "rejected", seq)
+        self.end(client_id, "rejected", seq, at)
         if order is None or order.terms.leg == "entry":
             return
         plan = self.plan_of(order.terms.strategy, order.terms.symbol)
         leaves_all = plan.exit_why and plan.exit_left is None
         if order.terms.leg == "exit" or not leaves_all:  # Who leaves needs no stop, and need not wait for one.
-            plan.refusals = plan.refusals + 1 if passes else 0
-            soon_ms = RETRY_SOON_MS << min(plan.refusals - 1, 5) if passes else RETRY_AFTER_MS
-            plan.not_before = at + min(soon_ms, RETRY_AFTER_MS)
+            plan.wait(at, passes=passes)
 
     def order_exit(
         self, strategy: str, symbol: str, why: str, quantity: Decimal | None, *, seq: int, seen: int

@@ -48,6 +48,8 @@ class Limits(msgspec.Struct, frozen=True):
     fee_lock: Decimal
     """What the venue holds back on top, as its profile says: a smaller reservation would promise what it refuses."""
 
+    base_fee: Decimal = ZERO
+    """The share of what is bought that its fee may take, as the venue's profile says."""
     no_trade: bool = False
     """Deny every entry, whatever it is; what is held is still protected and may be left."""
 
@@ -234,7 +236,7 @@ def _judge_size(entry: Entry, account: Account, limits: Limits) -> Verdict:
         quantity = min(wanted, fitting) * instrument.lot
         # The stop must be placeable too: a position that is worth less there than the venue takes has no protection.
         prices = (mark, entry.limit_price, entry.stop_price)
-        smallest = _smallest(instrument, min(price for price in prices if price is not None))
+        smallest = _smallest(instrument, min(price for price in prices if price is not None), limits.base_fee)
         if wanted * instrument.lot < smallest:
             return _deny("TOO_SMALL", "quantity", f"at least {smallest}", entry.quantity)
         if quantity < smallest:
@@ -272,9 +274,10 @@ def _unit_cost(entry: Entry, mark: Decimal, limits: Limits) -> Decimal:
     return UNIT_COST.plus(worst * (ONE + limits.fee_lock))
 
 
-def _smallest(instrument: Instrument, price: Decimal) -> Decimal:
+def _smallest(instrument: Instrument, price: Decimal, fee: Decimal) -> Decimal:
+    """Return the least to buy of which so much is left after its fee, in whole lots, that it can be sold at a price."""
     least = max(instrument.lot, instrument.quantity_min, instrument.notional_min / price)
-    return ceil_to(least, instrument.lot)
+    return ceil_to(ceil_to(least, instrument.lot) / (ONE - fee), instrument.lot)
 
 
 def _misfits(limits: Limits) -> list[Misfit]:
@@ -286,7 +289,7 @@ def _misfits(limits: Limits) -> list[Misfit]:
         misfits.append(("price_collar", "above 0 and below 1", limits.price_collar))
     if not is_amount(limits.order_notional_max):
         misfits.append(("order_notional_max", f"above 0 and at most {AMOUNT_MAX}", limits.order_notional_max))
-    for name in ("market_lock", "fee_lock"):
+    for name in ("market_lock", "fee_lock", "base_fee"):
         if (value := getattr(limits, name)) != 0 and not (is_amount(value) and value < 1):
             misfits.append((name, "at least 0 and below 1", value))
     if limits.stale_after_ms <= 0:

@@ -5,6 +5,8 @@
   from another program is held before the market has begun, when no venue takes an order.
 * A stop that was refused is tried again after a while; a close at its price or below it is left at meanwhile, and at
   any time where the venue does not refuse one that comes too late.
+* An exit that the venue ends with nothing sold is tried again after a while too, and not into the same market at once.
+* No stop rests for what is not held any more: it would sell what another strategy holds.
 * Leaving cancels what rests, waits for the proof, then sells what is left: a resting sell locks its quantity.  Of a
   position that is left in part, what stays gets its stop again while the rest is being sold.
 * What is more than the venue takes in one order is sold in several, one after the other, and protected by several.
@@ -16,10 +18,11 @@ from decimal import Decimal
 
 import msgspec
 
-from domain.execution import Approval, Execution, Plan
+from domain.execution import Approval, Execution
 from domain.market import Closing, Instant, Instrument
 from domain.money import ZERO, floor_to
 from domain.order import UNPROVEN, Leg, Order, Terms, client_order_id
+from domain.plan import Plan
 from domain.proposal import Exit, Reason
 
 TAKE_PROFIT = "take-profit"
@@ -222,6 +225,9 @@ def _steps_to_protect(
     fits_in_one = smallest is not None and instrument.at_most(smallest.remaining + bare) == smallest.remaining + bare
     if is_placeable and len(stops) < (STOPS_MAX if fits_in_one else FULL_STOPS_MAX):
         return [_place_sell(plan, "stop", bare, here, why="protects what was bought")]
+    if smallest is not None and bare < 0 and not any(order.filled for order in stops):
+        # Something was taken out of the books.  One that sells already is left to it: a fee may have taken the rest.
+        return [Cancel(smallest.terms.client_id, plan.symbol, "is for more than is held")]
     is_filling = any(order.terms.leg == "entry" for order in orders)
     if smallest is not None and fits_in_one and bare > 0 and (is_placeable or not is_filling):
         # One too many, or too little for a stop of its own: one for both takes the place of the smallest that rests.

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from domain.market import Bar, Instant
+from domain.money import ZERO
 from domain.order import Fill, Side, Terms
 
 
@@ -130,6 +131,8 @@ class VenueProfile(msgspec.Struct, frozen=True):
     """Share of the market's price that it holds back on top for a market buy, which may trade at a worse one."""
     fee_lock: Decimal
     """Share of its worth that it holds back on top for the fees of a buy, in quote currency."""
+    base_fee: Decimal = ZERO
+    """Share of what a buy brings that the fee may take out of it, in base currency."""
     refuses_late_stops: bool = True
     """It refuses a stop whose price is reached already, and lets none wait for that price to come back."""
 

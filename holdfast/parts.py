@@ -277,6 +277,7 @@ def limits_of(settings: Settings, symbols: tuple[str, ...], profile: VenueProfil
         no_trade=risk.no_trade,
         market_lock=profile.market_lock,
         fee_lock=profile.fee_lock,
+        base_fee=profile.base_fee,
     )
 
 

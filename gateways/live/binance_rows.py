@@ -9,7 +9,7 @@ from domain.money import Money
 from domain.order import Fill
 from domain.venue import OpenOrder
 from gateways.live.dialect import Shown, Unreadable, VenueState
-from gateways.live.fields import amount, number, short, text
+from gateways.live.fields import amount, amount_above_0, number, short, text
 
 _STATES: dict[str, VenueState] = {
     "NEW": "accepted",
@@ -102,16 +102,14 @@ def fill_of(row: Mapping[str, Any], client_id: str, symbol: str, order: Mapping[
     if not isinstance(is_buyer, bool):
         raise Unreadable(f"expected a trade to have a side, found {is_buyer!r}")
     trade = number(row, "id" if order is None else "tradeId")
-    if (quantity := amount(row, "qty")) <= 0:
-        raise Unreadable(f"expected a trade of more than nothing, found {quantity}")
     return Fill(
         # Numbers of trades are unique within a symbol only.
         trade_id=f"{symbol}-{trade}",
         client_id=client_id,
         symbol=symbol,
         side="buy" if is_buyer else "sell",
-        quantity=quantity,
-        price=amount(row, "price"),
+        quantity=amount_above_0(row, "qty"),
+        price=amount_above_0(row, "price"),
         fee=Money(amount(row, "commission"), text(row, "commissionAsset")),
         liquidity="maker" if row.get("isMaker") else "taker",
         at=number(row, "time"),

@@ -65,6 +65,7 @@ class Bybit:
         look_again_s=2.0,
         market_lock=Decimal("0.02"),
         fee_lock=Decimal("0.001"),
+        base_fee=Decimal("0.001"),
         # Its documentation has it that `triggerDirection` is for contracts only.
         refuses_late_stops=False,
     )

@@ -9,7 +9,7 @@ from domain.money import Money
 from domain.order import Fill
 from domain.venue import OpenOrder
 from gateways.live.dialect import Shown, Unreadable, VenueState
-from gateways.live.fields import amount, short, stamp, text
+from gateways.live.fields import amount, amount_above_0, short, stamp, text
 
 _STATES: dict[str, VenueState] = {
     "Created": "accepted",
@@ -64,15 +64,13 @@ def fill_of(row: Mapping[str, Any], client_id: str, symbol: str, rules: Instrume
     side = text(row, "side")
     if side not in ("Buy", "Sell") or text(row, "symbol") != symbol or text(row, "execType") != "Trade":
         raise Unreadable(f"expected a trade of {symbol}, found {side!r} of {row.get('symbol')!r}")
-    if (quantity := amount(row, "execQty")) <= 0:
-        raise Unreadable(f"expected a trade of more than nothing, found {quantity}")
     return Fill(
         trade_id=f"{symbol}-{text(row, 'execId')}",
         client_id=client_id,
         symbol=symbol,
         side="buy" if side == "Buy" else "sell",
-        quantity=quantity,
-        price=amount(row, "execPrice"),
+        quantity=amount_above_0(row, "execQty"),
+        price=amount_above_0(row, "execPrice"),
         fee=_fee_of(row, rules),
         liquidity="maker" if row.get("isMaker") is True else "taker",
         at=stamp(row, "execTime"),

@@ -15,8 +15,8 @@ import msgspec
 
 from gateways.live.wire import Call, Lost, Outcome, Received, read_json
 
-BODY_CHARS_MAX = 8_000_000
-"""An answer that is longer is not read."""
+BODY_CHARS_MAX = 64_000_000
+"""An answer that is longer is not read.  The rules of all symbols of a large venue may take some fifteen millions."""
 ALLOWED_SCHEMES = ("https://", "http://127.0.0.1:", "http://localhost:")
 
 

@@ -62,6 +62,13 @@ def amount(row: Mapping[str, Any], name: str) -> Decimal:
     return value
 
 
+def amount_above_0(row: Mapping[str, Any], name: str) -> Decimal:
+    """Return an amount above 0, as that of a trade and its price are: what books count must be one."""
+    if (value := amount(row, name)) <= 0:
+        raise Unreadable(f"expected {name} above 0, found {value}")
+    return value
+
+
 def short(step: Decimal) -> Decimal:
     """Return a number without the zeros at its end, and without an exponent."""
     plain = step.normalize()

@@ -15,6 +15,8 @@ CLOCK_EVERY_S = 60.0
 PAUSE_S_MAX = 3 * 86_400.0
 """The longest ban that a venue we know of imposes; who asks for more is not believed, and asked again then."""
 OUT_OF_TIME = "its time ran out before it could be sent"
+TURN_WITHIN_S = 60.0
+"""Nobody waits for an answer for longer: who does not get one asks again, and what was asked before is not sent too."""
 NAP_S = 1.0
 """Pause between two questions for the venue's time, where it does not answer."""
 
@@ -43,12 +45,8 @@ class Requests:
         """Why the venue's clock could not be measured, the last time that it could not."""
 
     async def send(self, call: Call) -> Outcome:
-        """Send a request when it is its turn."""
-        try:
-            await self.lanes.turn(call.lane, call.weight)
-        except TooManyWait as error:
-            return Lost(str(error), was_sent=False)
-        return self._respect(await self._client.send(call))
+        """Send a request when it is its turn, unless that comes too late."""
+        return await self.send_by(lambda now: call, call.lane, call.weight, TURN_WITHIN_S)
 
     async def send_by(self, put: Callable[[int], Call | None], lane: Lane, weight: float, within_s: float) -> Outcome:
         """Send a request that depends on the venue's time when it goes out; `put` returns None where that is too late.

@@ -19,4 +19,5 @@ def profile_of(settings: PaperSettings, quote: str) -> VenueProfile:
         look_again_s=1.0,
         market_lock=MARKET_BUFFER,
         fee_lock=settings.buy_fee_max(quote),
+        base_fee=settings.base_fee_max,
     )

@@ -58,6 +58,11 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """Say whether a trade against `quote` pays its fee in that very asset, buys included."""
         return self.fee_asset in {"quote", quote}
 
+    @property
+    def base_fee_max(self) -> Decimal:
+        """Return the greatest share of what a buy brings that its fee takes out of it."""
+        return max(self.fee_maker_bps, self.fee_taker_bps) * BASIS_POINT if self.fee_asset == "received" else ZERO
+
     def buy_fee_max(self, quote: str) -> Decimal:
         """Return the greatest share of its worth that a buy pays on top in quote currency."""
         if not self.fee_in_quote(quote):

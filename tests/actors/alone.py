@@ -31,7 +31,7 @@ from supervision import (
 from supervision.mailbox_spec import DEFAULT_MAILBOX
 
 Make = Callable[[System, Seat], Actor]
-LISTENERS = ("positions", "venue", "executor", "archivist", "health")
+LISTENERS = ("positions", "venue", "executor", "archivist", "health", "reconciler")
 """Whom actors speak to."""
 SOMEBODY = "somebody"
 """Whom the market may have to wait for."""

@@ -34,6 +34,7 @@ from messages.orders import (
     VenueReported,
 )
 from messages.parts import PartStarted
+from messages.reconciliation import CertaintyAsked, OrdersCertain
 from messages.risk import OrderDenied
 from supervision import CrashReport
 from tests.actors.alone import Alone
@@ -364,6 +365,27 @@ def test_an_unfinished_order_whose_fate_stays_unknown_keeps_everything_new_waiti
     assert alone.told_of(SubmitOrder) == []
     assert len(alone.told_of(LookUpOrder)) == 4
     assert "executor: waits for an answer" in alone.switchboard.unsettled()
+
+
+def test_an_order_that_the_venue_had_and_denies_keeps_nothing_of_others_waiting() -> None:
+    """A venue that forgot one order must not leave all that is held without protection, nor a start without verdict."""
+    alone = an_executor(
+        approved(),
+        intended(some_terms(), PROPOSAL),
+        OrderAccepted("h1", "v1", "answer"),
+        approved(an_entry(symbol="GOLDUSDT"), index=1),
+    )
+    alone.happen(bars_closed(TOO_LATE), at=TOO_LATE)
+    alone.tell(CertaintyAsked())
+
+    looked_up(alone, 2, OrderNotFound("h1"))
+    early = alone.told_of(SubmitOrder, OrdersCertain)
+    looked_up(alone, 1, OrderNotFound("h1"))
+
+    assert early == []
+    assert [submit.terms.symbol for submit in alone.told_of(SubmitOrder)] == ["GOLDUSDT"]
+    assert len(alone.told_of(OrdersCertain)) == 1
+    assert order_of(alone, "h1").state == "accepted"
 
 
 def test_an_unfinished_order_that_a_report_ends_before_its_look_up_is_answered_blocks_nothing() -> None:
@@ -803,6 +825,26 @@ def test_a_market_that_does_not_move_keeps_no_position_waiting_for_its_protectio
         assert len(alone.told_of(SubmitOrder)) == tried + 1
 
 
+def test_who_is_due_soon_does_not_wait_for_who_is_due_later() -> None:
+    alone = an_executor()
+    stops = []
+    for index, symbol in enumerate(("COINUSDT", "GOLDUSDT")):
+        alone.happen(approved(an_entry(stop_price=D(90), symbol=symbol), index=index), bars_closed(symbol=symbol))
+        name = alone.told_of(SubmitOrder)[-1].terms.client_id
+        fill = a_fill(name, trade=symbol, symbol=symbol)
+        answer(alone, alone.told_of(SubmitOrder)[-1], seen(name, "filled", fill))
+        stops.append(alone.told_of(SubmitOrder)[-1])
+    answer(alone, stops[0], Refused(stops[0].terms.client_id, "-1013", "a filter"))
+    answer(alone, stops[1], Refused(stops[1].terms.client_id, "NOT_SENT", "no connection", passes=True))
+
+    the_clock_goes_on(alone, 2)
+    soon = [submit.terms.symbol for submit in alone.told_of(SubmitOrder)[4:]]
+    the_clock_goes_on(alone, 58)
+
+    assert soon == ["GOLDUSDT"]
+    assert [submit.terms.symbol for submit in alone.told_of(SubmitOrder)[4:]] == ["GOLDUSDT", "COINUSDT"]
+
+
 def test_a_stop_that_is_refused_for_good_is_tried_again_after_its_minute_by_a_life_that_comes_later_too() -> None:
     alone = an_executor()
     entry = sent(alone, stop_price=D(90))
@@ -859,6 +901,17 @@ def test_a_trade_that_comes_after_its_entry_was_cancelled_is_protected_too() -> 
 
     stop = alone.told_of(SubmitOrder)[-1].terms
     assert (stop.leg, stop.stop_price, stop.quantity) == ("stop", 90, D("0.5"))
+
+
+def test_an_order_that_the_venue_calls_filled_with_less_than_it_was_for_has_ended() -> None:
+    """Nobody would ask about it again: its plan would wait for the rest for ever."""
+    alone = an_executor()
+    entry = sent(alone, stop_price=D(90))
+
+    answer(alone, entry, seen(entry.terms.client_id, "filled", a_fill(entry.terms.client_id, "0.4")))
+
+    assert letters(alone) == "IAFCI"
+    assert order_of(alone, entry.terms.client_id).state == "canceled"
 
 
 def test_an_exit_waits_for_the_proof_that_its_stop_is_gone() -> None:

@@ -228,6 +228,20 @@ def test_an_account_in_trouble_or_not_known_denies(changes: dict[str, Any], reas
     assert re.search(r" must be .+, was .+", verdict.detail)
 
 
+def test_what_is_left_after_a_fee_in_base_can_be_sold_at_the_stop_price() -> None:
+    """Of 0.124 a fee leaves 0.123 in whole lots, worth less at 81 than the venue takes: nothing protects it."""
+    wish = {"stop_price": D("81"), "limit_price": D("100")}
+    in_base = limits(base_fee=D("0.001"))
+
+    short = judge(entry(quantity=D("0.124"), **wish), account=account(), limits=in_base)
+    enough = judge(entry(quantity=D("0.125"), **wish), account=account(), limits=in_base)
+    elsewhere = judge(entry(quantity=D("0.124"), **wish), account=account(), limits=limits())
+
+    assert short == Denied("TOO_SMALL", "quantity must be at least 0.125, was 0.124")
+    assert isinstance(enough, Approved)
+    assert isinstance(elsewhere, Approved)
+
+
 def test_the_smallest_quantity_counts_where_the_smallest_notional_does_not() -> None:
     instrument = msgspec.structs.replace(BTC, notional_min=D("0"))
 

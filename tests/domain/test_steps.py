@@ -1,16 +1,19 @@
 """The laws of an order's life: what follows from what the executor knows."""
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.execution import RETRY_AFTER_MS, Approval, Execution
+from domain.execution import Approval, Execution
 from domain.imported import HeldPosition
 from domain.market import Instrument
 from domain.money import Money, floor_to
 from domain.order import Fill
+from domain.plan import RETRY_AFTER_MS
 from domain.proposal import Entry, Exit
 from domain.steps import (
     FULL_STOPS_MAX,
@@ -168,7 +171,7 @@ def test_a_rest_too_small_for_a_stop_of_its_own_is_covered_by_one_stop_for_all()
 
     cancel = story.only()
     story.take(cancel)
-    story.known.end(first, "canceled", story.next())
+    story.known.end(first, "canceled", story.next(), 1_000)
     again = story.only()
 
     assert isinstance(cancel, Cancel)
@@ -184,7 +187,7 @@ def test_an_entry_that_fills_in_many_parts_is_covered_whole_by_few_stops() -> No
         story.fill(entry, "1")
         while isinstance(step := story.only(), Cancel):
             story.take(step)
-            story.known.end(step.client_id, "canceled", story.next())
+            story.known.end(step.client_id, "canceled", story.next(), 1_000)
         story.known.accept(story.take(step), "v1")
         stops = [order for order in story.known.orders.values() if order.terms.leg == "stop"]
         assert len(stops) <= STOPS_MAX
@@ -200,7 +203,7 @@ def settled(story: Story) -> list[Decimal]:
             return sorted(order.remaining for order in story.known.orders.values() if order.terms.leg == "stop")
         client_id = story.take(steps[0])
         if isinstance(steps[0], Cancel):
-            story.known.end(steps[0].client_id, "canceled", story.next())
+            story.known.end(steps[0].client_id, "canceled", story.next(), 1_000)
         else:
             story.known.accept(client_id, f"v{client_id}")
     raise AssertionError("what follows has no end")
@@ -232,6 +235,22 @@ def test_however_it_was_bought_and_sold_at_its_stop_few_stops_cover_what_they_ma
         assert len(stops) <= FULL_STOPS_MAX
         assert sum(stops) <= held
         assert sum(stops) > held - D("0.1") or len(stops) == FULL_STOPS_MAX
+
+
+@pytest.mark.parametrize(("gone", "rests"), [("10", []), ("4", ["6"]), ("9.95", [])])
+def test_no_stop_sells_more_than_is_held(gone: str, rests: list[str]) -> None:
+    """Somebody else may have sold what is free, another strategy's, while this one's stop held on to its own."""
+    story, stop = a_protected_position()
+    story.known.adopt("one", "COINUSDT", -D(gone), story.next())
+
+    cancel = story.only()
+    story.take(cancel)
+    story.known.end(stop, "canceled", story.next(), 1_000)
+    placed = [step.terms.quantity for step in story.steps() if isinstance(step, Place)]
+
+    assert isinstance(cancel, Cancel)
+    assert cancel.client_id == stop
+    assert placed == [D(each) for each in rests]
 
 
 def test_what_is_more_than_all_stops_may_be_for_is_left_at_the_stop_price() -> None:
@@ -297,6 +316,49 @@ def test_who_leaves_does_not_wait_for_a_stop_that_was_refused() -> None:
     assert story.steps() == [], "an exit that was refused itself waits"
 
 
+@pytest.mark.parametrize("state", ["expired", "canceled"])
+def test_an_exit_that_the_venue_ends_with_nothing_sold_is_tried_again_less_and_less_often(state: Any) -> None:
+    """A market without buyers, or with none but ourselves: who sells into it again at once does so for ever."""
+    story, stop = a_protected_position()
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, None, "enough"), story.next())
+    story.take(story.only())
+    story.take(story.only())
+    story.known.end(stop, "canceled", story.next(), 1_000)
+
+    now, pauses = 1_000, []
+    for _ in range(7):
+        client_id = story.take(story.only(now))
+        story.known.accept(client_id, "v2")
+        story.known.end(client_id, state, story.next(), now)
+        assert story.steps(now) == []
+        now, before = story.known.plan_of("one", "COINUSDT").not_before, now
+        pauses.append(now - before)
+    story.fill(story.take(story.only(now)), "10")
+
+    assert pauses == [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]
+    assert story.known.plan_of("one", "COINUSDT").refusals == 0
+
+
+def test_an_exit_that_was_called_off_or_has_sold_some_is_followed_by_the_next_at_once() -> None:
+    story, stop = a_protected_position()
+    story.known.wish_exit("one", Exit("COINUSDT", 2_000, None, "enough"), story.next())
+    story.take(story.only())
+    story.take(story.only())
+    story.known.end(stop, "canceled", story.next(), 1_000)
+    exit_id = story.place()
+    story.fill(exit_id, "4")
+    story.known.end(exit_id, "expired", story.next(), 1_000)
+
+    second = story.place()
+    story.known.stop_leaving("keep it", story.next())
+    story.take(story.only())
+    story.known.end(second, "canceled", story.next(), 1_000)
+    third = story.only()
+
+    assert isinstance(third, Place)
+    assert (third.terms.leg, third.terms.quantity) == ("stop", D(6))
+
+
 def test_a_price_from_before_it_was_bought_is_no_reason_to_leave_what_has_no_stop_yet() -> None:
     story = Story()
     story.bought(stop="90")
@@ -344,7 +406,7 @@ def test_leaving_cancels_the_stop_waits_for_the_proof_and_then_sells() -> None:
     cancel = story.only()
     story.take(cancel)
     while_canceling = story.steps()
-    story.known.end(stop, "canceled", story.next())
+    story.known.end(stop, "canceled", story.next(), 1_000)
     sell = story.only()
 
     assert isinstance(leave, Leave)
@@ -462,13 +524,13 @@ def test_an_exit_that_is_called_off_is_protected_again() -> None:
     story.known.wish_exit("one", Exit("COINUSDT", 2_000, None, "enough"), story.next())
     story.take(story.only())
     story.take(story.only())
-    story.known.end(stop, "canceled", story.next())
+    story.known.end(stop, "canceled", story.next(), 1_000)
     exit_id = story.place()
 
     story.known.stop_leaving("an operator", story.next())
     cancel = story.only()
     story.take(cancel)
-    story.known.end(exit_id, "canceled", story.next())
+    story.known.end(exit_id, "canceled", story.next(), 1_000)
     after = story.only()
 
     assert isinstance(cancel, Cancel)
@@ -483,7 +545,7 @@ def test_exits_that_are_called_off_together_are_protected_by_orders_of_different
         stop = story.place()
         story.take(Leave(strategy, "COINUSDT", "wanted"))
         story.take(story.only())
-        story.known.end(stop, "canceled", story.next())
+        story.known.end(stop, "canceled", story.next(), 1_000)
         # The exit is not placed yet: nothing of this plan is at the venue.
         story.known.plans[f"{strategy}|COINUSDT"].not_before = 2_000
     story.known.stop_leaving("an operator", story.next())
@@ -587,7 +649,7 @@ def test_an_exit_that_crosses_its_calling_off_is_cancelled_before_a_stop_covers_
     story.known.wish_exit("one", Exit("COINUSDT", 5_000, D(4), "half"), story.next())
     story.take(story.only())
     story.take(story.only())
-    story.known.end(stop, "canceled", story.next())
+    story.known.end(stop, "canceled", story.next(), 1_000)
     exit_order = story.only()
 
     story.known.stop_leaving("an operator", story.next())
@@ -596,7 +658,7 @@ def test_an_exit_that_crosses_its_calling_off_is_cancelled_before_a_stop_covers_
     cancel = story.only()
     story.take(cancel)
     meanwhile = story.steps()
-    story.known.end(client_id, "canceled", story.next())
+    story.known.end(client_id, "canceled", story.next(), 1_000)
     protects = story.only()
 
     assert isinstance(exit_order, Place) and (exit_order.terms.leg, exit_order.terms.quantity) == ("exit", D(4))
@@ -611,7 +673,7 @@ def a_position_left_in_part(quantity: str = "4") -> tuple[Story, str]:
     story.known.wish_exit("one", Exit("COINUSDT", 2_000, D(quantity), "some"), story.next())
     story.take(story.only())
     story.take(story.only())
-    story.known.end(stop, "canceled", story.next())
+    story.known.end(stop, "canceled", story.next(), 1_000)
     return story, story.place()
 
 
@@ -663,7 +725,7 @@ def test_who_wants_all_left_while_a_part_is_sold_has_the_rest_sold_at_once_too()
     cancel = story.only()
     story.take(cancel)
     assert isinstance(cancel, Cancel)
-    story.known.end(cancel.client_id, "canceled", story.next())
+    story.known.end(cancel.client_id, "canceled", story.next(), 1_000)
     rest = story.only()
 
     assert isinstance(rest, Place)

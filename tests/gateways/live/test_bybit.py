@@ -251,6 +251,24 @@ def test_trades_come_page_by_page_newest_first_and_are_told_oldest_first(desk: D
     assert {fill.fee.asset for fill in found.fills} == {"BTC"}
 
 
+def test_a_venue_whose_pages_of_trades_never_end_is_asked_no_more_once_one_has_nothing_new(desk: Desk) -> None:
+    client_id = desk.terms().client_id
+    page = listed(a_trade(1, "0.1"), cursor="again")
+    desk.behaves(lambda request: page if request.path == TRADES else listed(order(client_id, "Filled", "0.5")))
+
+    assert isinstance(desk.look_up(client_id), Unproven)
+    assert [path for path in desk.asked() if path == TRADES] == [TRADES, TRADES]
+
+
+@pytest.mark.parametrize("price", ["0", "-100.1"])
+def test_a_trade_at_no_price_proves_nothing(desk: Desk, price: str) -> None:
+    client_id = desk.terms().client_id
+    page = listed(a_trade(1, "0.1", execPrice=price))
+    desk.behaves(lambda request: page if request.path == TRADES else listed(order(client_id, "Filled", "0.1")))
+
+    assert isinstance(desk.look_up(client_id), Unproven)
+
+
 BTC = Instrument(
     symbol="BTCUSDT",
     base="BTC",

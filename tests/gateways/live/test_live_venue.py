@@ -374,9 +374,10 @@ def test_a_trade_that_is_told_twice_counts_once_and_in_two_ways_proves_nothing(d
     assert isinstance(twice, Unproven)
 
 
-def test_a_trade_of_nothing_or_less_proves_nothing(desk: Desk) -> None:
+@pytest.mark.parametrize("odd", [a_trade(1, "-0.25"), a_trade(1, "-0.25") | {"qty": "0.25", "price": "0.00"}])
+def test_a_trade_of_nothing_or_at_no_price_proves_nothing(desk: Desk, odd: dict[str, Any]) -> None:
     client_id = desk.new_id()
-    trades = [a_trade(1, "-0.25"), a_trade(2, "0.75")]
+    trades = [odd, a_trade(2, "0.75" if odd["qty"] == "-0.25" else "0.25")]
     order = answer(shown(client_id, "FILLED", "0.50000000"))
     desk.behaves(lambda request: answer(trades) if request.path.endswith("myTrades") else order)
 
