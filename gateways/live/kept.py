@@ -25,6 +25,8 @@ class Kept(msgspec.Struct):
     url: str
     held_until_ms: int = 0
     """Until when nothing may be asked, by the machine's wall clock."""
+    held_since_ms: int = 0
+    """When the venue asked for it, by the same clock."""
     rules: dict[str, Instrument] = {}
     rules_at_ms: int = 0
     """When they were told, by the machine's wall clock."""
@@ -42,16 +44,27 @@ class VenueFile:
             self._kept = Kept(url)
 
     def held_for_s(self, wall_ms: int) -> float:
-        """Return for how many seconds the venue still wants to be left alone."""
-        left_ms = self._kept.held_until_ms - wall_ms
+        """Return for how many seconds the venue still wants to be left alone.
+
+        Where the clock has been set back to before that was asked for, the pause begins anew: by a clock that had run
+        ahead for a moment, it might last for as long as that.
+        """
+        with self._lock:
+            kept = self._kept
+            if wall_ms < kept.held_since_ms:
+                kept.held_until_ms += wall_ms - kept.held_since_ms
+                kept.held_since_ms = wall_ms
+                self._write()
+            left_ms = kept.held_until_ms - wall_ms
         return left_ms / SECOND_MS if 0 < left_ms <= HELD_MS_MAX else 0.0
 
     def hold(self, seconds: float, wall_ms: int) -> None:
         """Keep that the venue wants to be left alone for so long."""
         until_ms = wall_ms + int(seconds * SECOND_MS)
+        is_held = self.held_for_s(wall_ms) > 0
         with self._lock:
-            if until_ms > self._kept.held_until_ms or self.held_for_s(wall_ms) == 0:
-                self._kept.held_until_ms = until_ms
+            if until_ms > self._kept.held_until_ms or not is_held:
+                self._kept.held_since_ms, self._kept.held_until_ms = wall_ms, until_ms
                 self._write()
 
     def rules_of(self, symbols: Sequence[str]) -> tuple[Mapping[str, Instrument], int] | None:

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.market import HOUR_MS, Instrument
+from domain.market import DAY_MS, HOUR_MS, Instrument
 from gateways.exchange.server import Exchange
 from gateways.live.connection import VenueSilent
-from gateways.live.kept import HELD_MS_MAX, NAME, VenueFile
+from gateways.live.kept import NAME, VenueFile
 from holdfast.config.loading import load_settings
 from holdfast.config.settings import Settings
 from holdfast.live import HELD_S_MAX, LiveSide
@@ -171,8 +171,17 @@ def test_what_was_kept_is_of_one_venue_and_a_shorter_pause_ends_no_longer_one(tm
 
     assert VenueFile(tmp_path, "u").held_for_s(0) == HOUR_MS / 1000
     assert VenueFile(tmp_path, "another").held_for_s(0) == 0
-    assert VenueFile(tmp_path, "u").held_for_s(-HELD_MS_MAX) == 0
     assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_pause_that_a_clock_ahead_has_noted_lasts_no_longer_for_that(tmp_path: Path) -> None:
+    tomorrow_ms, minute_s = DAY_MS, 60.0
+    VenueFile(tmp_path, "u").hold(minute_s, tomorrow_ms)
+
+    assert VenueFile(tmp_path, "u").held_for_s(tomorrow_ms + 1_000) == minute_s - 1
+    assert VenueFile(tmp_path, "u").held_for_s(0) == minute_s
+    assert VenueFile(tmp_path, "u").held_for_s(1_000) == minute_s - 1
+    assert VenueFile(tmp_path, "u").held_for_s(61_000) == 0
 
 
 def test_that_the_most_of_one_order_rose_is_no_news_and_kept_all_the_same(tmp_path: Path) -> None:
