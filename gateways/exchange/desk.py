@@ -114,6 +114,8 @@ class Desk:
 
     def move(self, asset: str, amount: Decimal) -> None:
         """Deposit an amount, or withdraw it where it is below 0."""
+        # The book writes it down at the newest instant that it was shown, which may be long ago.
+        self._paper.show(self._next_instant(), [])
         self._paper.move(Money(amount, asset))
 
 

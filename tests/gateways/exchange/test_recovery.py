@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -137,6 +137,20 @@ def trade_a_little(life: Life) -> None:
     life.tick(high + tick)
     life.engine.cancel(NAME, order_id=None, client_id="rests")
     life.engine.account.move("USDT", Decimal(7))
+
+
+def test_a_movement_is_written_down_when_it_was_made(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.clock.go_beyond(life.clock.next() + 60_000)
+    before = life.clock.next()
+
+    life.engine.account.move("USDT", Decimal(7))
+    life.close()
+
+    with closing(Audit(tmp_path / "book.db")) as audit:
+        at, asset, amount, _trade = list(audit.movements())[-1]
+    assert (asset, amount) == ("USDT", Decimal(7))
+    assert before < at <= life.clock.next()
 
 
 def test_a_death_at_any_write_leaves_a_ledger_that_agrees_with_the_book() -> None:
