@@ -40,7 +40,7 @@ def torture_command(wanted: Wanted, *, as_json: bool) -> int:
         out.write("\n".join(lines_of(report)) + "\n")
     if report.violations:
         return int(ExitCode.FAILED)
-    return int(ExitCode.OK)
+    return int(ExitCode.IO_ERROR if report.broke else ExitCode.OK)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

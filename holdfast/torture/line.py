@@ -26,11 +26,12 @@ class Line:
         self._flows.set()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
-        self._port = 0
+        self._begins = _bound(0)
+        """Bound also while nobody listens: or its port might be given to somebody else meanwhile."""
         self._thread = threading.Thread(target=self._loop.run_forever, name="line", daemon=True)
         self._thread.start()
         self._do(self._open())
-        self.url = f"http://127.0.0.1:{self._port}"
+        self.url = f"http://127.0.0.1:{self._begins.getsockname()[1]}"
 
     def __enter__(self) -> Self:
         return self
@@ -40,6 +41,7 @@ class Line:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(WITHIN_S)
         self._loop.close()
+        self._begins.close()
 
     def cut(self) -> None:
         """Refuse and reset."""
@@ -59,13 +61,14 @@ class Line:
     async def _open(self) -> None:
         self._flows.set()
         if self._server is None:
-            self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
-            self._port = self._server.sockets[0].getsockname()[1]
+            self._server = await asyncio.start_server(self._connected, sock=self._begins)
 
     async def _cut(self) -> None:
         if self._server is not None:
+            port = self._begins.getsockname()[1]
             self._server.close()
             self._server = None
+            self._begins = _bound(port)
         for writer in tuple(self._writers):
             _reset(writer)
 
@@ -98,6 +101,14 @@ class Line:
                 writer.write(chunk)
                 await writer.drain()
         writer.close()
+
+
+def _bound(port: int) -> socket.socket:
+    """Take a port, a free one where it is 0, without listening there: who connects is refused."""
+    begins = socket.socket()
+    begins.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    begins.bind(("127.0.0.1", port))
+    return begins
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -97,7 +97,9 @@ class Report(msgspec.Struct, kw_only=True):
     """From the last fault until journal and ledger agree."""
     seconds: float
     is_partial: bool
-    """It was interrupted, or its time was up, before all deaths were died."""
+    """It was interrupted, or its time was up, or it broke, before all deaths were died."""
+    broke: str
+    """Why it could not be brought to its end; empty where it could."""
     left_out: list[str]
     """What could not be tried on this machine."""
     violations: list[str]
@@ -108,7 +110,7 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 def report_of(
-    tally: Tally, *, seed: int, seconds: float, is_partial: bool, left_out: Sequence[str], kept: str
+    tally: Tally, *, seed: int, seconds: float, is_partial: bool, broke: str, left_out: Sequence[str], kept: str
 ) -> Report:
     """Return the report of all rounds."""
     same = set(Report.__struct_fields__) & set(Tally.__struct_fields__) - {
@@ -138,6 +140,7 @@ def report_of(
         seed=seed,
         seconds=round(seconds, 1),
         is_partial=is_partial,
+        broke=broke,
         left_out=list(left_out),
         kept=kept,
     )
@@ -182,7 +185,9 @@ def lines_of(report: Report) -> Iterator[str]:
     yield f"violations   {len(report.violations)}"
     yield from (f"  {each}" for each in report.violations)
     yield from (f"  again: {each}" for each in report.reproduce)
-    if report.violations:
+    if report.broke:
+        yield f"broke off    {report.broke}"
+    if report.violations or report.broke:
         yield f"seed {report.seed}; everything is in {report.kept}"
 
 

@@ -41,22 +41,29 @@ class Torture:
         """Let nodes live and die, settle, and be judged.
 
         Raises:
-            ExchangeFailed: an exchange did not start, or does not answer.
+            ExchangeFailed, OSError: an exchange did not start, or does not answer, before anything has died.
         """
+        total, broke = self._total, ""
         with ExitStack() as stack:
             tools = self._tools(stack)
             plans = plans_for(self._wanted)
-            with ThreadPoolExecutor(self._wanted.jobs, thread_name_prefix="round") as pool:
-                rounds = [pool.submit(self._round, plan, tools) for plan in plans]
-                self._wait_for(rounds)
-        total = self._total
+            try:
+                with ThreadPoolExecutor(self._wanted.jobs, thread_name_prefix="round") as pool:
+                    rounds = [pool.submit(self._round, plan, tools) for plan in plans]
+                    self._wait_for(rounds)
+            except OSError as error:
+                # What hours of dying have come to is told, whatever it was that ended them.
+                if not total.kills:
+                    raise
+                broke = f"{type(error).__name__}: {error}"
         return report_of(
             total,
             seed=self._wanted.seed,
             seconds=time.monotonic() - self._began,
             is_partial=total.kills < self._wanted.kills,
+            broke=broke,
             left_out=self._left_out,
-            kept=str(self._folder) if self._is_kept or total.violations else "",
+            kept=str(self._folder) if self._is_kept or total.violations or broke else "",
         )
 
     def _tools(self, stack: ExitStack) -> Tools:

@@ -12,6 +12,7 @@ import pytest
 
 from holdfast.torture.judge import judge
 from holdfast.torture.report import spread
+from holdfast.torture.round import Round
 from holdfast.torture.run import run_torture
 from holdfast.torture.wanted import TAKES_IN, Wanted
 from holdfast.venue import read_ledger
@@ -129,6 +130,31 @@ def test_a_folder_with_files_in_it_is_refused_and_left_alone(tmp_path: Path) -> 
 
     assert ended.returncode == 78
     assert [file.name for file in tmp_path.iterdir()] == ["mine"]
+
+
+def test_what_breaks_off_tells_what_it_has_come_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Breaking(Round):
+        def run(self) -> None:
+            if self.tally.kills or self.folder.name != "round-0001":
+                raise OSError("no port is left")
+            self.tally.kills = 1
+
+    monkeypatch.setattr("holdfast.torture.run.Round", Breaking)
+
+    report = run_torture(Wanted(kills=80, real=0, seed=4, keep=tmp_path / "kept"), show=lambda *_: None)
+
+    assert (report.kills, report.is_partial, report.broke) == (1, True, "OSError: no port is left")
+
+
+def test_nothing_is_told_where_nothing_has_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Breaking(Round):
+        def run(self) -> None:
+            raise OSError("no port is left")
+
+    monkeypatch.setattr("holdfast.torture.run.Round", Breaking)
+
+    with pytest.raises(OSError, match="no port"):
+        run_torture(Wanted(kills=80, real=0, seed=4, keep=tmp_path / "kept"), show=lambda *_: None)
 
 
 def test_what_is_wrong_is_told_with_the_command_that_does_it_again(tmp_path: Path) -> None:

@@ -200,6 +200,18 @@ def test_a_line_that_is_cut_resets_and_refuses_until_it_is_joined(echo: int) -> 
             assert connection.recv(10) == b"two"
 
 
+def test_nobody_gets_the_port_of_a_line_that_is_cut(echo: int) -> None:
+    with Line(echo) as line:
+        for _ in range(3):
+            line.cut()
+            with socket.socket() as other, pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", port_of(line)))
+            line.join()
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port_of(line)))
+
+
 def test_a_line_that_is_jammed_hands_on_later_what_it_took(echo: int) -> None:
     with Line(echo) as line, socket.create_connection(("127.0.0.1", port_of(line)), 0.5) as connection:
         line.jam()
