@@ -92,7 +92,7 @@ class System:
         `marker` is the type of the events at which states are told.
         `cue` is called at named points of every actor's turn (`NAME.before_release`, `NAME.after_release`); what it
         raises befalls the actor there.
-        `excused` are events that an actor passes over when it recovers, by its name and their sequence.
+        `excused` are events that an actor passes over, by its name and their sequence.
         """
         self.runtime = runtime
         self.cue = cue

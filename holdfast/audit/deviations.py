@@ -169,7 +169,7 @@ def standing(journal: JournalReader, day: Day, why: str) -> Deviation:
 def _commands(journal: JournalReader, day: Day) -> Iterator[Deviation]:
     for seq, at, event in _events(journal, day, "OperatorCommanded"):
         assert isinstance(event, OperatorCommanded)
-        if event.command in FOLDED or event.command == "excuse":
+        if event.command in FOLDED:
             words = " ".join(word for word in (event.command, event.target) if word)
             detail = f"{words} by {event.user}" + (f": {event.reason}" if event.reason else "")
             symbol = event.target if event.command == "flatten" else ""

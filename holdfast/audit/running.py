@@ -1,6 +1,7 @@
 """Lives a day twice more: as the journal says it was, and as a backtest over the bars as they are now would."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,13 +11,14 @@ from holdfast.audit.days import Day, one_of_a_backtest
 from holdfast.audit.market import open_day, settings_of_day
 from holdfast.parts import gather
 from holdfast.rebuild import Rebuilt, excuses, shape_at
+from holdfast.rerun.excused import PassingOver
 from holdfast.rerun.inputs import Life, read_inputs, split
 from holdfast.rerun.running import SEED, TURNS_MAX, Rerun
 from holdfast.rerun.sources import JournalMarket, JournalScores, finest, scores_of
 from holdfast.staging import StagedNode
 from messages.node import OperatorCommanded
 from persistence.reader import JournalReader
-from supervision import SupervisionError
+from supervision import Recorded, SupervisionError
 
 
 class Lived(msgspec.Struct, frozen=True):
@@ -84,7 +86,14 @@ class DayAgain:
         parts = gather(self._settings, folder=folder, source=self._source)
         parts = msgspec.structs.replace(parts, headlines=scores, score=scores.score)
         standing = _standing(home) if self._before is not None else ""
-        with StagedNode(parts, home, seed=SEED, folder=str(folder), opening=self._inputs.opening) as node:
+        passing_over = PassingOver(self._inputs.excused)
+
+        def hear(records: Sequence[Recorded]) -> None:
+            passing_over.hear(records)
+            node.system.excused |= passing_over.found
+
+        node = StagedNode(parts, home, seed=SEED, folder=str(folder), hear=hear, opening=self._inputs.opening)
+        with node:
             if standing:
                 node.switchboard.record("node", [_resume(node.stage.clock.wall_ms())])
             node.run(lambda: bool(node.poisoned), steps_max=TURNS_MAX)

@@ -17,6 +17,7 @@ from holdfast.config.view import as_toml
 from holdfast.imports.fitting import Taken
 from holdfast.imports.opening import Opening
 from holdfast.rebuild import Era, eras
+from holdfast.rerun.excused import Excused, find_excused
 from holdfast.rerun.overtaking import Overtaken, find_overtaken, takes_part
 from messages.codec import decode
 from messages.imported import PositionImported, StateImported
@@ -65,6 +66,7 @@ class Inputs(msgspec.Struct, frozen=True):
     opening: Opening | None
     """What was taken over from another program with the account; None where nothing was."""
     ends_at: Instant
+    excused: tuple[Excused, ...] = ()
 
 
 def read_inputs(home: Path, *, until: int | None = None) -> Inputs:
@@ -92,6 +94,7 @@ def read_inputs(home: Path, *, until: int | None = None) -> Inputs:
             scripts=_scripts(reader, until, cues),
             opening=_opening(reader, until),
             ends_at=newest.at if newest is not None else 0,
+            excused=find_excused(reader, until),
         )
 
 
@@ -207,7 +210,7 @@ def _cues(reader: JournalReader, until: int, lives: Sequence[Life]) -> tuple[Cue
     for record in reader.read(until=until, kinds=["OperatorCommanded", "Restored", "Salvaged"]):
         event = decode(record.kind, record.version, record.payload)
         assert isinstance(event, OperatorCommanded | Restored | Salvaged)
-        if not isinstance(event, OperatorCommanded) or event.command in FOLDED:
+        if not isinstance(event, OperatorCommanded) or event.command in (*FOLDED, "excuse"):
             found.append(Cue(record.seq, record.at, event))
     overtaken = find_overtaken(reader, [cue.seq for cue in found], until)
     found = [msgspec.structs.replace(cue, overtaken=overtaken.get(cue.seq)) for cue in found]

@@ -8,10 +8,12 @@ import msgspec
 from domain.market import Instant
 from holdfast.parts import Parts, gather
 from holdfast.rebuild import market_at
+from holdfast.rerun.excused import PassingOver
 from holdfast.rerun.inputs import Cue, Inputs, Life, settings_from
 from holdfast.rerun.script import Script
 from holdfast.rerun.sources import JournalMarket, JournalScores, finest, scores_of
 from holdfast.staging import StagedNode
+from messages.node import OperatorCommanded
 from persistence.reader import JournalReader
 from supervision import Recorded, SupervisionError
 
@@ -47,6 +49,7 @@ class Rerun:
         self._node: StagedNode | None = None
         self._cues = list(inputs.cues)
         self._script = Script(inputs.scripts)
+        self._passing_over = PassingOver(inputs.excused)
         self._is_waiting = False
         self._is_told = False
 
@@ -78,7 +81,7 @@ class Rerun:
         """Live until the next life begins, and return that; None at the journal's end."""
         scores = JournalScores(self._scores[self._count_scored() :])
         parts = msgspec.structs.replace(parts, headlines=scores, score=scores.score)
-        with StagedNode(
+        self._node = StagedNode(
             parts,
             self._rerun_home,
             seed=SEED,
@@ -86,9 +89,11 @@ class Rerun:
             pause_s=self._pause_s,
             hear=self._hear,
             opening=self._inputs.opening,
-        ) as node:
+        )
+        # What came in an earlier life may be excused in a later one only.
+        self._node.system.excused |= self._passing_over.found
+        with self._node as node:
             node.stage.prefer = self._script.prefer
-            self._node = node
             while self._cues:
                 cue = self._cues[0]
                 node.run(lambda cue=cue: self._has_come_to(cue) or bool(node.poisoned), steps_max=TURNS_MAX)  # type: ignore[misc]
@@ -132,8 +137,11 @@ class Rerun:
     def _give(self, node: StagedNode, cue: Cue) -> None:
         del self._cues[0]
         self._script.take(str(cue.seq))
-        if cue.command is not None:
-            node.switchboard.record("node", [cue.command])
+        command = cue.command
+        if isinstance(command, OperatorCommanded):
+            command = self._passing_over.said_here(command)
+        if command is not None:
+            node.switchboard.record("node", [command])
 
     def _pause_s(self, at: Instant, following: Instant) -> float:
         """Say how long the market waits before its next bars: not at all, unless something is still to come."""
@@ -154,6 +162,9 @@ class Rerun:
         node.stage.run_until(lambda: is_quiet or node.root_exit is not None, steps_max=TURNS_MAX)
 
     def _hear(self, records: Sequence[Recorded]) -> None:
+        assert self._node is not None
+        self._passing_over.hear(records)
+        self._node.system.excused |= self._passing_over.found
         for record in records:
             if record.at != self._script.at:
                 self._is_waiting = False

@@ -84,6 +84,16 @@ def demand_told(home: Path, sequence: int) -> None:
     assert "Traceback" not in again.stderr
 
 
+def demand_run_again(home: Path) -> None:
+    """Demand that what was excused holds up neither a re-run nor an audit."""
+    again = holdfast("replay", "--rerun", "--home", home)
+    audited = holdfast("audit", "--json", "--home", home)
+
+    assert again.returncode == ExitCode.OK, again.stdout + again.stderr
+    assert audited.returncode == ExitCode.OK, audited.stdout + audited.stderr
+    assert [each["detail"].split()[0] for each in json.loads(audited.stdout)["inputs"]] == ["halt", "halt", "resume"]
+
+
 def test_a_poison_event_leaves_the_node_halted_visible_and_mendable_through_deaths(
     config: Path, tmp_path: Path
 ) -> None:
@@ -123,6 +133,7 @@ def test_a_poison_event_leaves_the_node_halted_visible_and_mendable_through_deat
         assert "poisoned" not in node.status()
         assert node.order("snapshot")["ok"]
         assert node.end(signal.SIGTERM) == ExitCode.OK
+    demand_run_again(home)
     verified = holdfast("replay", "--verify", "--json", "--home", home)
 
     assert verified.returncode == ExitCode.OK, verified.stdout + verified.stderr

@@ -17,6 +17,7 @@ from gateways.paper import PaperVenue
 from holdfast.admin.protocol import Peer, Request
 from holdfast.answers import Answers
 from holdfast.replay import verify_everything
+from holdfast.rerun.command import rerun
 from holdfast.simulation.oracle import Witness
 from holdfast.simulation.world import World, draw_world
 from holdfast.staging import StagedNode
@@ -222,3 +223,14 @@ def test_an_excuse_that_is_on_disk_holds_in_the_next_life(world: World, home: Pa
         demand_mended_and_halted_until_resumed(life, life.entries)
 
     demand_proven(home)
+
+
+def test_a_journal_with_an_excuse_is_run_again_to_the_same_decisions(world: World, home: Path, part: str) -> None:
+    with living(world, home) as life:
+        life.until(life.has_halted)
+        life.node.kill()
+    with living(world, home, seed=2) as life:
+        mend(life, part, demand_halted_and_visible(life, part))
+
+    compared = rerun(home)
+    assert compared.difference is None, compared.difference

@@ -235,6 +235,17 @@ def test_an_event_that_cannot_be_folded_sets_its_actor_aside_without_a_retry_unt
         assert house.look() == ([1, 2], [1, 3])
 
 
+@on_all
+def test_an_event_that_is_excused_before_it_comes_is_passed_over_as_it_comes(runtime: str) -> None:
+    with Archive(runtime) as house:
+        house.start(house.rememberer("a"))
+        house.system.excused.add(("a", 2))
+        house.note(1, "poison", 2)
+        house.until(lambda: house.look() == ([1, 2], [1, 3]))
+
+        assert house.terminations() == []
+
+
 def test_a_poison_event_met_at_the_first_start_keeps_nobody_else_from_starting() -> None:
     house = Archive()
     house.note("poison")
