@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from gateways.exchange.faults import Faults
+from gateways.exchange.faults import Faults, drawn
 from gateways.exchange.lies import KINDS
 from gateways.exchange.reading import is_same, read_json
 from gateways.exchange.scenario import ScenarioBroken, lie_of, scenario_of
@@ -56,18 +56,18 @@ class AdminDoor:
         try:
             said = read_json(await request.read())
             is_scenario = isinstance(said, dict) and "fault" in said
-            lies = list(scenario_of(said).faults) if is_scenario else [lie_of(said)]
+            lies = list(drawn(scenario_of(said))) if is_scenario else [(lie_of(said), None)]
         except msgspec.DecodeError as error:
             return _json({"error": f"expected JSON, found that {error}"}, status=400)
         except ScenarioBroken as broken:
             return _json({"error": str(broken), "problems": [each.as_dict() for each in broken.problems]}, status=400)
         numbers, refused = [], []
-        for lie in lies:
+        for lie, draws in lies:
             is_now = KINDS[lie.kind].family == "world" and not lie.begin_s and lie.every_s is None
             if is_now:
-                refused.append(self._world.befall(self._faults.befall(lie)))
+                refused.append(self._world.befall(self._faults.befall(lie, draws)))
             else:
-                numbers.append(self._faults.arm(lie))
+                numbers.append(self._faults.arm(lie, draws))
         return _json({"numbers": numbers, "refused": [each for each in refused if each]})
 
     async def _clear(self, request: web.Request) -> web.Response:

@@ -1,7 +1,7 @@
 """Which lie strikes at which occasion: by count, by a seeded draw, by time, and never more often than it may."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Any, NamedTuple
 
@@ -62,6 +62,12 @@ class Armed:
                 return float(seconds)
 
 
+def drawn(scenario: Scenario) -> Iterator[tuple[Lie, Random]]:
+    """Yield each fault of a scenario with its draws: they depend on the seed and on its place in the list alone."""
+    for place, lie in enumerate(scenario.faults, 1):
+        yield lie, Random(f"{scenario.seed}/{place}")
+
+
 class Faults:
     """All the lies of an exchange.  The same scenario lies the same at the same occasions."""
 
@@ -75,8 +81,8 @@ class Faults:
     def load(self, scenario: Scenario) -> None:
         """Take in a scenario."""
         self._seed = scenario.seed
-        for lie in scenario.faults:
-            self.arm(lie)
+        for lie, draws in drawn(scenario):
+            self.arm(lie, draws)
 
     def add(self, **table: Any) -> int:
         """Take in a fault, as a scenario's table has it; return its number.
@@ -86,16 +92,16 @@ class Faults:
         """
         return self.arm(lie_of(table))
 
-    def arm(self, lie: Lie) -> int:
-        """Take in a fault; return its number."""
+    def arm(self, lie: Lie, draws: Random | None = None) -> int:
+        """Take in a fault, of a scenario with its draws; return its number."""
         self._number += 1
-        draws = Random(f"{self._seed}/{self._number}")
+        draws = draws or Random(f"{self._seed}/{self._number}")
         self._armed[self._number] = Armed(self._number, lie, draws, self._clock())
         return self._number
 
-    def befall(self, lie: Lie) -> Struck:
+    def befall(self, lie: Lie, draws: Random | None = None) -> Struck:
         """Return what befalls the world at once, and count it."""
-        draws = Random(f"{self._seed}/at once/{self.counts.total()}")
+        draws = draws or Random(f"{self._seed}/at once/{self.counts.total()}")
         self.note(lie.kind)
         return Struck(lie, Armed(0, lie, draws, self._clock()).seconds())
 

@@ -188,6 +188,24 @@ def test_the_operator_adds_faults_and_reads_what_they_did() -> None:
     lived(law)
 
 
+def test_a_scenario_that_an_operator_sends_lies_by_its_own_seed_whatever_was_sent_before() -> None:
+    import asyncio
+
+    patterns: dict[int, list[list[str]]] = {1: [], 2: []}
+
+    async def law(exchange: Exchange, bot: Any) -> None:
+        for seed in (1, 2, 1, 2):
+            table = {"kind": "status", "where": "ping", "status": 503, "probability": 0.5}
+            scenario = {"seed": seed, "fault": [table]}
+            assert (await asyncio.to_thread(operator, exchange, "POST", "faults", scenario))[0] == 200
+            patterns[seed].append([await outcome_of(bot.public_get_ping()) for _ in range(20)])
+            await asyncio.to_thread(operator, exchange, "DELETE", "faults")
+
+    lived(law)
+
+    assert patterns[1][0] == patterns[1][1] != patterns[2][0] == patterns[2][1]
+
+
 def test_what_befalls_the_exchange_at_once_lasts_for_anything_between_two_numbers() -> None:
     import asyncio
 
