@@ -15,7 +15,7 @@ from domain.money import ZERO
 from domain.order import FINAL, Fill, Order, Terms
 from domain.position import Book, worth_of
 from domain.proposal import Entry, proposal_id
-from domain.reconciliation import Finding
+from domain.reconciliation import Finding, said_of
 from messages.imported import PositionImported, StateImported
 from messages.market import BarsClosed, OfferAnswered
 from messages.node import NodeStarted, OperatorCommanded, PartGaveUp, Restored, Salvaged
@@ -226,9 +226,7 @@ class BreakerMemory(StructMemory[BreakerState]):
         state.awaits_verdict = False
         for finding in findings:
             if finding.policy == "halt":
-                why = (
-                    f"{finding.kind}: expected {finding.ours:f} {finding.asset}, found {finding.theirs:f} at the venue"
-                )
+                why = said_of(finding)
                 state.unreconciled[finding.symbol] = why
                 state.halted = state.halted if finding.symbol else why
 

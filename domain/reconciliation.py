@@ -11,7 +11,7 @@ and one whose newest trades the books do not have yet.
   taken from what no strategy holds, then from `EXTERNAL`, then from the strategies, in the order of their names.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -102,6 +102,16 @@ class Finding(msgspec.Struct, frozen=True):
     def change(self) -> Decimal:
         """Return what the books lack of the account."""
         return self.theirs - self.ours
+
+
+def ends_entries(findings: Iterable[Finding], by: Strategy) -> bool:
+    """Say whether a verdict ends entries, of a symbol or of all, until an operator resumes."""
+    return by == "emergency_reset" or any(finding.policy == "halt" for finding in findings)
+
+
+def said_of(finding: Finding) -> str:
+    """Say what differs, as people read it."""
+    return f"{finding.kind}: expected {finding.ours:f} {finding.asset}, found {finding.theirs:f} at the venue"
 
 
 class Comparison(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """What a day's node was given that a backtest was not: other bars, an operator's hand, parts that were down."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -8,6 +8,7 @@ import msgspec
 
 from actors.operator import FOLDED
 from domain.market import Bar, Instant
+from domain.reconciliation import Finding, Strategy, ends_entries, said_of
 from holdfast.audit.days import Day
 from holdfast.config.view import flat_view
 from holdfast.rebuild import eras
@@ -15,6 +16,7 @@ from messages.base import Event
 from messages.codec import decode
 from messages.market import BarsClosed, OfferSkipped, RowRefused
 from messages.node import OperatorCommanded, PartGaveUp, Restored, Salvaged
+from messages.reconciliation import Reconciled
 from messages.watch import InvariantViolated
 from persistence.reader import JournalReader
 
@@ -32,8 +34,8 @@ Cause = Literal[
 CAUSES: tuple[Cause, ...] = Cause.__args__  # type: ignore[attr-defined]
 OURS = "holdfast"
 """The operator in whose name a node halts itself."""
-STOPS = ("PartGaveUp", "Salvaged", "Restored", "InvariantViolated")
-"""What ends entries without an operator."""
+STOPS = ("PartGaveUp", "Salvaged", "Restored", "InvariantViolated", "Reconciled")
+"""What ends entries without an operator; the last two not always."""
 SILENT = (
     "node.",
     "log.",
@@ -160,7 +162,7 @@ def standing(journal: JournalReader, day: Day, why: str) -> Deviation:
         event = decode(record.kind, record.version, record.payload)
         if isinstance(event, OperatorCommanded):
             newest = (record.seq, event.user) if event.command in ("pause", "halt") else newest
-        elif getattr(event, "reduces", True):
+        elif _ends_entries(event):
             newest = record.seq, OURS
     cause: Cause = "restart" if newest[1] == OURS else "operator"
     return Deviation(cause, newest[0] or None, day.begins_at, f"no entries since before the day: {why}")
@@ -198,12 +200,34 @@ def _parts(journal: JournalReader, day: Day) -> Iterator[Deviation]:
                 yield Deviation("restart", seq, at, f"salvaged up to sequence {kept}: no entries")
             case Restored(last_sequence=last):
                 yield Deviation("restart", seq, at, f"restored up to sequence {last}: no entries")
+            case Reconciled(findings=findings, why=why, by=by) if ends_entries(findings, by):
+                yield from _verdict(seq, at, why, findings, by)
             case InvariantViolated(reduces=True, code=code, subject=subject):
                 yield Deviation("restart", seq, at, f"{code} violated by {subject}: no entries")
             case PartGaveUp(part=part, reason=reason):
                 yield Deviation("restart", seq, at, f"{part} gave up: {reason}")
             case OfferSkipped(strategy=strategy, reason=reason):
                 yield Deviation("restart", seq, at, f"offer skipped: {reason}", strategy=strategy)
+
+
+def _verdict(seq: int, at: Instant, why: str, findings: Sequence[Finding], by: Strategy) -> Iterator[Deviation]:
+    of_whom = "the verdict of a start" if why == "start" else f"a verdict ({why})"
+    if by == "emergency_reset":
+        yield Deviation("restart", seq, at, f"{of_whom}, emergency reset: no entries")
+        return
+    for finding in findings:
+        if finding.policy == "halt":
+            yield Deviation("restart", seq, at, f"{of_whom}, {said_of(finding)}: no entries", symbol=finding.symbol)
+
+
+def _ends_entries(event: Event) -> bool:
+    match event:
+        case InvariantViolated(reduces=reduces):
+            return reduces
+        case Reconciled(findings=findings, by=by):
+            return ends_entries(findings, by)
+        case _:
+            return True
 
 
 def _events(reader: JournalReader, day: Day, *kinds: str) -> Iterator[tuple[int, Instant, Event]]:

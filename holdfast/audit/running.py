@@ -116,7 +116,9 @@ def _standing(home: Path) -> str:
     memory = rebuilt.memories["breaker"]
     assert isinstance(memory, BreakerMemory)
     state = memory.state
-    return "" if "drawdown" in state.watch.tripped else state.halted or state.reduced or state.paused
+    if "drawdown" in state.watch.tripped:
+        return ""
+    return state.halted or state.reduced or state.paused or next(iter(state.unreconciled.values()), "")
 
 
 def _resume(wall_ms: int) -> OperatorCommanded:

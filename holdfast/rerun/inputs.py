@@ -10,6 +10,7 @@ import msgspec
 from actors.operator import FOLDED
 from domain.imported import HeldPosition
 from domain.market import Instant
+from domain.reconciliation import ends_entries
 from holdfast.config.loading import load_settings
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.settings import Settings
@@ -24,6 +25,7 @@ from messages.imported import PositionImported, StateImported
 from messages.market import SourceOpened
 from messages.node import OperatorCommanded, Restored, Salvaged
 from messages.positions import AccountOpened
+from messages.reconciliation import Reconciled
 from persistence.reader import JournalReader
 
 INPUTS_OF_THE_JOURNAL = ("feed.", "sentiment.", "import.")
@@ -42,11 +44,11 @@ class Life(msgspec.Struct, frozen=True):
 
 
 class Cue(msgspec.Struct, frozen=True):
-    """Something that came from outside: a command, or the next life where there is none."""
+    """Something that came from outside: a command, what ended entries, or the next life where there is none."""
 
     seq: int
     at: Instant
-    command: OperatorCommanded | Restored | Salvaged | None
+    command: OperatorCommanded | Restored | Salvaged | Reconciled | None
     life: Life | None = None
     overtaken: Overtaken | None = None
     """The market was going on already: a step of it came before all was done that this had begun."""
@@ -207,10 +209,10 @@ def _start_before(seq: int, starts: Sequence[int]) -> int:
 
 def _cues(reader: JournalReader, until: int, lives: Sequence[Life]) -> tuple[Cue, ...]:
     found: list[Cue] = []
-    for record in reader.read(until=until, kinds=["OperatorCommanded", "Restored", "Salvaged"]):
+    for record in reader.read(until=until, kinds=["OperatorCommanded", "Restored", "Salvaged", "Reconciled"]):
         event = decode(record.kind, record.version, record.payload)
-        assert isinstance(event, OperatorCommanded | Restored | Salvaged)
-        if not isinstance(event, OperatorCommanded) or event.command in (*FOLDED, "excuse"):
+        assert isinstance(event, OperatorCommanded | Restored | Salvaged | Reconciled)
+        if _has_effect(event):
             found.append(Cue(record.seq, record.at, event))
     overtaken = find_overtaken(reader, [cue.seq for cue in found], until)
     found = [msgspec.structs.replace(cue, overtaken=overtaken.get(cue.seq)) for cue in found]
@@ -218,6 +220,17 @@ def _cues(reader: JournalReader, until: int, lives: Sequence[Life]) -> tuple[Cue
         at = next(iter(reader.read(after=life.since - 1, until=life.since))).at
         found.append(Cue(life.since, at, None, life))
     return tuple(sorted(found, key=lambda cue: cue.seq))
+
+
+def _has_effect(event: OperatorCommanded | Restored | Salvaged | Reconciled) -> bool:
+    match event:
+        case OperatorCommanded(command=command):
+            return command in (*FOLDED, "excuse")
+        case Reconciled(findings=findings, by=by):
+            # The venue of a re-run agrees with the books: by itself it gives no such verdict.
+            return ends_entries(findings, by)
+        case _:
+            return True
 
 
 def _scripts(reader: JournalReader, until: int, cues: Sequence[Cue]) -> dict[Instant, tuple[str, ...]]:

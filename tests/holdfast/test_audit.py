@@ -11,12 +11,15 @@ import msgspec
 import pytest
 
 from domain.market import HOUR_MS, MINUTE_MS
+from domain.reconciliation import Finding
 from gateways.sample import SampleMarket
 from holdfast.audit.compare import audit
 from holdfast.audit.days import choose_day
 from holdfast.parts import Parts
 from holdfast.staging import StagedNode
+from messages.base import Event
 from messages.node import Command, OperatorCommanded, Salvaged
+from messages.reconciliation import Reconciled
 from persistence.reader import JournalReader
 from persistence.records import Record
 from tests.holdfast.audited import (
@@ -375,17 +378,33 @@ def test_entries_that_a_salvage_has_ended_are_the_restarts_and_on_the_next_day_t
         process=1,
         wall_ms=1,
     )
+    demand_told_on_both_days(bars, home, salvaged, "salvaged up to sequence 9: no entries")
+
+
+@pytest.mark.parametrize("symbol", ["", "BTCUSDT"])
+def test_entries_that_a_verdict_has_ended_are_the_restarts_and_on_the_next_day_too(
+    bars: Path, home: Path, symbol: str
+) -> None:
+    asset = symbol.removesuffix("USDT") or "USDT"
+    finding = Finding("position_extra" if symbol else "deposit", symbol, asset, Decimal(1), Decimal(2), "halt")
+    said = f"the verdict of a start, {finding.kind}: expected 1 {asset}, found 2 at the venue: no entries"
+
+    demand_told_on_both_days(bars, home, Reconciled("start", (finding,)), said)
+
+
+def demand_told_on_both_days(bars: Path, home: Path, stop: Event, said: str) -> None:
+    """Demand that what ends entries on the first day is a cause in the audit of either."""
     with StagedNode(parts_on(bars), home, seed=1, pause_s=lambda at, following: 0.1) as node:
         node.run(lambda: node.stage.clock.market_ms() >= SECOND_AT - 18 * HOUR_MS and not node.switchboard.unsettled())
-        node.switchboard.record("node", [salvaged])
+        node.switchboard.record("node", [stop])
         node.run()
         node.commit()
 
-    for day, said in ((FIRST_DAY, "salvaged up to sequence 9: no entries"), (SECOND_DAY, "no entries since before")):
+    for day, words in ((FIRST_DAY, said), (SECOND_DAY, "no entries since before")):
         found = audit(home, day)
-        (stop,) = found.deviations
+        (deviation,) = found.deviations
 
-        assert (stop.cause, stop.seq is not None) == ("restart", True)
-        assert stop.detail.startswith(said)
+        assert (deviation.cause, deviation.seq is not None) == ("restart", True)
+        assert deviation.detail.startswith(words)
         assert not found.replay.differences
         assert {each.cause for each in found.backtest.differences} == {"restart"}
