@@ -9,8 +9,9 @@ from domain.proposal import Entry, Exit, Proposal, offer_of
 from domain.steps import STOP_PASSED, TAKE_PROFIT
 from holdfast.recovery import recorded_of
 from holdfast.why.orders import Told, client_id_of, find, read_orders
+from holdfast.why.passed import passed_candles
 from messages.imported import PositionImported
-from messages.market import BarsClosed, FramesClosed, OfferAnswered
+from messages.market import BarsClosed, BarsPassed, FramesClosed, OfferAnswered
 from messages.node import OperatorCommanded
 from messages.orders import ExitOrdered, OrderIntended
 from messages.positions import EquityMarked
@@ -22,7 +23,7 @@ StepName = (
     Literal["candle", "score", "worth", "offer", "signal", "verdict"]
     | Literal["command", "import", "exit", "intent", "cancel", "answer", "fill", "end"]
 )
-MARKET = frozenset({"BarsClosed", "FramesClosed", "EquityMarked", "Offered", "OfferAnswered"})
+MARKET = frozenset({"BarsClosed", "BarsPassed", "FramesClosed", "EquityMarked", "Offered", "OfferAnswered"})
 SCORES_MAX = 5
 """Headlines that are told: the newest before the offer."""
 DEPTH_MAX = 8
@@ -128,6 +129,8 @@ def _of_cause(reader: JournalReader, told: Told, seq: int, symbol: str, depth: i
             yield Link("import", record, record.event)
         case BarsClosed(bars=bars):
             yield from (Link("candle", record, bar) for bar in bars if bar.symbol == symbol)
+        case BarsPassed():
+            yield from _passed(reader, record, symbol, with_frames=False)
         case _ if record.kind.startswith("Order"):
             parent = client_id_of(record)
             if depth and parent in told.orders:
@@ -143,7 +146,10 @@ def _of_wish(reader: JournalReader, told: Told, ordered: Recorded, depth: int) -
     if (command := told.command(ordered, event.symbol)) is not None:
         yield Link("command", command, command.event)
         return
-    for record in reader.read_newest(["OfferAnswered", "BarsClosed"], until=ordered.seen):
+    for record in reader.read_newest(["OfferAnswered", "BarsClosed", "BarsPassed"], until=ordered.seq):
+        # Bars that passed were heard before there was a record of them.
+        if record.seq > ordered.seen and record.kind != "BarsPassed":
+            continue
         heard = recorded_of(record)
         if _is_behind(heard.event, event):
             yield from _of_cause(reader, told, heard.seq, event.symbol, depth)
@@ -152,9 +158,9 @@ def _of_wish(reader: JournalReader, told: Told, ordered: Recorded, depth: int) -
 
 def _is_behind(seen: Any, ordered: ExitOrdered) -> bool:
     """Say whether the newest bar reached the price at which to leave, or an answer wants the position left."""
-    if isinstance(seen, BarsClosed):
+    if isinstance(seen, BarsClosed | BarsPassed):
         is_target = ordered.why.startswith((TAKE_PROFIT, STOP_PASSED))
-        return is_target and any(bar.symbol == ordered.symbol for bar in seen.bars)
+        return is_target and (isinstance(seen, BarsPassed) or any(bar.symbol == ordered.symbol for bar in seen.bars))
     wishes = (each for each in seen.proposals if isinstance(each, Exit) and each.symbol == ordered.symbol)
     return seen.strategy == ordered.strategy and any((wish.why or "exit") == ordered.why for wish in wishes)
 
@@ -180,6 +186,8 @@ def _of_offer(
         match heard.event:
             case HeadlineScored(score=score) if not score.symbols or symbol in score.symbols:
                 scores = [*scores, Link("score", heard, score)][-SCORES_MAX:]
+            case BarsPassed():
+                yield from _passed(reader, heard, symbol, with_frames=True)
             case FramesClosed(bars=bars) | BarsClosed(bars=bars):
                 yield from (Link("candle", heard, bar) for bar in bars if bar.symbol == symbol)
             case EquityMarked():
@@ -193,6 +201,11 @@ def _of_offer(
             case event if record.kind == "Offered" and (event.strategy, event.attempt) == (strategy, attempt):
                 yield Link("offer", heard, event)
     yield from scores
+
+
+def _passed(reader: JournalReader, record: Recorded, symbol: str, *, with_frames: bool) -> Iterator[Link]:
+    candles = passed_candles(reader, record.at, symbol, with_frames=with_frames, until=record.seq)
+    return (Link("candle", record, each) for each in candles)
 
 
 def _meant(proposals: tuple[Proposal, ...], symbol: str, index: int | None) -> list[Entry | Exit]:

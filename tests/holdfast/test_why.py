@@ -7,9 +7,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from holdfast.backtest.plan import plan_backtest
+from holdfast.backtest.running import run_backtest
 from holdfast.cli.main import run_command_line
 from holdfast.why.chain import Why, explain
 from holdfast.why.orders import NoSuchOrder, read_orders
@@ -17,6 +20,7 @@ from messages.risk import OrderDenied
 from persistence.reader import JournalReader
 from tests.endurance.nodes import ROOT
 from tests.holdfast.imported import parts_of
+from tests.holdfast.test_backtest import PARAMETERS, SETTINGS, write_walk
 from tests.holdfast.test_equivalence import OVERRIDES, crash_through, live_through, parts_for
 from tests.holdfast.test_import_equivalence import a_home, days
 
@@ -182,3 +186,61 @@ def test_nothing_is_told_of_a_journal_that_is_not_what_was_written(
     said = capsys.readouterr()
     assert said.out == ""
     assert "chain" in said.err
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bars")
+    write_walk(folder / "BTCUSDT_1m.csv", seed=3, bars=1_500)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def backtested(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the home of a backtest."""
+    home = tmp_path_factory.mktemp("backtest") / "home"
+    plan = plan_backtest(bars, "ema-cross", parameters=PARAMETERS, config=None, overrides=SETTINGS)
+    run_backtest(plan, journal=home, progress=False)
+    return home
+
+
+def test_of_a_backtest_every_entry_is_told_from_its_candle_on(backtested: Path) -> None:
+    with JournalReader(backtested) as reader:
+        found = [explain(reader, client_id) for client_id in orders_of(reader, "entry")]
+
+    assert len(found) >= 5
+    for why in found:
+        candles = [link.about for link in why.links if link.step == "candle"]
+        offer = next(link.about for link in why.links if link.step == "offer")
+        assert candles and {bar.closed_at for bar in candles} == {offer.at}
+
+
+def test_of_a_backtest_the_candle_is_the_one_that_a_node_has_seen(backtested: Path, bars: Path, tmp_path: Path) -> None:
+    plan = plan_backtest(bars, "ema-cross", parameters=PARAMETERS, config=None, overrides=SETTINGS)
+    live_through(plan.parts(), tmp_path / "home", seed=1)
+
+    def candles(home: Path) -> list[list[Any]]:
+        with JournalReader(home) as reader:
+            found = [explain(reader, client_id) for leg in ("entry", "exit") for client_id in orders_of(reader, leg)]
+        # A node's journal has a bar that is a frame too in two records.
+        return [list(dict.fromkeys(link.about for link in why.links if link.step == "candle")) for why in found]
+
+    assert candles(backtested) == candles(tmp_path / "home")
+
+
+def test_of_a_backtest_whose_files_are_others_now_it_is_told_where_the_candle_is(
+    backtested: Path, bars: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = bars / "BTCUSDT_1m.csv"
+    rows = file.read_text()
+    with JournalReader(backtested) as reader:
+        entry = orders_of(reader, "entry")[0]
+    file.write_text(rows.replace("ts,", "ts ,"))
+    try:
+        assert run_command_line(["why", entry, "--home", str(backtested)]) == 0
+        (told,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("candle"))
+    finally:
+        file.write_text(rows)
+
+    assert "left_to='the files that the backtest has read'" in told
+    assert "feed.path" in told
