@@ -15,6 +15,7 @@ from persistence.reader import JournalReader
 from persistence.records import Record
 from persistence.scan import END
 
+TOLD = ("NodeStarted", "NodeStopped", "PartStarted", "PartCrashed", "Offered")
 REASON_CHARS_MAX = 60
 UNPROVEN = ("intended", "unresolved")
 
@@ -53,10 +54,10 @@ class Deaths(msgspec.Struct):
 
 def look_at_deaths(home: Path, lives: Sequence[Lived]) -> Deaths:
     """Read the journal once."""
-    found, history = Deaths(), History()
+    found, history, has_stopped = Deaths(), History(), False
     starts: list[list[Record]] = []
     with JournalReader(home) as reader:
-        for record in reader.read(kinds=[*ORDER_EVENTS, "NodeStarted", "PartStarted", "PartCrashed", "Offered"]):
+        for record in reader.read(kinds=[*ORDER_EVENTS, *TOLD]):
             if record.kind in ORDER_EVENTS:
                 history.take(recorded_of(record))
             elif record.kind == "PartCrashed":
@@ -64,12 +65,15 @@ def look_at_deaths(home: Path, lives: Sequence[Lived]) -> Deaths:
                 assert isinstance(crashed, PartCrashed)
                 reason = re.split(r"[:(]", crashed.reason)[0][:REASON_CHARS_MAX]
                 found.crashes[f"{crashed.part}: {reason}"] += 1
+            elif record.kind == "NodeStopped":
+                has_stopped = True
             elif record.kind == "NodeStarted":
-                if starts:
+                if starts and not has_stopped:
                     states = {order.state for order in history.orders.values()}
                     found.with_open_order += "accepted" in states
                     found.with_unproven_order += any(state in states for state in UNPROVEN)
                 starts.append([record])
+                has_stopped = False
             elif starts:
                 starts[-1].append(record)
     ends = [*(life.first_seq for life in lives[1:]), END]

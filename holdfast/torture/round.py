@@ -245,11 +245,27 @@ class Round:
     # -- settling and judging the round --------------------------------------------------------------------------
 
     def _settle(self, arguments: Sequence[str], exchange: ExchangeProcess) -> None:
-        """Let the node live, undisturbed, until journal and ledger agree; they must within a bound."""
-        began, within_s = time.monotonic(), self._wanted.settle_within_s
+        """Let the node live, undisturbed, until journal and ledger agree, and again after an end in order.
+
+        What happens as it ends they may know apart, as after any death: the next life must find it all.
+        """
         words = [*arguments, *setting_words(["risk.no_trade=true"])]
         # Each round has one life that nothing ends before it trades: how long that took is always known.
-        life = self._begin(words, Moment("settle"), Forecast())
+        life, settled_s = self._come_to_agree(words, exchange, after_death=True)
+        self.tally.settled_s.append(settled_s)
+        try:
+            life.stop(limit_s=STOP_WITHIN_S)
+        except NodeEnded as error:
+            self._violate(f"it settled: {error}")
+        if not self.tally.violations:
+            self._come_to_agree(words, exchange, after_death=False)[0].kill()
+
+    def _come_to_agree(
+        self, words: Sequence[str], exchange: ExchangeProcess, *, after_death: bool
+    ) -> tuple[Life, float]:
+        """Live until journal and ledger agree, which must be within a bound; return the life, and how long it took."""
+        began, within_s = time.monotonic(), self._wanted.settle_within_s
+        life = self._begin(words, Moment("settle"), Forecast(), is_timely=after_death)
         found, is_final = ["it did not hear the market, or gave no verdict"], False
         while found and not is_final and time.monotonic() - began < within_s:
             time.sleep(LOOK_AT_BOOKS_S)
@@ -264,13 +280,10 @@ class Round:
                 ledger = exchange.ledger()
                 found = disagreements(self._home, ledger)
                 is_final = any(doubled(ledger))
-        self.tally.settled_s.append(round(time.monotonic() - began, 3))
-        since = "" if is_final else f", {within_s:g} s after the last fault"
+        after = "the last fault" if after_death else "an end in order"
+        since = "" if is_final else f", {within_s:g} s after {after}"
         self.tally.violations += [f"{each}{since}" for each in found]
-        try:
-            life.stop(limit_s=STOP_WITHIN_S)
-        except NodeEnded as error:
-            self._violate(f"it settled: {error}")
+        return life, round(time.monotonic() - began, 3)
 
     def _has_said(self, life: Life, *kinds: str) -> bool:
         """Say whether a life has heard the market, and given its verdict."""

@@ -8,6 +8,7 @@ that does not have it.
 
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +20,13 @@ import msgspec
 
 from actors import executor, reconciler
 from domain.money import Money
+from domain.order import Terms
 from domain.venue import OrderSeen, Refused
 from gateways.live import client, outcome
 from gateways.live.binance import Binance
 from gateways.live.dialect import Shown
 from gateways.live.orders import Orders
+from gateways.live.venue import LiveVenue
 from gateways.live.wire import Lost, Received
 from holdfast.torture.run import run_torture
 from holdfast.torture.wanted import SCENARIO, TAKES_IN, Wanted
@@ -191,6 +194,21 @@ def a_verdict_takes_in_what_it_does_not_name() -> None:
     reconciler.Reconciler.record = mutated  # type: ignore[method-assign]
 
 
+def an_order_is_sent_at_the_end() -> None:
+    """A node that ends in order buys once more, and writes nothing of it down."""
+    close = LiveVenue.close
+
+    def mutated(self: LiveVenue) -> None:
+        is_answered, now = threading.Event(), self._connection.clock.now_ms()
+        symbol, quantity, until = "BTCUSDT", Decimal("0.01"), now + 3_000
+        terms = Terms("h01zzzz0000e00", "hasty", symbol, "buy", "market", quantity, "entry", valid_until=until)
+        self.submit(terms, lambda answer: is_answered.set())
+        is_answered.wait(5.0)
+        close(self)
+
+    LiveVenue.close = mutated  # type: ignore[method-assign]
+
+
 MUTANTS: tuple[Callable[[], None], ...] = (
     an_exception_is_taken_for_a_rejection,
     redirects_are_followed,
@@ -204,6 +222,7 @@ MUTANTS: tuple[Callable[[], None], ...] = (
     a_cancel_without_an_answer_is_done,
     a_verdict_names_nothing,
     a_verdict_takes_in_what_it_does_not_name,
+    an_order_is_sent_at_the_end,
 )
 
 

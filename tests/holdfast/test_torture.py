@@ -200,6 +200,23 @@ def test_a_verdict_that_says_nothing_of_a_deposit_is_a_violation(tmp_path: Path)
     assert any("names 0 USDT by nobody here, and the ledger has" in each for each in report.violations)
 
 
+def test_what_a_node_does_as_it_ends_in_order_is_judged_too(tmp_path: Path) -> None:
+    program = (sys.executable, "-m", "tests.endurance.mutated", "an_order_is_sent_at_the_end")
+    wanted = Wanted(
+        kills=2,
+        real=0,
+        seed=4,
+        settle_within_s=15.0,
+        keep=tmp_path / "kept",
+        program=program,
+        warm=(*program, "--warm"),
+    )
+
+    report = run_torture(wanted, show=lambda kills, violations: None)
+
+    assert any("h01zzzz0000e00 is at the exchange" in each for each in report.violations), report.violations
+
+
 def test_a_node_that_ends_by_itself_is_a_violation_that_says_what_it_said(tmp_path: Path) -> None:
     ended = torture("--kills", "2", "--real", "0", "--set", "risk.nonsense=1", "--keep", str(tmp_path / "kept"))
 
