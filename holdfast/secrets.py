@@ -16,6 +16,10 @@ MASK = "***"
 LENGTH_MIN = 8
 """Shorter values would take harmless words out of every log line."""
 FILE_BYTES_MAX = 65_536
+FIRST_MAX = 50
+"""Secrets that are known for good, from the first on: keys that a node was started with are in use until it ends."""
+NEWEST_MAX = 50
+"""Of those that came later, with new configurations, the newest are known: each further one makes every line slower."""
 
 _NAMES = frozenset(
     {"secret", "password", "passphrase", "passwd", "token", "authorization", "credentials", "signature", "cookie"}
@@ -99,7 +103,10 @@ def _require_private(path: Path, status: os.stat_result) -> None:
 
 
 _lock = threading.Lock()
-_known: set[str] = set()
+_first: dict[str, set[str]] = {}
+"""Spellings by secret."""
+_newest: dict[str, set[str]] = {}
+"""The same, in the order in which they were last told."""
 _pattern: re.Pattern[str] | None = None
 
 
@@ -107,8 +114,19 @@ def remember(text: str) -> None:
     """Scrub a text, and the ways it is usually written, from now on."""
     global _pattern
     with _lock:
-        _known.update(_spellings(text))
-        longest_first = sorted(_known, key=lambda spelling: (-len(spelling), spelling))
+        if text in _first:
+            return
+        if text in _newest:
+            _newest[text] = _newest.pop(text)
+            return
+        if len(_first) < FIRST_MAX:
+            _first[text] = _spellings(text)
+        else:
+            _newest[text] = _spellings(text)
+            if len(_newest) > NEWEST_MAX:
+                del _newest[next(iter(_newest))]
+        known = set[str]().union(*_first.values(), *_newest.values())
+        longest_first = sorted(known, key=lambda spelling: (-len(spelling), spelling))
         _pattern = re.compile("|".join(map(re.escape, longest_first)))
 
 

@@ -86,6 +86,26 @@ def test_scrubbing_leaves_no_trace_and_keeps_the_rest(before: str, after: str) -
     assert scrub(before) == before or CANARY in before
 
 
+def test_keys_that_are_changed_again_and_again_stay_known_while_they_are_in_use_and_not_for_ever(
+    tmp_path: Path,
+) -> None:
+    program = """if True:
+        from holdfast import secrets
+        secrets.remember("the-key-of-the-start")
+        for number in range(250):
+            if number >= 100:
+                secrets.remember("a-password-that-stays")
+            secrets.remember(f"changed-key-{number:06}")
+        print(secrets.scrub("the-key-of-the-start a-password-that-stays changed-key-000249 changed-key-000150"))
+        print(len(secrets._pattern.pattern) < 100_000)
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
+    )
+
+    assert ended.stdout.splitlines() == ["*** *** *** changed-key-000150", "True"], ended.stderr
+
+
 def test_lines_of_a_long_secret_are_scrubbed_by_themselves() -> None:
     Secret("-----BEGIN KEY-----\nfirst-line-of-key\nsecond-line-of-key\n")
 
