@@ -91,8 +91,7 @@ class Node:
         self._stack = stack
         self._config_path = config_path
         self._reason, self._exit_code, self._is_stuck = "", ExitCode.OK, False
-        self._over = threading.Event()
-        self._root_ended = threading.Event()
+        self._over, self._root_ended, self._ending = threading.Event(), threading.Event(), threading.Lock()
         self._folder = Path() if config_path is None else config_path.parent
         parts = gather(settings, folder=self._folder) if settings.venue.kind == "paper" else None
         cue = cue_from_environment()
@@ -327,8 +326,9 @@ class Node:
     # -- what is heard -------------------------------------------------------------------------------------------
 
     def _end(self, reason: str, exit_code: ExitCode = ExitCode.OK, *, is_stuck: bool = False) -> None:
-        if not self._over.is_set():
-            self._reason, self._exit_code, self._is_stuck = scrub(reason), exit_code, is_stuck
+        end = scrub(reason), exit_code, is_stuck
+        if self._ending.acquire(blocking=False):  # Who comes first keeps it: there is one end.
+            self._reason, self._exit_code, self._is_stuck = end
             self._over.set()
 
     def _record(self, *events: Event) -> None:
