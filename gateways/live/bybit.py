@@ -18,7 +18,7 @@ from domain.order import Fill, Terms
 from domain.sources import Row
 from domain.venue import OpenOrder, VenueProfile
 from gateways.live.bybit_codes import error_of
-from gateways.live.bybit_rows import fill_of, instrument_of, open_order_of, shown_of
+from gateways.live.bybit_rows import fill_of, instrument_of, newest_of_each, open_order_of, shown_of
 from gateways.live.dialect import Page, Shown, Taken, Unreadable, VenueError
 from gateways.live.fields import amount, fields, number, text
 from gateways.live.wire import Call, Lane, Received
@@ -212,7 +212,7 @@ class Bybit:
     def read_open_orders(self, received: Received) -> tuple[Sequence[OpenOrder], str]:
         """Return a page of open orders, and the cursor of the next one."""
         cursor = _result(received).get("nextPageCursor")
-        return [open_order_of(row) for row in _rows(received)], str(cursor or "")
+        return [open_order_of(row) for row in newest_of_each(_rows(received))], str(cursor or "")
 
     def read_may_withdraw(self, received: Received) -> bool:
         """Return whether the key permits withdrawals."""
@@ -237,14 +237,14 @@ class Bybit:
         result = _result(received)
         if "list" not in result:
             return Taken(text(result, "orderLinkId"), text(result, "orderId"))
-        listed = _rows(received)
+        listed = newest_of_each(_rows(received))
         if len(listed) > 1:
             raise Unreadable(f"expected one order, found {len(listed)}")
         return shown_of(listed[0]) if listed else None
 
     def read_list(self, received: Received, call: Call) -> Page:
         """Return a page of orders."""
-        orders = [shown_of(row) for row in _rows(received)]
+        orders = [shown_of(row) for row in newest_of_each(_rows(received))]
         cursor = _result(received).get("nextPageCursor")
         if cursor:
             rest = msgspec.structs.replace(call, params={**call.params, "cursor": str(cursor)})

@@ -214,6 +214,72 @@ def test_an_order_that_the_real_time_list_has_forgotten_is_in_the_history(desk: 
     assert desk.asked() == [REALTIME, HISTORY]
 
 
+STOP = {"orderId": "18", "createdTime": "1700000000000"}
+BECAME = {"orderId": "19", "createdTime": "1700000005000"}
+"""The order that a stop goes on as, with our id and a number of its own."""
+
+
+def received(*rows: Any) -> Received:
+    return Received(200, {}, {"retCode": 0, "result": {"list": list(rows)}})
+
+
+@pytest.mark.parametrize("of_stop", ["Triggered", "Deactivated", "Cancelled"])
+@pytest.mark.parametrize(
+    ("became", "state"), [("New", "accepted"), ("Filled", "filled"), ("PartiallyFilledCanceled", "canceled")]
+)
+@pytest.mark.parametrize("turned", [1, -1])
+def test_a_stop_that_goes_on_as_another_order_is_what_that_one_is(
+    of_stop: str, became: str, state: str, turned: int
+) -> None:
+    filled = "0" if became == "New" else "0.5"
+    rows = [order("h1", of_stop, **STOP), order("h1", became, filled, **BECAME)][::turned]
+
+    shown = Bybit().read_order(received(*rows))
+
+    assert isinstance(shown, Shown)
+    assert (shown.venue_id, shown.state, shown.filled) == ("19", state, filled)
+
+
+def test_no_fill_is_lost_of_a_stop_that_went_on_as_another_order(desk: Desk) -> None:
+    client_id = desk.terms().client_id
+    rows = order(client_id, "Triggered", **STOP), order(client_id, "Filled", "0.5", **BECAME)
+    desk.behaves(lambda request: listed(a_trade(1, "0.5")) if request.path == TRADES else listed(*rows))
+
+    found = desk.look_up(client_id)
+
+    assert isinstance(found, OrderSeen), found
+    assert (found.state, [fill.quantity for fill in found.fills]) == ("filled", [D("0.5")])
+
+
+def test_a_stop_that_only_says_that_its_price_was_reached_has_not_ended() -> None:
+    shown = Bybit().read_order(received(order("h1", "Triggered", **STOP)))
+
+    assert isinstance(shown, Shown) and shown.state == "accepted"
+
+
+def test_of_rows_without_a_time_an_end_is_not_believed_beside_one_that_is_open() -> None:
+    shown = Bybit().read_order(received(order("h1", "New"), order("h1", "Deactivated", orderId="18")))
+
+    assert isinstance(shown, Shown) and shown.state == "accepted"
+
+
+def test_two_orders_of_one_id_that_have_both_traded_are_unreadable() -> None:
+    with pytest.raises(Unreadable):
+        Bybit().read_order(received(order("h1", "Filled", "0.2", **STOP), order("h1", "Filled", "0.3", **BECAME)))
+
+
+def test_lists_show_a_stop_and_what_it_became_as_one_order_and_others_as_they_are() -> None:
+    bybit, resting = Bybit(), {"side": "Sell", "orderType": "Market", "qty": "0.5"}
+    stop = order("h1", "Triggered", **STOP, **resting), order("h1", **BECAME, **resting)
+    rows = (*stop, order("", orderId="20", **resting), order("", orderId="21", **resting))
+
+    page = bybit.read_list(received(*rows), bybit.listings("BTCUSDT", 1)[0][0])
+    resting_orders, _ = bybit.read_open_orders(received(*rows))
+
+    assert [each.venue_id for each in page.orders] == ["19", "20", "21"]
+    assert [each.venue_id for each in resting_orders] == ["19", "20", "21"]
+
+
 def test_an_order_is_in_no_list_only_once_every_page_of_each_was_read(desk: Desk) -> None:
     client_id, since = desk.terms().client_id, now_ms()
     pages = {"": listed(order("another"), cursor="2"), "2": listed(order("a third"))}
