@@ -64,7 +64,8 @@ def shown_of(row: Mapping[str, Any]) -> Shown:
         state = "canceled"
     # What somebody else placed may bear no id of its own.
     client_id = str(row.get("orderLinkId", ""))
-    return Shown(client_id, text(row, "orderId"), state, str(filled), at=stamp(row, "updatedTime"))
+    since = stamp(row, "createdTime") if row.get("createdTime") else 0
+    return Shown(client_id, text(row, "orderId"), state, str(filled), at=stamp(row, "updatedTime"), since=since)
 
 
 def open_order_of(row: Mapping[str, Any]) -> OpenOrder:

@@ -319,6 +319,50 @@ def test_trades_come_page_by_page_newest_first_and_are_told_oldest_first(desk: D
     assert {fill.fee.asset for fill in found.fills} == {"BTC"}
 
 
+DAY = 86_400_000
+SPAN = 7 * DAY
+
+
+def in_stretch(request: Request, at: int) -> bool:
+    """Say whether a list that was asked for tells of an instant: it tells of seven days at most, and so of the last."""
+    begin, end = (int(request.params.get(name, 0)) for name in ("startTime", "endTime"))
+    assert not (begin and end) or end - begin <= SPAN
+    begin = begin or (end or now_ms()) - SPAN
+    return begin <= at <= (end or begin + SPAN)
+
+
+def test_no_fill_is_lost_of_an_order_that_ended_while_nobody_was_there_for_weeks(desk: Desk) -> None:
+    terms, now = desk.terms(), now_ms()
+    placed, traded, ended = now - 60 * DAY, now - 45 * DAY, now - 20 * DAY
+    times = {"createdTime": str(placed), "updatedTime": str(ended)}
+    row = order(terms.client_id, "PartiallyFilledCanceled", "0.5", **times)
+    trade = a_trade(1, "0.5", execTime=str(traded))
+
+    def behave(request: Request) -> bytes:
+        if request.path == TRADES:
+            return listed(*[trade] if in_stretch(request, traded) else [])
+        # By when it changed last, of which two the venue does not say that it is that one.
+        return listed(*[row] if request.path == HISTORY and in_stretch(request, ended) else [])
+
+    desk.behaves(behave)
+    by_id, found = desk.look_up(terms.client_id, placed), desk.look_up(terms.client_id, placed)
+
+    assert by_id == OrderNotFound(terms.client_id)
+    assert isinstance(found, OrderSeen), found
+    assert (found.state, [fill.quantity for fill in found.fills]) == ("canceled", [D("0.5")])
+
+
+def test_trades_that_the_venue_keeps_no_more_leave_an_order_unproven_and_are_asked_for_no_longer(desk: Desk) -> None:
+    client_id, now = desk.terms().client_id, now_ms()
+    row = order(client_id, "Filled", "0.5", createdTime=str(now - 20 * DAY), updatedTime=str(now))
+    desk.behaves(lambda request: listed() if request.path == TRADES else listed(row))
+
+    found = desk.look_up(client_id)
+
+    assert isinstance(found, Unproven) and found.detail == "trades come to 0, of which the venue says 0.5"
+    assert desk.asked() == [REALTIME, TRADES, TRADES, TRADES]
+
+
 def test_a_venue_whose_pages_of_trades_never_end_is_asked_no_more_once_one_has_nothing_new(desk: Desk) -> None:
     client_id = desk.terms().client_id
     page = listed(a_trade(1, "0.1"), cursor="again")
