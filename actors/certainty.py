@@ -21,6 +21,10 @@ class Certainty:
         self._vouched: dict[str, Vouch] = {}
         """Those that were asked about once more because an operator vouches for their end."""
 
+    def inherit(self, orders: Mapping[str, Order], *, resting: Collection[str]) -> None:
+        """Take over the unfinished orders of earlier lives; nothing waits for those in symbols that rest."""
+        self.inherited = {client_id for client_id, order in orders.items() if order.terms.symbol not in resting}
+
     def make_sure_of(self, client_id: str) -> None:
         """Take it that an order's state is the venue's."""
         self.certain.add(client_id)

@@ -1,6 +1,6 @@
 """The executor: intent on disk, then the send, then evidence.  It never guesses and never sends twice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from actors.base import RememberingActor
@@ -83,14 +83,19 @@ class Executor(RememberingActor):
         profile: VenueProfile,
         deadline_ms: int,
         strays: Mapping[str, str] = NO_STRAYS,
+        resting: Collection[str] = (),
     ) -> None:
-        """`strays` are open orders of ours, with their symbols, that the venue has and the journal does not."""
+        """`strays` are open orders of ours, with their symbols, that the venue has and the journal does not.
+
+        Of symbols that are `resting` the venue may tell nothing any more: what is open of them holds up nothing else.
+        """
         super().__init__(system, seat, memory=memory)
         self._known = memory
         self._instruments = instruments
         self._generation = generation
         self._profile = profile
         self._deadline_ms = deadline_ms
+        self._resting = resting
         self._last_request = self.epoch * REQUESTS_PER_LIFE
         self._requests: dict[int, _Request] = {}
         self._answers: list[tuple[_Request, Answer]] = []
@@ -108,7 +113,7 @@ class Executor(RememberingActor):
 
     def started(self) -> None:
         """Take over the unfinished orders of earlier lives: whatever was sent then is uncertain now."""
-        self._sure.inherited = {order.terms.client_id for order in self._known.state.orders.values()}
+        self._sure.inherit(self._known.state.orders, resting=self._resting)
 
     def has_open_work(self) -> bool:
         """Say whether the venue owes an answer, or an order's fate is still to be asked for."""

@@ -67,7 +67,8 @@ class StrategyMemory:
                 self.state.is_answered = True
             case HeadlineScored(score=score):
                 self.strategy.on_score(score)
-            case PositionChanged(strategy=self._name) as change:
+            case PositionChanged(strategy=self._name) as change if change.symbol in self.state.holdings:
+                # Of one that it does not live on any more it is shown nothing: it has no place for that.
                 self.state.holdings[change.symbol] = Holding(change.quantity, change.average_price, change.entered_at)
             case _:
                 self._fold_order(record.event)

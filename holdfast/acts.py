@@ -78,7 +78,7 @@ class Acts:
             new = load_settings(self._config_path, environ=environ, overrides=self._overrides).settings
             changes = compare(old, new)
             strategies = self._strategies(changes.effective)
-            limits = limits_of(changes.effective, tuple(parts.shape.instruments), parts.profile)
+            limits = limits_of(changes.effective, tuple(parts.source.symbols()), parts.profile)
         except (ConfigurationError, ValueError) as error:
             # A secret under a wrong key would be shown as what was found there; the journal never forgets.
             problems = tuple(scrub(str(error)).splitlines())

@@ -12,14 +12,16 @@ from domain.sources import SourceUnavailable
 from gateways.paper import PaperVenue
 from holdfast import __version__
 from holdfast.config.problems import ConfigurationError, Problem
+from holdfast.config.settings import InstrumentRules
 from holdfast.config.view import public_view
 from holdfast.imports.opening import Opening, find_opening, opening_events
 from holdfast.mending.books import Stray
 from holdfast.mending.lineage import Mended, newest_mend, strays_of
 from holdfast.parts import Parts, paper_settings
-from holdfast.rebuild import excuses, symbols_at
+from holdfast.rebuild import excuses, rules_at, symbols_at
 from holdfast.recovery import JournalRecovery
 from holdfast.reports import events_of, halts_of, journal_text
+from holdfast.resting import demand_nothing_held, with_resting
 from holdfast.routes import AUDITOR, LEAVES_HOUSE, node_names, routes_for
 from messages.base import Event
 from messages.codec import decode, encode
@@ -63,6 +65,8 @@ class Past(msgspec.Struct, frozen=True):
     """Description of the newest source that was opened, and the first instant of it that could be traded."""
     excused: tuple[tuple[str, int], ...] = ()
     """Events that operators have had actors pass over, by the actor's name and their sequence."""
+    rules: Mapping[str, InstrumentRules] = {}
+    """What the newest process has gone by, by symbol."""
 
 
 def look_back(home: Path, last_seq: int) -> Past:
@@ -78,6 +82,7 @@ def look_back(home: Path, last_seq: int) -> Past:
             failures=failures_in_a_row(reader),
             excused=tuple(excuses(reader)),
             symbols=symbols_at(reader, last_seq),
+            rules=rules_at(reader),
             mended=newest_mend(reader),
             strays=strays_of(home, newest.at if newest is not None else 0),
             market=_market_in(reader),
@@ -142,22 +147,16 @@ def demand_bars(past: Past, home: Path) -> None:
 
 
 def demand_same_market(past: Past, parts: Parts, home: Path) -> None:
-    """Refuse a market of another kind, and one without a symbol that the journal knows.
-
-    What is held of that symbol could not be looked after; and a generated price is none of a recorded market.
+    """Refuse a market of another kind: a generated price is none of a recorded market.
 
     Raises:
-        ConfigurationError: it names both kinds, or the symbols that are missing.
+        ConfigurationError: it names both kinds.
     """
     source = parts.source.describe()
     if past.market is not None and (before := _kind_of_market(past.market[0])) != _kind_of_market(source):
         expected = f"a source like that of this home's journal ({before})"
         hint = "run in another home"
         raise ConfigurationError([Problem("feed.source", expected, _kind_of_market(source), f"for {home}", hint)])
-    if missing := [symbol for symbol in past.symbols if symbol not in parts.shape.instruments]:
-        expected = f"all symbols of this home's journal ({', '.join(past.symbols)})"
-        found, origin = f"none of {', '.join(missing)}", f"the market, for {home}"
-        raise ConfigurationError([Problem("feed.symbols", expected, found, origin)])
 
 
 def _kind_of_market(description: str) -> str:
@@ -165,17 +164,30 @@ def _kind_of_market(description: str) -> str:
     return re.split("[:,]", description, maxsplit=1)[0]
 
 
-def demand_fitting(past: Past, parts: Parts, home: Path, live: "LiveSide | None" = None) -> Opening | None:
-    """Refuse a home that does not go with its configuration; return what its account is opened with, if it is not open.
+def demand_fitting(
+    past: Past, parts: Parts, home: Path, live: "LiveSide | None" = None
+) -> tuple[Parts, Opening | None]:
+    """Refuse a home that does not go with its configuration; return the parts of a node in it, and its opening.
 
-    `live` is the real venue, if it is one.
+    That is what its account is opened with, if it is not open.  `live` is the real venue, if it is one.
 
     Raises:
         ConfigurationError: it says what does not fit, or what is wrong with a state that is to be taken over.
     """
     demand_bars(past, home)
     demand_same_market(past, parts, home)
-    return opening_of(past, parts, home, live)
+    parts = remembering(past, parts)
+    demand_nothing_held(parts, past.symbols, home)
+    return parts, opening_of(past, parts, home, live)
+
+
+def remembering(past: Past, parts: Parts) -> Parts:
+    """Return parts that know what the journal speaks of, where the market has not got it any more.
+
+    Raises:
+        ConfigurationError: it cannot go together with what the market has.
+    """
+    return with_resting(parts, past.symbols, past.rules)
 
 
 def opening_of(past: Past, parts: Parts, home: Path, live: "LiveSide | None" = None) -> Opening | None:

@@ -38,6 +38,7 @@ PAUSES_S = (1.0, 2.0)
 HELD_S_MAX = 30.0
 """The longest that a start waits for a venue that has asked to be left alone."""
 Value = TypeVar("Value")
+NO_RULES: Mapping[str, InstrumentRules] = {}
 
 
 @contextmanager
@@ -132,24 +133,27 @@ class LiveSide:
             expected = "true where the key permits withdrawals, or a key that does not"
             raise ConfigurationError([Problem("venue.allow_withdrawals", expected, "false", given.place)])
 
-    def parts(self, folder: Path, opened: tuple[str, Instant] | None) -> Parts:
+    def parts(
+        self, folder: Path, opened: tuple[str, Instant] | None, rules: Mapping[str, InstrumentRules] = NO_RULES
+    ) -> Parts:
         """Return the parts of a node, its instruments with the venue's own rules.
 
         `opened` is what the journal has of the market: its description, and the first instant that could be traded.
+        `rules` is what it has of symbols: one that the venue has not got any more rests, while others are traded.
 
         Raises:
-            ConfigurationError: a symbol is not traded there, or something the configuration names is not there.
+            ConfigurationError: a symbol was never there, or none is, or something the configuration names is not there.
             VenueSilent: the venue does not answer.
         """
-        settings = self._with_rules()
-        feed = settings.feed
+        feed = self._settings.feed
+        settings, traded = self._with_rules(rules)
         watch = RulesWatch(self._connection, feed.symbols, keep=self._keep_rules, every_s=self._look_every_s)
         self._connection.begin(watch.look)
         closed_by = self._connection.clock.surely_ms() - SETTLE_MS
-        market = self._market(feed.timeframe or TIMEFRAME, settings, closed_by)
+        market = self._market(traded, closed_by)
         if opened is not None and opened[0] == market.describe():
-            market = self._market(feed.timeframe or TIMEFRAME, settings, opened[1])
-        return gather(settings, folder=folder, source=market, profile=self._profile())
+            market = self._market(traded, opened[1])
+        return gather(settings, folder=folder, source=market, profile=self._profile(), known=feed.symbols)
 
     def opening(self, parts: Parts, home: Path) -> Opening:
         """Return what the account of a new home is opened with: what the venue says it holds.
@@ -171,12 +175,12 @@ class LiveSide:
         """End the connection."""
         self._connection.close()
 
-    def _market(self, timeframe: str, settings: Settings, starts_at: Instant) -> LiveMarket:
-        feed = settings.feed
+    def _market(self, symbols: Sequence[str], starts_at: Instant) -> LiveMarket:
+        feed = self._settings.feed
         return LiveMarket(
             self._connection,
-            symbols=feed.symbols,
-            timeframe=timeframe,
+            symbols=symbols,
+            timeframe=feed.timeframe or TIMEFRAME,
             frames=feed.frames,
             warmup_bars=feed.warmup_bars,
             starts_at=starts_at,
@@ -249,35 +253,38 @@ class LiveSide:
     def _keep_rules(self, told: Mapping[str, Instrument]) -> Sequence[str]:
         return self._file.keep_rules(told, _wall_ms())
 
-    def _with_rules(self) -> Settings:
-        """Return the settings with the venue's rules of each symbol; what is configured goes first."""
+    def _with_rules(self, before: Mapping[str, InstrumentRules]) -> tuple[Settings, Sequence[str]]:
+        """Return the settings with the venue's rules of each symbol, and the symbols that it has.
+
+        Of one that it has not got any more, the rules are those from `before`; what is configured goes first.
+        """
         symbols = self._settings.feed.symbols
         rules = self._rules(symbols)
-        self._connection.dialect.know(rules)
-        if missing := [symbol for symbol in symbols if symbol not in rules]:
+        traded = [symbol for symbol in symbols if symbol in rules]
+        gone = [symbol for symbol in symbols if symbol not in rules]
+        never = [symbol for symbol in gone if symbol not in before]
+        if never or not traded:
             expected = f"symbols that {self._settings.venue.kind} has"
-            raise ConfigurationError([Problem("feed.symbols", expected, ", ".join(missing), "the venue")])
-        told = {
-            symbol: InstrumentRules(
-                base=rule.base,
-                quote=rule.quote,
-                tick=rule.tick,
-                lot=rule.lot,
-                quantity_min=rule.quantity_min,
-                notional_min=rule.notional_min,
-                quantity_max=rule.quantity_max,
-            )
-            for symbol, rule in rules.items()
-        }
+            raise ConfigurationError([Problem("feed.symbols", expected, ", ".join(never or gone), "the venue")])
+        if gone:
+            self._tell("venue.symbols_are_gone", symbols=gone, rest="nothing is entered in them, until they are back")
+        told = {symbol: _given(rules[symbol]) if symbol in rules else before[symbol] for symbol in symbols}
         given = self._settings.instruments
         merged = {symbol: _refined(told[symbol], given.get(symbol)) for symbol in symbols}
-        for symbol, each in merged.items():
-            instrument_for(symbol, each)
-        return msgspec.structs.replace(self._settings, instruments={**given, **merged})
+        instruments = {symbol: instrument_for(symbol, each) for symbol, each in merged.items()}
+        self._connection.dialect.know({**instruments, **rules})
+        return msgspec.structs.replace(self._settings, instruments={**given, **merged}), traded
 
 
 def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _given(rule: Instrument) -> InstrumentRules:
+    """Return a venue's rules as they would be configured."""
+    rules = msgspec.structs.asdict(rule)
+    del rules["symbol"]
+    return InstrumentRules(**rules)
 
 
 def _refined(told: InstrumentRules, given: InstrumentRules | None) -> InstrumentRules:

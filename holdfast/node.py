@@ -100,7 +100,8 @@ class Node:
         self._journal = Journal.open(home, cue=cue or nothing)
         stack.callback(self._journal.close)
         self._past = look_back(home, self._journal.last_seq)
-        opening = demand_fitting(self._past, parts, home) if parts is not None else None
+        if parts is not None:
+            parts, opening = demand_fitting(self._past, parts, home)
         self._log = NodeLog(settings.log, home)
         stack.callback(self._log.close)
         if had_mode is not None:

@@ -63,8 +63,8 @@ def open_live(settings: Settings, home: Path, past: Past, *, folder: Path, log: 
         live = LiveSide(settings, home, tell=lambda event, **values: log("warning", event, **values))
         opened.callback(live.close)
         live.demand_trading_only()
-        parts = live.parts(folder, past.market)
-        opening = demand_fitting(past, parts, home, live)
+        parts = live.parts(folder, past.market, past.rules)
+        parts, opening = demand_fitting(past, parts, home, live)
         opened.pop_all()
     return Outside(parts, opening, live.venue, FollowingClock(live.now_ms, past.market_at), live.library)
 

@@ -11,12 +11,10 @@ from domain.bars import frames_of
 from domain.limits import Limits
 from domain.market import DAY_MS, SECOND_MS, Instant, Instrument
 from domain.reconciliation import Policies
-from domain.sentiment import aliases_of, score_headline
 from domain.sources import Headline, HeadlineSource, MarketSource
 from domain.strategies import Score, Strategy
 from domain.venue import VenueProfile
 from gateways.headlines import HeadlineFile, NoHeadlines
-from gateways.lexicon import load_lexicon
 from gateways.paper import PaperSettings, profile_of
 from gateways.plugins import find_strategy
 from gateways.recorded import RecordedMarket
@@ -29,6 +27,8 @@ from holdfast.config.settings import Settings, StrategySettings
 
 SAMPLE_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 SAMPLE_DAYS = 14
+HOST_VERSION = 2
+"""Of what is kept around a strategy; since 2, what it holds of symbols that it does not live on is no part of it."""
 DEADLINE_MS = 60 * SECOND_MS
 """How long the venue may take an order for, in market time."""
 
@@ -45,7 +45,7 @@ class StrategyPart(msgspec.Struct, frozen=True):
     @property
     def version(self) -> int:
         """Return a number that differs where a snapshot of the strategy's state would not fit."""
-        text = f"{self.kind.__module__}.{self.kind.__qualname__} {self.symbols} {self.parameters}"
+        text = f"{HOST_VERSION} {self.kind.__module__}.{self.kind.__qualname__} {self.symbols} {self.parameters}"
         return crc32(text.encode())
 
     def make(self) -> Strategy:
@@ -79,13 +79,24 @@ class Parts(msgspec.Struct, frozen=True):
     score: Callable[[Headline, Instant], Score] | None = None
     """Scores a headline that arrived at an instant, in place of the lexicon."""
 
+    @property
+    def resting(self) -> tuple[str, ...]:
+        """Return the symbols that are remembered, and that the market has not got any more."""
+        return tuple(symbol for symbol in self.shape.instruments if symbol not in self.source.symbols())
+
 
 def gather(
-    settings: Settings, *, folder: Path, source: MarketSource | None = None, profile: VenueProfile | None = None
+    settings: Settings,
+    *,
+    folder: Path,
+    source: MarketSource | None = None,
+    profile: VenueProfile | None = None,
+    known: tuple[str, ...] = (),
 ) -> Parts:
     """Make the parts ready; paths and files of strategies start at `folder`.
 
-    `source` replaces the configured market, and `profile` is that of the venue where it is a real one.
+    `source` replaces the configured market, and `profile` is that of the venue where it is a real one.  `known` are
+    symbols that strategies may name although the market has not got them any more.
 
     Raises:
         ConfigurationError: with everything that the configuration names and is not there.
@@ -93,7 +104,7 @@ def gather(
     source = source or open_market(settings, folder)
     symbols = tuple(source.symbols())
     problems: list[Problem] = []
-    shape = shape_of(settings, symbols, folder, problems)
+    shape = shape_of(settings, symbols, folder, problems, known=known)
     problems += _fees_in_what_is_traded(settings, shape) if profile is None else []
     for part in shape.strategies if not problems else ():
         problems += _starved(part, source, shape) or _unserved(part, source, settings.feed.frames)
@@ -149,13 +160,23 @@ def _fees_in_what_is_traded(settings: Settings, shape: Shape) -> list[Problem]:
     return [Problem("venue.fee_asset", expected, asset, "the feed")]
 
 
-def shape_of(settings: Settings, symbols: tuple[str, ...], folder: Path, problems: list[Problem]) -> Shape:
-    """Return what memories depend on; what is wrong is added to `problems`, and left out."""
-    instruments = _instruments(settings, symbols, problems)
+def shape_of(
+    settings: Settings,
+    symbols: tuple[str, ...],
+    folder: Path,
+    problems: list[Problem],
+    *,
+    known: tuple[str, ...] = (),
+) -> Shape:
+    """Return what memories depend on; what is wrong is added to `problems`, and left out.
+
+    `symbols` are traded; of those that are `known` besides, no more is done than remembered.
+    """
+    instruments = _instruments(settings, tuple(dict.fromkeys((*known, *symbols))), problems)
     strategies = tuple(
         part
         for name, given in settings.strategies.items()
-        if given.enabled and (part := _strategy(name, given, symbols, folder, problems)) is not None
+        if given.enabled and (part := _strategy(name, given, symbols, folder, problems, known=known)) is not None
     )
     quotes = sorted({instrument.quote for instrument in instruments.values()})
     if len(quotes) > 1:
@@ -236,27 +257,6 @@ def open_headlines(settings: Settings, folder: Path) -> HeadlineSource:
             return NoHeadlines()
 
 
-class Scorer:
-    """Scores headlines with the lexicon that ships with Holdfast; loads it when first needed."""
-
-    def __init__(self, settings: Settings, instruments: Mapping[str, Instrument]) -> None:
-        self._half_life_ms = int(settings.sentiment.half_life_hours * 3_600_000)
-        self._bases = {symbol: instrument.base for symbol, instrument in instruments.items()}
-        self._lexicon = None if settings.sentiment.source == "none" else load_lexicon()
-        self._aliases = aliases_of(self._bases, self._lexicon) if self._lexicon is not None else {}
-
-    def __call__(self, headline: Headline, arrived_at: int) -> Score:
-        """Return the score of a headline that arrived at this instant."""
-        assert self._lexicon is not None
-        return score_headline(
-            headline,
-            lexicon=self._lexicon,
-            arrived_at=arrived_at,
-            half_life_ms=self._half_life_ms,
-            aliases=self._aliases,
-        )
-
-
 def policies_of(settings: Settings) -> Policies:
     """Return what becomes of each kind of difference between the books and the venue's account."""
     return Policies(**msgspec.structs.asdict(settings.reconcile))
@@ -318,11 +318,19 @@ def _instruments(settings: Settings, symbols: tuple[str, ...], problems: list[Pr
 
 
 def _strategy(
-    name: str, given: StrategySettings, known: tuple[str, ...], folder: Path, problems: list[Problem]
+    name: str,
+    given: StrategySettings,
+    traded: tuple[str, ...],
+    folder: Path,
+    problems: list[Problem],
+    *,
+    known: tuple[str, ...] = (),
 ) -> StrategyPart | None:
-    symbols = given.symbols or known
-    if strange := [symbol for symbol in symbols if symbol not in known]:
-        expected = f"symbols of the feed ({', '.join(known)})"
+    symbols = tuple(each for each in given.symbols or traded if each in traded or each not in known)
+    if given.symbols and not symbols:
+        return None  # All that it lives on rests.
+    if strange := [symbol for symbol in symbols if symbol not in traded]:
+        expected = f"symbols of the feed ({', '.join(traded)})"
         problems.append(Problem(f"strategies.{name}.symbols", expected, ", ".join(strange), "the feed"))
         return None
     try:

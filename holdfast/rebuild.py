@@ -1,7 +1,7 @@
 """The state that the journal alone gives, at any past moment: every memory folded, every order with its evidence."""
 
 import gc
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -237,10 +237,12 @@ def shape_at(reader: JournalReader, until: int) -> tuple[Shape, list[Problem]]:
     in_force = _eras_in(record for record in records if record.kind in CONFIGURES)
     if not in_force:
         return Shape({}, "", (), ()), []
-    symbols = _symbols_in(record for record in records if record.kind in OPENS)
+    opened = [record for record in records if record.kind in OPENS]
+    # Strategies live on the newest market; what is remembered is of those before it too.
+    traded, symbols = _symbols_in(opened[-1:]), _symbols_in(opened)
     problems: list[Problem] = []
     settings = settings_of(in_force[-1].configuration)
-    return shape_of(settings, symbols, Path(in_force[-1].folder), problems), problems
+    return shape_of(settings, traded, Path(in_force[-1].folder), problems, known=symbols), problems
 
 
 def settings_of(configuration: dict[str, Any]) -> Settings:
@@ -299,6 +301,16 @@ def symbols_at(reader: JournalReader, until: int) -> tuple[str, ...]:
     Positions may have been imported before any source was opened.
     """
     return _symbols_in(reader.read(until=until, kinds=OPENS))
+
+
+def rules_at(reader: JournalReader) -> Mapping[str, InstrumentRules]:
+    """Return the rules of symbols that the newest process was started with, as far as they were given."""
+    newest = next(iter(reader.read_newest(["NodeStarted"], 1)), None)
+    if newest is None:
+        return {}
+    started = decode(newest.kind, newest.version, newest.payload)
+    assert isinstance(started, NodeStarted)
+    return settings_of(started.configuration).instruments
 
 
 def _symbols_in(opened: Iterable[Record]) -> tuple[str, ...]:

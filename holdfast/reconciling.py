@@ -18,7 +18,7 @@ from gateways.paper.audit import audited
 from holdfast.admin.client import AdminClient, NodeUnreachable
 from holdfast.cli.asking import SOCKET
 from holdfast.config.settings import Settings
-from holdfast.ground import Past, look_at_home
+from holdfast.ground import Past, look_at_home, remembering
 from holdfast.mending.books import BOOK
 from holdfast.parts import Parts, gather, policies_of
 from holdfast.recovery import recorded_of
@@ -52,6 +52,7 @@ def plan_verdict(settings: Settings, home: Path, *, folder: Path) -> dict[str, A
         if settings.venue.kind == "paper"
         else _ask_live(settings, home, past, folder)
     )
+    parts = remembering(past, parts)
     return _view(_remembered(home, parts), account, parts, is_running=is_running)
 
 
@@ -95,7 +96,7 @@ def _ask_live(settings: Settings, home: Path, past: Past, folder: Path) -> tuple
         if (home / NAME).exists():
             shutil.copy(home / NAME, place)
         with closing(LiveSide(settings, Path(place), tell=lambda event, **values: None)) as side:
-            parts = side.parts(folder, past.market)
+            parts = side.parts(folder, past.market, past.rules)
             answers: queue.Queue[AccountAnswer] = queue.Queue()
             side.venue.tell_account(answers.put)
             try:

@@ -16,7 +16,7 @@ from actors.operator import Act
 from domain.market import DAY_MS, Instant
 from domain.venue import Venue
 from gateways.paper import PaperVenue
-from holdfast.ground import build_system, look_back, open_venue, opening_of, run_job
+from holdfast.ground import build_system, look_back, open_venue, opening_of, remembering, run_job
 from holdfast.imports.opening import Opening
 from holdfast.mending.lineage import open_strays
 from holdfast.part_acts import PartActs
@@ -89,6 +89,7 @@ class StagedNode(StageLife):
         with ExitStack() as opened:
             self._journal = journal = opened.enter_context(closing(Journal.open(home, cue=cue or _nothing)))
             self._past = look_back(home, journal.last_seq)
+            self.current.parts = parts = remembering(self._past, parts)
             is_given = opening is not None and not self._past.has_account
             self._opening = opening if is_given else opening_of(self._past, parts, home)
             venue = open_venue(home, parts, self._opening, cue=cue)

@@ -39,9 +39,10 @@ from domain.market import Instant
 from domain.venue import Venue
 from holdfast.config.settings import Intensity, Settings
 from holdfast.memories import remembering_names, strategy_memory, watcher_memory
-from holdfast.parts import Parts, Scorer, StrategyPart, audiences_of, policies_of
+from holdfast.parts import Parts, StrategyPart, audiences_of, policies_of
 from holdfast.patience import Patience, patience_of
 from holdfast.routes import AUDITOR, KEEPER, role_of
+from holdfast.scorer import Scorer
 from persistence.snapshots import STATE_BYTES_MAX
 from supervision import Actor, ChildSpec, MailboxSpec, Seat, Supervisor, SupervisorSpec, System
 from supervision.spec import AutoShutdown, Restart, Strategy
@@ -226,6 +227,7 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
             profile=current.parts.profile,
             deadline_ms=current.parts.deadline_ms,
             strays=ports.strays,
+            resting=current.parts.resting,
         )
 
     def breaker(system: System, seat: Seat) -> Breaker:

@@ -18,7 +18,8 @@ from domain.order import Fill, Terms
 from domain.sources import Row
 from domain.venue import OpenOrder, VenueProfile
 from gateways.live.bybit_codes import error_of
-from gateways.live.bybit_rows import fill_of, instrument_of, open_order_of, shown_of
+from gateways.live.bybit_rows import fill_of, instrument_of, newest_of_each, open_order_of, shown_of
+from gateways.live.bybit_stretches import SPAN_MS, following, older_trades, place_in_trades, stretch
 from gateways.live.dialect import Page, Shown, Taken, Unreadable, VenueError
 from gateways.live.fields import amount, fields, number, text
 from gateways.live.wire import Call, Lane, Received
@@ -142,13 +143,15 @@ class Bybit:
     def listings(self, symbol: str, since: Instant) -> Sequence[Sequence[Call]]:
         """Ask for all open orders, and for all finished ones of the order's time: it would be among either."""
         params = {"symbol": symbol, "limit": str(PAGE)}
-        began = {"startTime": str(since)} if since else {}
+        began = stretch(since) if since else {}
         return ((_query("v5/order/realtime", params), _query("v5/order/history", params | began)),)
 
     def trades_of(self, shown: Shown, symbol: str) -> Call:
-        """Ask for an order's trades, page by page."""
+        """Ask for an order's trades, page by page, and one stretch of time after the other, the newest first."""
         params = {"symbol": symbol, "orderId": shown.venue_id, "limit": str(TRADES_PAGE)}
-        return _query("v5/execution/list", params | ({"cursor": shown.trades_from} if shown.trades_from else {}))
+        until, cursor = place_in_trades(shown)
+        params |= stretch(until - SPAN_MS) if until else {}
+        return _query("v5/execution/list", params | ({"cursor": cursor} if cursor else {}))
 
     def rules(self) -> Call:
         """Ask for the rules of all symbols."""
@@ -212,7 +215,7 @@ class Bybit:
     def read_open_orders(self, received: Received) -> tuple[Sequence[OpenOrder], str]:
         """Return a page of open orders, and the cursor of the next one."""
         cursor = _result(received).get("nextPageCursor")
-        return [open_order_of(row) for row in _rows(received)], str(cursor or "")
+        return [open_order_of(row) for row in newest_of_each(_rows(received))], str(cursor or "")
 
     def read_may_withdraw(self, received: Received) -> bool:
         """Return whether the key permits withdrawals."""
@@ -237,27 +240,33 @@ class Bybit:
         result = _result(received)
         if "list" not in result:
             return Taken(text(result, "orderLinkId"), text(result, "orderId"))
-        listed = _rows(received)
+        listed = newest_of_each(_rows(received))
         if len(listed) > 1:
             raise Unreadable(f"expected one order, found {len(listed)}")
         return shown_of(listed[0]) if listed else None
 
     def read_list(self, received: Received, call: Call) -> Page:
         """Return a page of orders."""
-        orders = [shown_of(row) for row in _rows(received)]
+        orders = [shown_of(row) for row in newest_of_each(_rows(received))]
         cursor = _result(received).get("nextPageCursor")
         if cursor:
             rest = msgspec.structs.replace(call, params={**call.params, "cursor": str(cursor)})
             return Page(orders, rest=rest)
-        # Without a beginning, the history is that of the last days.
-        return Page(orders, is_cut=call.path.endswith("history") and "startTime" not in call.params)
+        if not call.path.endswith("history"):
+            return Page(orders)
+        # Without a beginning, the history is that of the last days; with one, that of some days from there on.
+        is_cut = "startTime" not in call.params
+        return Page(orders, is_cut=is_cut, rest=None if is_cut else following(call, self.read_time(received)))
 
     def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[tuple[Fill, ...], str]:
-        """Return trades of an order, oldest first, and the cursor of the next page, which has older ones."""
+        """Return trades of an order, oldest first, and where older ones are: the end of their stretch, and a cursor."""
         mine = [row for row in reversed(_rows(received)) if text(row, "orderId") == shown.venue_id]
         fills = tuple(fill_of(row, shown.client_id, symbol, self._rules.get(symbol)) for row in mine)
         cursor = _result(received).get("nextPageCursor")
-        return fills, str(cursor) if cursor and fills else ""
+        # A page that adds nothing is followed by others like it, for ever.
+        if cursor and not set(fills) <= set(shown.fills or ()):
+            return fills, f"{place_in_trades(shown)[0]}|{cursor}"
+        return fills, older_trades(shown)
 
     def error_in(self, received: Received) -> VenueError | None:
         """Return the error that the venue has named: a code other than 0, with a message."""

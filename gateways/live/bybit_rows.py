@@ -1,6 +1,6 @@
 """Bybit's rows, read with suspicion: orders, trades and the rules of symbols."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +25,33 @@ _STATES: dict[str, VenueState] = {
     "Deactivated": "canceled",
     "Rejected": "rejected",
 }
+GAVE_WAY = "Triggered"
+"""Status of a stop whose price was reached: what has become of it is told elsewhere, or in a moment."""
+
+
+def newest_of_each(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Return, of the rows that bear one id of ours, the one that tells what has become of the order.
+
+    A stop whose price is reached may go on as another order, with a number of its own at the venue and our id on both:
+    that the first one is over ends nothing.  Where both have traded, nobody can say, and both are returned.
+    """
+    of_one: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        of_one.setdefault(str(row.get("orderLinkId") or row.get("orderId")), []).append(row)
+    return [row for found in of_one.values() for row in (found if len(found) == 1 else _those_that_tell(found))]
+
+
+def _those_that_tell(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    traded = {text(row, "orderId") for row in rows if amount(row, "cumExecQty")}
+    return rows if len(traded) > 1 else [max(rows, key=_how_late)]
+
+
+def _how_late(row: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return what puts one order's rows in order; where no time does, one that is open is later than an end."""
+    status = text(row, "orderStatus")
+    created, updated = (stamp(row, name) if row.get(name) else 0 for name in ("createdTime", "updatedTime"))
+    is_open = _STATES.get(status) == "accepted"
+    return amount(row, "cumExecQty") > 0, status != GAVE_WAY, created, is_open, updated
 
 
 def shown_of(row: Mapping[str, Any]) -> Shown:
@@ -37,7 +64,8 @@ def shown_of(row: Mapping[str, Any]) -> Shown:
         state = "canceled"
     # What somebody else placed may bear no id of its own.
     client_id = str(row.get("orderLinkId", ""))
-    return Shown(client_id, text(row, "orderId"), state, str(filled), at=stamp(row, "updatedTime"))
+    since = stamp(row, "createdTime") if row.get("createdTime") else 0
+    return Shown(client_id, text(row, "orderId"), state, str(filled), at=stamp(row, "updatedTime"), since=since)
 
 
 def open_order_of(row: Mapping[str, Any]) -> OpenOrder:

@@ -34,6 +34,9 @@ class Shown(msgspec.Struct, frozen=True):
     fills: tuple[Fill, ...] | None = None
     """All of its trades; None where they have to be asked for."""
     at: int = 0
+    """When it changed last."""
+    since: int = 0
+    """When it was placed; 0 where that is not told."""
     trades_from: str = ""
     """Where those of its trades begin, in the venue's own words, that were not told yet; empty for the first."""
 

@@ -91,9 +91,7 @@ def with_trades(shown: Shown, dialect: Dialect, symbol: str, outcome: Outcome) -
     in_order = sorted(dict.fromkeys((*(shown.fills or ()), *fills)), key=lambda fill: fill.at)
     told = msgspec.structs.replace(shown, fills=tuple(in_order), trades_from=trades_from)
     is_short = sum((fill.quantity for fill in told.fills or ()), Decimal(0)) < Decimal(shown.filled)
-    # A page that adds nothing is followed by others like it, for ever.
-    is_stuck = shown.trades_from != "" and len(in_order) == len(shown.fills or ())
-    return told if trades_from and is_short and not is_stuck else seen_with(told)
+    return told if trades_from and is_short else seen_with(told)
 
 
 def seen_with(shown: Shown) -> Answer:

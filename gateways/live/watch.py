@@ -4,6 +4,9 @@ Its stream is a hint and no truth: events are lost when it breaks, and it can di
 leads to a question, and all open orders are asked for again whenever the stream was begun anew, and now and then
 besides.  What such a question finds that the stream should have told shows that the stream is deaf.
 
+The stream tells of all orders of the account, whoever sent them.  One that nobody here has asked about is somebody
+else's: each word of it leads to a question, after those about our own, and no timer does.
+
 The other way about, the stream may be ahead of the answers: an order that is not shown as far as it was told of, or not
 with all of its trades yet, is asked for again soon, for what it has bought waits for its protection.
 """
@@ -21,7 +24,9 @@ ASK_ALL_EVERY_S = 30.0
 AFTER_REDIAL_S = (1.0, 5.0)
 """When all are asked for after the stream was begun anew: what happened in between is told by nobody."""
 REDIAL_FIRST_S, REDIAL_MAX_S = 0.5, 30.0
-ENDED_MAX = 1_000
+SEEN_MAX = 1_000
+OTHERS_MAX = 100
+"""Orders whose question may wait for its turn; what is told of another one that is not ours is then let go."""
 LATE_S = 2.0
 """How much later than an answer the stream may tell the same."""
 AGAIN_AFTER_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -78,11 +83,12 @@ class Watch:
         self._tell = tell
         self._ask_all_every_s = ask_all_every_s
         self._open: dict[str, str] = {}
-        """Symbol of each order that was not finished when it was seen last, by client id."""
+        """Symbol of each order of ours that was not finished when it was seen last, by client id."""
         self._known: dict[str, OrderSeen] = {}
         """Those orders as they were seen last."""
-        self._ended: dict[str, OrderSeen] = {}
-        """The newest orders that have ended, as they did: several questions may find that out."""
+        self._seen: dict[str, OrderSeen] = {}
+        """The newest orders that have ended or are somebody else's, as they were seen last: several questions may find
+        out the same."""
         self._hinted: set[str] = set()
         """Orders of which the stream has told something since all were asked for."""
         self._hints: dict[str, Told] = {}
@@ -97,18 +103,27 @@ class Watch:
         """Return how many orders are watched."""
         return len(self._open)
 
-    def note(self, seen: OrderSeen, symbol: str) -> bool:
+    def note(self, seen: OrderSeen, symbol: str) -> None:
+        """Take in an order that somebody here has asked about: it is watched from now on, until it ends."""
+        self._open[seen.client_id] = symbol
+        self._take_in(seen)
+
+    def _take_in(self, seen: OrderSeen) -> bool:
         """Take in an order as it was seen; say whether that was news."""
-        is_news = (self._known.get(seen.client_id) or self._ended.get(seen.client_id)) != seen
-        if seen.state == "accepted":
-            self._open[seen.client_id], self._known[seen.client_id] = symbol, seen
+        client_id = seen.client_id
+        is_news = self._last_seen(client_id) != seen
+        if seen.state == "accepted" and client_id in self._open:
+            self._known[client_id] = seen
             return is_news
-        self._open.pop(seen.client_id, None)
-        self._known.pop(seen.client_id, None)
-        self._ended[seen.client_id] = seen
-        if len(self._ended) > ENDED_MAX:
-            del self._ended[next(iter(self._ended))]
+        self._open.pop(client_id, None)
+        self._known.pop(client_id, None)
+        self._seen[client_id] = seen
+        if len(self._seen) > SEEN_MAX:
+            del self._seen[next(iter(self._seen))]
         return is_news
+
+    def _last_seen(self, client_id: str) -> OrderSeen | None:
+        return self._known.get(client_id) or self._seen.get(client_id)
 
     def want_all(self) -> None:
         """Have all open orders asked for soon."""
@@ -139,7 +154,7 @@ class Watch:
             await self._has_hints.wait()
             self._has_hints.clear()
             while self._hints:
-                told = self._hints.pop(next(iter(self._hints)))
+                told = self._hints.pop(self._next_hint())
                 await self._ask(told.client_id, told.symbol)
                 if not self._is_shown(told):
                     self._ask_again(told)
@@ -162,14 +177,20 @@ class Watch:
         with suppress(Exception):
             await self._stream.hang_up()
 
+    def _next_hint(self) -> str:
+        """Return whose turn it is: an order of ours may have bought what waits for its protection."""
+        return next((client_id for client_id in self._hints if client_id in self._open), next(iter(self._hints)))
+
     def _hint(self, told: Told) -> None:
         before = self._hints.get(told.client_id)
+        if before is None and told.client_id not in self._open and len(self._hints) >= OTHERS_MAX:
+            return
         self._hints[told.client_id] = told if before is None else told.with_all_of(before)
         self._has_hints.set()
 
     def _is_shown(self, told: Told) -> bool:
         """Say whether the venue has answered with all that its stream has told of an order."""
-        seen = self._known.get(told.client_id) or self._ended.get(told.client_id)
+        seen = self._last_seen(told.client_id)
         if seen is None or (told.is_over and seen.state == "accepted"):
             return False
         return sum((fill.quantity for fill in seen.fills), Decimal(0)) >= told.filled
@@ -191,7 +212,7 @@ class Watch:
         """Ask for an order; report it if it has changed, and say so.  Whatever goes wrong, others are asked for yet."""
         try:
             found = await self._orders.find(client_id, symbol)
-            if not isinstance(found, OrderSeen) or not self.note(found, symbol):
+            if not isinstance(found, OrderSeen) or not self._take_in(found):
                 return False
             self._report(found)
         except Exception as error:  # noqa: BLE001  whatever it was, it is asked for again

@@ -30,7 +30,7 @@ def check(*, config: ConfigFile = None, overrides: Overrides = (), at: At = HERE
         opening = None
     else:
         parts = gather(loaded.settings, folder=folder)
-        opening = demand_fitting(look_at_home(at.folder), parts, at.folder)
+        _, opening = demand_fitting(look_at_home(at.folder), parts, at.folder)
     takes_over = [file.path for file in opening.files] if opening is not None else []
     if at.as_json:
         say_json({"summary": loaded.summary, "takes_over": takes_over, "problems": []})

@@ -72,7 +72,12 @@ PROPOSAL = approved().proposal_id
 TOO_LATE = some_terms().valid_until + STRICT.skew_ms + STRICT.visibility_lag_ms + 1
 
 
-def an_executor(*past: Event, profile: VenueProfile = STRICT, strays: Mapping[str, str] = NO_STRAYS) -> Alone:
+def an_executor(
+    *past: Event,
+    profile: VenueProfile = STRICT,
+    strays: Mapping[str, str] = NO_STRAYS,
+    resting: tuple[str, ...] = (),
+) -> Alone:
     """Return an executor that has come to life with this past."""
     alone = Alone(
         "executor",
@@ -85,6 +90,7 @@ def an_executor(*past: Event, profile: VenueProfile = STRICT, strays: Mapping[st
             profile=profile,
             deadline_ms=MINUTE_MS,
             strays=strays,
+            resting=resting,
         ),
     )
     alone.happen(bars_closed(), *past, at=T0)
@@ -449,6 +455,21 @@ def test_once_the_venues_desk_was_started_anew_all_that_is_open_is_asked_about()
     alone.happen(PartStarted("guard", "venue", 2_000_001))
 
     assert [asked.client_id for asked in alone.told_of(LookUpOrder)] == [submit.terms.client_id]
+
+
+@pytest.mark.parametrize("resting", [("GOLDUSDT",), ()])
+def test_an_order_in_a_symbol_that_rests_is_asked_about_and_holds_up_no_other(resting: tuple[str, ...]) -> None:
+    alone = an_executor(intended(some_terms("h7", symbol="GOLDUSDT", base="GOLD")), resting=resting)
+    (asked,) = alone.told_of(LookUpOrder)
+    assert isinstance(asked, LookUpOrder)
+
+    answer(alone, asked, Unproven("h7", "code -1121: Invalid symbol."))
+    alone.happen(approved())
+    alone.tell(CertaintyAsked())
+
+    assert [submit.terms.symbol for submit in alone.told_of(SubmitOrder)] == (["COINUSDT"] if resting else [])
+    assert bool(alone.told_of(OrdersCertain)) == bool(resting)
+    assert order_of(alone, "h7").state == "unresolved"
 
 
 def test_who_is_asked_about_an_order_is_told_since_when_it_can_have_been_sent() -> None:

@@ -10,7 +10,7 @@ from actors.sentiment import BATCH_MAX, Sentiment, SentimentMemory, SentimentSta
 from domain.market import HOUR_MS, MINUTE_MS, Instant
 from domain.sources import Headline, SourceUnavailable
 from holdfast.config.settings import Settings
-from holdfast.parts import Scorer
+from holdfast.scorer import Scorer
 from messages.market import FramesClosed, SourceOpened
 from messages.node import SentimentAsked
 from messages.sentiment import HeadlinesAvailable, HeadlineScored, HeadlinesUnavailable

@@ -16,6 +16,7 @@ from gateways.exchange.server import Exchange
 from gateways.live.connection import VenueSilent
 from gateways.live.kept import NAME, VenueFile
 from holdfast.config.loading import load_settings
+from holdfast.config.problems import ConfigurationError
 from holdfast.config.settings import Settings
 from holdfast.live import HELD_S_MAX, LiveSide
 from tests.gateways.live.liar import Liar, Request, answer
@@ -77,6 +78,38 @@ def test_rules_of_an_earlier_start_do_where_the_venue_does_not_tell_them(served:
     assert first == second
     assert set(first) == set(SYMBOLS)
     assert "503" in told.events["venue.rules_are_old"]["why"]
+
+
+def delist(served: Served, symbol: str) -> None:
+    served.do(lambda exchange: exchange.faults.add(kind="delist", symbol=symbol))
+    wait_for(lambda: served.do(lambda exchange: exchange.status()["symbols"][symbol]) == "BREAK")
+
+
+def test_a_symbol_that_the_venue_has_no_more_rests_while_others_are_traded(served: Served, tmp_path: Path) -> None:
+    exchange = served.exchange
+    settings = settings_for(exchange.rest_url, tmp_path, exchange.api_key, exchange.secret)
+    with closing(LiveSide(settings, tmp_path, tell=Told())) as side:
+        first = side.parts(tmp_path, None)
+    delist(served, "ETHUSDT")
+    told = Told()
+    with closing(LiveSide(settings, tmp_path, tell=told)) as side:
+        second = side.parts(tmp_path, None, first.settings.instruments)
+
+    assert second.source.symbols() == ("BTCUSDT",)
+    assert second.limits.symbols_allowed == ("BTCUSDT",)
+    assert second.shape.instruments == first.shape.instruments
+    assert (first.resting, second.resting) == ((), ("ETHUSDT",))
+    assert {part.symbols for part in second.shape.strategies} == {("BTCUSDT",)}
+    assert told.events["venue.symbols_are_gone"]["symbols"] == ["ETHUSDT"]
+
+
+def test_a_symbol_that_the_venue_never_had_is_a_mistake_of_the_configuration(served: Served, tmp_path: Path) -> None:
+    exchange = served.exchange
+    settings = settings_for(exchange.rest_url, tmp_path, exchange.api_key, exchange.secret)
+    delist(served, "ETHUSDT")
+    refused = pytest.raises(ConfigurationError, match="expected symbols that binance has, found ETHUSDT")
+    with closing(LiveSide(settings, tmp_path, tell=Told())) as side, refused:
+        side.parts(tmp_path, None)
 
 
 def test_two_lost_answers_end_no_start(served: Served, tmp_path: Path) -> None:

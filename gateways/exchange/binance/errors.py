@@ -22,6 +22,7 @@ _REASONS: dict[Reason, tuple[int, str]] = {
     Reason.DUPLICATE_CLIENT_ID: (-2010, "Duplicate order sent."),
     Reason.WOULD_TAKE: (-2010, "Order would immediately match and take."),
     Reason.WOULD_TRIGGER: (-2010, "Stop price would trigger immediately."),
+    # Open orders are counted by the engine: its refusal, although in the words of a filter, was seen with its code.
     Reason.TOO_MANY_ORDERS: (-2010, "Filter failure: MAX_NUM_ORDERS"),
     Reason.UNKNOWN_ORDER: (-2011, "Unknown order sent."),
 }

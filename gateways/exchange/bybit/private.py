@@ -3,6 +3,7 @@
 import secrets
 from typing import Any, cast
 
+from domain.market import DAY_MS, Instant
 from domain.money import ZERO
 from domain.order import Side
 from gateways.exchange.bybit import shapes
@@ -22,6 +23,8 @@ RECENT_MAX = 500
 """Finished orders that the real-time list still has."""
 PAGE, PAGE_MAX = 20, 50
 TRADES_PAGE, TRADES_PAGE_MAX = 50, 100
+SPAN_MS = 7 * DAY_MS
+"""The longest stretch of time that a list is told of at once, and that of one asked for without any."""
 _FILTERS = ("Order", "StopOrder", "tpslOrder")
 IDS = ("orderId", "orderLinkId")
 
@@ -124,15 +127,25 @@ class PrivateApi:
     def _search(self, asked: Parameters, limit: int) -> Search:
         """Read what a list is to be of; where an order's number is given, its client id is not looked at."""
         order_id, link_id = self._named(asked)
+        begin, end = self._stretch(asked)
         return Search(
             self._symbol(asked),
             order_id,
             link_id if order_id is None else None,
             limit,
             before_id=asked.whole("cursor"),
-            begin=asked.whole("startTime") or 0,
-            end=asked.whole("endTime") or FAR,
+            begin=begin,
+            end=end,
         )
+
+    def _stretch(self, asked: Parameters) -> tuple[Instant, Instant]:
+        """Read of which time a list is to be."""
+        begin, end = asked.whole("startTime"), asked.whole("endTime")
+        if begin is None:
+            return (self._clock.now() - SPAN_MS, FAR) if end is None else (end - SPAN_MS, end)
+        if end is not None and not 0 <= end - begin <= SPAN_MS:
+            raise malformed("endTime")
+        return begin, begin + SPAN_MS if end is None else end
 
     def wallet(self, asked: Parameters) -> Any:
         """Tell what the account has, or what it has of some coins."""

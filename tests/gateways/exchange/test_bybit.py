@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from domain.market import DAY_MS
 from gateways.exchange.server import Exchange
 from tests.gateways.exchange.support import SYMBOL, bot_for, bybit_for, outcome_of, trading, until
 
@@ -271,6 +272,32 @@ def test_executions_come_page_by_page_each_once() -> None:
                 break
 
         assert found == [str(trade["trade_id"]) for trade in reversed(exchange.ledger()["trades"])]
+
+    lived(law)
+
+
+def test_a_list_tells_of_seven_days_at_most() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        await bot.create_order(SYMBOL, "market", "buy", 0.001)
+        now, span = exchange.ledger()["trades"][0]["at"], 7 * DAY_MS
+        stretches = {
+            "none": {},
+            "from then on": {"startTime": now},
+            "up to then": {"endTime": now},
+            "from too long ago": {"startTime": now - span - 1},
+            "up to before": {"endTime": now - 1},
+            "both": {"startTime": now - span, "endTime": now},
+            "too long": {"startTime": now - span, "endTime": now + 1},
+        }
+
+        async def told(path: str, stretch: dict[str, int]) -> Any:
+            body, _ = await ask(exchange, "GET", path, {"category": "spot", **stretch})
+            return body["retCode"] or len(body["result"]["list"])
+
+        trades = {name: await told("execution/list", stretch) for name, stretch in stretches.items()}
+        one = {"none": 1, "from then on": 1, "up to then": 1, "both": 1}
+        assert trades == one | {"from too long ago": 0, "up to before": 0, "too long": 10001}
+        assert await told("order/history", {"startTime": now - span - 10_000}) == 0
 
     lived(law)
 

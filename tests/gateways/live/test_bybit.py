@@ -214,6 +214,72 @@ def test_an_order_that_the_real_time_list_has_forgotten_is_in_the_history(desk: 
     assert desk.asked() == [REALTIME, HISTORY]
 
 
+STOP = {"orderId": "18", "createdTime": "1700000000000"}
+BECAME = {"orderId": "19", "createdTime": "1700000005000"}
+"""The order that a stop goes on as, with our id and a number of its own."""
+
+
+def received(*rows: Any) -> Received:
+    return Received(200, {}, {"retCode": 0, "result": {"list": list(rows)}})
+
+
+@pytest.mark.parametrize("of_stop", ["Triggered", "Deactivated", "Cancelled"])
+@pytest.mark.parametrize(
+    ("became", "state"), [("New", "accepted"), ("Filled", "filled"), ("PartiallyFilledCanceled", "canceled")]
+)
+@pytest.mark.parametrize("turned", [1, -1])
+def test_a_stop_that_goes_on_as_another_order_is_what_that_one_is(
+    of_stop: str, became: str, state: str, turned: int
+) -> None:
+    filled = "0" if became == "New" else "0.5"
+    rows = [order("h1", of_stop, **STOP), order("h1", became, filled, **BECAME)][::turned]
+
+    shown = Bybit().read_order(received(*rows))
+
+    assert isinstance(shown, Shown)
+    assert (shown.venue_id, shown.state, shown.filled) == ("19", state, filled)
+
+
+def test_no_fill_is_lost_of_a_stop_that_went_on_as_another_order(desk: Desk) -> None:
+    client_id = desk.terms().client_id
+    rows = order(client_id, "Triggered", **STOP), order(client_id, "Filled", "0.5", **BECAME)
+    desk.behaves(lambda request: listed(a_trade(1, "0.5")) if request.path == TRADES else listed(*rows))
+
+    found = desk.look_up(client_id)
+
+    assert isinstance(found, OrderSeen), found
+    assert (found.state, [fill.quantity for fill in found.fills]) == ("filled", [D("0.5")])
+
+
+def test_a_stop_that_only_says_that_its_price_was_reached_has_not_ended() -> None:
+    shown = Bybit().read_order(received(order("h1", "Triggered", **STOP)))
+
+    assert isinstance(shown, Shown) and shown.state == "accepted"
+
+
+def test_of_rows_without_a_time_an_end_is_not_believed_beside_one_that_is_open() -> None:
+    shown = Bybit().read_order(received(order("h1", "New"), order("h1", "Deactivated", orderId="18")))
+
+    assert isinstance(shown, Shown) and shown.state == "accepted"
+
+
+def test_two_orders_of_one_id_that_have_both_traded_are_unreadable() -> None:
+    with pytest.raises(Unreadable):
+        Bybit().read_order(received(order("h1", "Filled", "0.2", **STOP), order("h1", "Filled", "0.3", **BECAME)))
+
+
+def test_lists_show_a_stop_and_what_it_became_as_one_order_and_others_as_they_are() -> None:
+    bybit, resting = Bybit(), {"side": "Sell", "orderType": "Market", "qty": "0.5"}
+    stop = order("h1", "Triggered", **STOP, **resting), order("h1", **BECAME, **resting)
+    rows = (*stop, order("", orderId="20", **resting), order("", orderId="21", **resting))
+
+    page = bybit.read_list(received(*rows), bybit.listings("BTCUSDT", 1)[0][0])
+    resting_orders, _ = bybit.read_open_orders(received(*rows))
+
+    assert [each.venue_id for each in page.orders] == ["19", "20", "21"]
+    assert [each.venue_id for each in resting_orders] == ["19", "20", "21"]
+
+
 def test_an_order_is_in_no_list_only_once_every_page_of_each_was_read(desk: Desk) -> None:
     client_id, since = desk.terms().client_id, now_ms()
     pages = {"": listed(order("another"), cursor="2"), "2": listed(order("a third"))}
@@ -251,6 +317,50 @@ def test_trades_come_page_by_page_newest_first_and_are_told_oldest_first(desk: D
     assert isinstance(found, OrderSeen), found
     assert [fill.trade_id for fill in found.fills] == ["BTCUSDT-221", "BTCUSDT-222", "BTCUSDT-223"]
     assert {fill.fee.asset for fill in found.fills} == {"BTC"}
+
+
+DAY = 86_400_000
+SPAN = 7 * DAY
+
+
+def in_stretch(request: Request, at: int) -> bool:
+    """Say whether a list that was asked for tells of an instant: it tells of seven days at most, and so of the last."""
+    begin, end = (int(request.params.get(name, 0)) for name in ("startTime", "endTime"))
+    assert not (begin and end) or end - begin <= SPAN
+    begin = begin or (end or now_ms()) - SPAN
+    return begin <= at <= (end or begin + SPAN)
+
+
+def test_no_fill_is_lost_of_an_order_that_ended_while_nobody_was_there_for_weeks(desk: Desk) -> None:
+    terms, now = desk.terms(), now_ms()
+    placed, traded, ended = now - 60 * DAY, now - 45 * DAY, now - 20 * DAY
+    times = {"createdTime": str(placed), "updatedTime": str(ended)}
+    row = order(terms.client_id, "PartiallyFilledCanceled", "0.5", **times)
+    trade = a_trade(1, "0.5", execTime=str(traded))
+
+    def behave(request: Request) -> bytes:
+        if request.path == TRADES:
+            return listed(*[trade] if in_stretch(request, traded) else [])
+        # By when it changed last, of which two the venue does not say that it is that one.
+        return listed(*[row] if request.path == HISTORY and in_stretch(request, ended) else [])
+
+    desk.behaves(behave)
+    by_id, found = desk.look_up(terms.client_id, placed), desk.look_up(terms.client_id, placed)
+
+    assert by_id == OrderNotFound(terms.client_id)
+    assert isinstance(found, OrderSeen), found
+    assert (found.state, [fill.quantity for fill in found.fills]) == ("canceled", [D("0.5")])
+
+
+def test_trades_that_the_venue_keeps_no_more_leave_an_order_unproven_and_are_asked_for_no_longer(desk: Desk) -> None:
+    client_id, now = desk.terms().client_id, now_ms()
+    row = order(client_id, "Filled", "0.5", createdTime=str(now - 20 * DAY), updatedTime=str(now))
+    desk.behaves(lambda request: listed() if request.path == TRADES else listed(row))
+
+    found = desk.look_up(client_id)
+
+    assert isinstance(found, Unproven) and found.detail == "trades come to 0, of which the venue says 0.5"
+    assert desk.asked() == [REALTIME, TRADES, TRADES, TRADES]
 
 
 def test_a_venue_whose_pages_of_trades_never_end_is_asked_no_more_once_one_has_nothing_new(desk: Desk) -> None:

@@ -159,6 +159,7 @@ def test_an_answer_that_proves_nothing_is_unproven_and_the_order_was_sent_once(d
 REFUSALS: dict[str, bytes] = {
     "insufficient balance": answer({"code": -2010, "msg": "Account has insufficient balance."}, 400),
     "a filter": answer({"code": -1013, "msg": "Filter failure: LOT_SIZE"}, 400),
+    "a filter of the engine": answer({"code": -2010, "msg": "Filter failure: MAX_NUM_ALGO_ORDERS"}, 400),
     "its time": answer({"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}, 400),
     "too many requests": answer({"code": -1003, "msg": "Too much request weight used."}, 429, "Retry-After: 0"),
     "too many orders": answer({"code": -1015, "msg": "Too many new orders."}, 429, "Retry-After: 0"),

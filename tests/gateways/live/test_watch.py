@@ -189,6 +189,46 @@ def test_an_order_of_somebody_else_is_reported_too(scene: Scene) -> None:
     assert scene.next_report() == OrderSeen("web_1", "7", "accepted")
 
 
+def test_an_order_of_somebody_else_is_asked_about_when_the_stream_tells_of_it_and_by_no_timer(restless: Scene) -> None:
+    restless.shown["web_1"] = ("NEW", "0")
+    restless.call(lambda: restless.script.put("web_1"))
+    restless.next_report()
+    restless.note("h1")
+    until(lambda: restless.questions("h1") >= 3)
+
+    assert restless.questions("web_1") == 1
+
+    restless.shown["web_1"] = ("CANCELED", "0")
+    restless.call(lambda: restless.script.put("web_1"))
+
+    assert restless.next_report() == OrderSeen("web_1", "7", "canceled")
+
+
+def test_an_order_that_was_only_heard_of_is_watched_once_somebody_here_has_asked_about_it(restless: Scene) -> None:
+    restless.shown["h1"] = ("NEW", "0")
+    restless.call(lambda: restless.script.put("h1"))
+    restless.next_report()
+
+    restless.note("h1")
+    restless.shown["h1"] = ("CANCELED", "0")
+
+    assert restless.next_report().state == "canceled"
+
+
+def test_however_much_is_told_of_others_orders_ours_are_asked_about_first(scene: Scene) -> None:
+    scene.note("h1")
+    until(lambda: scene.questions("h1"))
+    scene.shown["h1"] = ("CANCELED", "0")
+    asked = len(scene.liar.requests)
+
+    scene.call(lambda: [scene.watch._hint(Told(f"web_{n}", SYMBOL)) for n in range(500)])
+    scene.call(lambda: scene.watch._hint(Told("h1", SYMBOL)))
+
+    assert scene.next_report().client_id == "h1"
+    assert len(scene.liar.requests) - asked < 20
+    assert scene.call(lambda: len(scene.watch._hints)) <= watching.OTHERS_MAX
+
+
 def test_what_happened_while_the_stream_was_down_is_found_when_it_is_back(scene: Scene) -> None:
     scene.note("h1")
     until(lambda: scene.questions("h1"))  # The first dial asks for all as well.

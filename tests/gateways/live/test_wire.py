@@ -46,7 +46,8 @@ TERMS = Terms(
     valid_until=SIGNED_AT + GOOD_FOR_MS,
     base="BTC",
 )
-SHOWN = Shown("h01000000001e00", "7", "filled", "0.5")
+SHOWN = Shown("h01000000001e00", "7", "filled", "0.5", at=SIGNED_AT)
+AFTER = {"binance": "42", "bybit": f"{SIGNED_AT}|42"}
 
 
 def calls(venue: str) -> dict[str, Call]:
@@ -69,7 +70,7 @@ def calls(venue: str) -> dict[str, Call]:
         **several("list", itertools.chain(*dialect.listings("BTCUSDT", 0))),
         **several("list_since", itertools.chain(*dialect.listings("BTCUSDT", SIGNED_AT))),
         "trades_of": dialect.trades_of(SHOWN, "BTCUSDT"),
-        "trades_after": dialect.trades_of(msgspec.structs.replace(SHOWN, trades_from="42"), "BTCUSDT"),
+        "trades_after": dialect.trades_of(msgspec.structs.replace(SHOWN, trades_from=AFTER[venue]), "BTCUSDT"),
         "balances": dialect.balances(),
         "open_orders": dialect.open_orders(),
         "permissions": dialect.permissions(),
