@@ -18,7 +18,9 @@ from messages.codec import encode
 from messages.market import Offered
 from messages.orders import OrderIntended
 from persistence import opening
+from persistence.copying import copy_journal
 from persistence.errors import JournalDamaged, JournalError, JournalMissing, JournalUnwritable
+from persistence.home import Home
 from persistence.journal import Journal
 from persistence.opening import LOG_BYTES
 from persistence.reader import JournalReader
@@ -83,6 +85,11 @@ def is_detected_or_harmless(home: Path, sound: Output) -> bool:
         return True
     assert found == sound
     return False
+
+
+def copied(home: Path) -> None:
+    (home / "copied").mkdir()
+    copy_journal(Home(home), home / "copied", progress=lambda done, pages: None)
 
 
 @contextmanager
@@ -364,6 +371,20 @@ def test_an_empty_database_where_there_was_a_journal_is_damage(tmp_path: Path) -
     for attempt in (Journal.open, read):
         with pytest.raises(JournalDamaged):
             attempt(home)
+
+
+@pytest.mark.parametrize("content", [b"", b"S"])
+@pytest.mark.parametrize("attempt", [Journal.open, read, verify, copied])
+def test_the_log_of_an_empty_database_is_left_as_it_is_by_whoever_looks(
+    tmp_path: Path, content: bytes, attempt: Callable[[Path], object]
+) -> None:
+    with a_running_journal(tmp_path / "home", 20) as home:
+        (home / "journal.db").write_bytes(content)
+        log = (home / "journal.db-wal").read_bytes()
+
+        with suppress(JournalDamaged):
+            assert not getattr(attempt(home), "is_sound", True)
+        assert (home / "journal.db-wal").read_bytes() == log
 
 
 def test_a_home_without_a_journal_has_nothing_to_read(tmp_path: Path) -> None:
