@@ -70,6 +70,11 @@ class Actor(pykka.Actor):
         return self._epoch
 
     @property
+    def is_busy(self) -> bool:
+        """Say whether it has a message in hand."""
+        return self._mailbox.busy_since is not None
+
+    @property
     def sender(self) -> Sender | None:
         """Return which incarnation said the message in hand; None where no actor did, and of events, which tell."""
         return getattr(self._mailbox.taken_out, "sender", None)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from supervision import Break, CrashReport, Exit, watchdog
+from supervision import Backoff, Break, CrashReport, Exit, watchdog
 from supervision.signals import Lane
 from tests.supervision.troupe import PATIENCE_S, House, Noted, Poke, Puppet, supervisor
 
@@ -125,6 +125,29 @@ def test_a_hung_actor_that_holds_what_nobody_can_take_over_ends_the_process(runt
         assert house.stuck[0].startswith("a has been busy with Poke for 0.")
         assert house.stuck[0].endswith("and nobody can take over what it holds")
         assert house.count("started", "a") == 1
+
+
+@on_threads
+def test_what_nobody_can_take_over_has_no_successor_while_it_is_in_hand_also_where_it_did_not_stop(
+    runtime: str,
+) -> None:
+    hang = Hang()
+    with House(runtime) as house:
+        # The one that crashes has a thread of its own: it must not wait for the one that hangs.
+        first = house.puppet("first", dispatcher="")
+        backoff = Backoff(base_s=0.1, cap_s=0.1)
+        desk = house.puppet("desk", on_message=hang, fenceable=False, shutdown_s=0.1, backoff=backoff)
+        house.start(first, desk, strategy="rest_for_one", intensity=99)
+        house.system.tell("desk", Poke("hang"))
+        house.until(lambda: house.count("took", "desk") == 1)
+        house.crash("first")
+        house.until(lambda: len([each for each in house.terminations() if each.context == "start_error"]) > 1)
+        while_in_hand = house.count("begun", "desk")
+        hang.gate.set()
+        house.until(lambda: house.count("begun", "desk") == 2)
+
+        assert while_in_hand == 1
+        assert "nobody can take over what it holds" in str(house.terminations()[-1].reason)
 
 
 def test_too_many_threads_left_behind_end_the_process() -> None:
