@@ -212,6 +212,7 @@ class System:
             return False
         self._shut_out_below(name)
         self.report(report)
+        self._watchdog.count()
         if is_told:
             self._tell_end(name, epoch, reason)
         return True

@@ -39,10 +39,14 @@ class Watchdog:
                 continue
             if not spec.fenceable:
                 self._on_stuck(f"{vitals.name} {why}, and nobody can take over what it holds")
-            elif self._system.give_up_on(vitals.name, vitals.epoch, Exit("hung", why)):
-                self._count()
+            else:
+                self._system.give_up_on(vitals.name, vitals.epoch, Exit("hung", why))
 
-    def _count(self) -> None:
+    def count(self) -> None:
+        """Have the process end where too many threads were left behind, whoever has left them.
+
+        A child that hangs in each of its starts does so too slowly for its supervisor ever to give up.
+        """
         if self._system.abandoned > self._abandoned_max:
             self._on_stuck(f"{self._system.abandoned} threads were left behind, more than {self._abandoned_max}")
 

@@ -1,5 +1,6 @@
 """A hang: seen by the age of the message in hand, fenced, reported with its stack, and replaced."""
 
+import itertools
 import threading
 from typing import Any
 
@@ -160,6 +161,23 @@ def test_too_many_threads_left_behind_end_the_process() -> None:
             house.until(lambda name=name: house.count("started", name) == 2)  # type: ignore[misc]
         house.until(lambda: bool(house.stuck))
         hang.gate.set()
+
+    assert house.stuck[0] == "3 threads were left behind, more than 2"
+
+
+def test_threads_left_behind_by_starts_that_hang_end_the_process_too() -> None:
+    gate, begun = threading.Event(), itertools.count()
+
+    def hang_but_the_first_time(_puppet: Puppet) -> None:
+        assert not next(begun) or gate.wait(20 * PATIENCE_S)
+
+    with House("threads", abandoned_max=2) as house:
+        # So many starts never fall into its period: each takes a time-out.
+        slow = house.puppet("a", on_start=hang_but_the_first_time, start_timeout_s=0.1)
+        house.start(slow, intensity=3, period_s=0.2)
+        house.crash("a")
+        house.until(lambda: bool(house.stuck))
+        gate.set()
 
     assert house.stuck[0] == "3 threads were left behind, more than 2"
 
