@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from supervision import ActorDown, Lane, MailboxSpec
+from supervision import ActorDown, CrashReport, Lane, MailboxSpec
 from supervision.quarantine import FINGERPRINTS_MAX, KEPT_MAX, fingerprint_of
 from tests.supervision.troupe import PATIENCE_S, RUNTIMES, House, Noted, Poke, Puppet
 
@@ -71,6 +71,20 @@ def test_what_waits_for_the_next_incarnation_is_not_delivered_a_third_time_eithe
         assert house.count("started", "a") == 3
         assert [entry[2] for entry in house.log if entry[0] == "took"] == [Poke("poison")] * 2 + [Poke("harmless")]
         assert [case.waiting for case in house.switchboard.quarantine.cases()] == [2]
+
+
+@on_all
+def test_a_death_with_a_clean_up_that_fails_too_is_one_death(runtime: str) -> None:
+    def fail(_puppet: Puppet) -> None:
+        raise OSError("its clean-up fails")
+
+    with House(runtime) as house:
+        house.start(house.puppet("a", on_message=Poisoned(), on_stop=fail), intensity=9)
+        send(house, Poke("poison"), deaths=1)
+
+        assert house.switchboard.quarantine.cases() == []
+        assert [str(each.reason) for each in house.terminations()] == ["crash(ValueError: it was poisoned)"]
+        assert len(house.reported(CrashReport)) == 2
 
 
 @on_all

@@ -16,6 +16,7 @@ from supervision import (
     SupervisionError,
     Supervisor,
 )
+from supervision.errors import Ignore, Poisoned
 from supervision.signals import Exited, RecycleChild, Started
 from tests.supervision.troupe import (
     RUNTIMES,
@@ -187,6 +188,26 @@ def test_a_failing_clean_up_does_not_hinder_the_stop(runtime: str) -> None:
 
         assert house.ends == [Exit("shutdown")]
         assert lives(house.log)[-2:] == ["-b", "-a"]
+
+
+@on_all
+@pytest.mark.parametrize("error", [Ignore("nothing to do"), Poisoned("sequence 1")])
+def test_a_clean_up_that_fails_after_a_start_that_came_to_nothing_changes_no_reason(
+    runtime: str, error: Exception
+) -> None:
+    def fail_at_start(_puppet: Puppet) -> None:
+        raise error
+
+    def fail(_puppet: Puppet) -> None:
+        raise AttributeError("what a start would have made is not there")
+
+    with House(runtime) as house:
+        house.begin(house.puppet("a", on_start=fail_at_start, on_stop=fail), house.puppet("b"))
+        house.until(lambda: house.is_up("b") or bool(house.ends))
+        house.rest()
+
+        assert house.count("begun", "a") == 1
+        assert not house.ends
 
 
 def test_a_stop_during_a_backoff_ends_at_once_and_nothing_starts_later() -> None:
