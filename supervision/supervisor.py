@@ -198,7 +198,7 @@ class Supervisor(Actor):
     def change(self, flags: SupervisorSpec) -> None:
         """Treat children by other flags from now on."""
         self.flags = flags
-        self._intensity = Intensity(flags.intensity, flags.period_s)
+        self._intensity.change(flags.intensity, flags.period_s)
 
     # -- decisions -----------------------------------------------------------------------------------------------
 
