@@ -224,7 +224,7 @@ class Supervisor(Actor):
             self._expire_after(delay_s, "backoff", child)
         for other in self._affected_by(child):
             if other.spec.restart == "temporary":
-                other.wanted = False
+                self.terminate(other, lambda _done: None)
             elif other.status == "stopped":
                 self.revive(other)
             else:

@@ -307,6 +307,20 @@ def test_a_temporary_child_is_not_even_restarted_for_a_sibling(strategy: Any) ->
     assert house.switchboard.unsettled() == ()
 
 
+@pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
+def test_a_temporary_child_whose_turn_to_start_had_not_come_is_forgotten_with_its_group(strategy: Any) -> None:
+    house = House()
+    temporary = house.puppet("t", restart="temporary", settles=True)
+    house.begin(house.puppet("a"), house.puppet("b"), temporary, strategy=strategy)
+    house.until(lambda: house.count("started", "a") == 1)
+    house.system.tell("a", Break("before the last has started"), Lane.SYSTEM)
+    house.rest()
+
+    assert lives(house.log)[-2:] == ["+a", "+b"]
+    assert [child.name for child in house.system.supervisor("root").which_children()] == ["a", "b"]
+    assert house.switchboard.unsettled() == ()
+
+
 def test_a_stopped_transient_child_comes_back_with_the_group() -> None:
     house = House()
     house.start(house.puppet("a"), house.puppet("b", restart="transient"), strategy="one_for_all")
