@@ -335,7 +335,10 @@ class System:
         is_fenced = self.switchboard.fence(name, epoch, reason)
         if actor is not None and is_fenced:
             self._let_go_of(actor)
-            self.runtime.leave_behind(actor)
+            try:
+                self.runtime.leave_behind(actor)
+            except RuntimeError as error:  # No thread can be had, and those that shared the one it keeps have none.
+                self._watchdog.on_stuck(f"{name} keeps the thread that it shared: {said_of(error)}")
         elif actor is not None:
             self._left_behind.discard(actor)
         return is_fenced

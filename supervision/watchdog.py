@@ -24,7 +24,7 @@ class Watchdog:
         """`on_stuck` hears why the process can no longer help itself."""
         self._system = system
         self._abandoned_max = abandoned_max
-        self._on_stuck = on_stuck
+        self.on_stuck = on_stuck
 
     def watch(self) -> None:
         """Look from now on, until the runtime is closed."""
@@ -38,7 +38,7 @@ class Watchdog:
             if spec is None or (why := _why_stuck(vitals, spec.hang_after_s)) is None:
                 continue
             if not spec.fenceable:
-                self._on_stuck(f"{vitals.name} {why}, and nobody can take over what it holds")
+                self.on_stuck(f"{vitals.name} {why}, and nobody can take over what it holds")
             else:
                 self._system.give_up_on(vitals.name, vitals.epoch, Exit("hung", why))
 
@@ -48,7 +48,7 @@ class Watchdog:
         A child that hangs in each of its starts does so too slowly for its supervisor ever to give up.
         """
         if self._system.abandoned > self._abandoned_max:
-            self._on_stuck(f"{self._system.abandoned} threads were left behind, more than {self._abandoned_max}")
+            self.on_stuck(f"{self._system.abandoned} threads were left behind, more than {self._abandoned_max}")
 
 
 def _why_stuck(vitals: Vitals, hang_after_s: float | None) -> str | None:

@@ -165,6 +165,25 @@ def test_too_many_threads_left_behind_end_the_process() -> None:
     assert house.stuck[0] == "3 threads were left behind, more than 2"
 
 
+def test_a_thread_that_cannot_be_had_for_those_left_without_theirs_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hang = Hang()
+
+    def start_none(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with House("shared") as house:
+        house.start(house.puppet("a", on_message=hang, hang_after_s=LIMIT_S), house.puppet("b"), intensity=9)
+        with monkeypatch.context() as without:
+            without.setattr(threading.Thread, "start", start_none)
+            house.system.tell("a", Poke("hang"))
+            house.until(lambda: bool(house.stuck))
+        hang.gate.set()
+
+    assert house.stuck[0] == "a keeps the thread that it shared: RuntimeError: can't start new thread"
+
+
 def test_threads_left_behind_by_starts_that_hang_end_the_process_too() -> None:
     gate, begun = threading.Event(), itertools.count()
 
