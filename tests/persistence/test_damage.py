@@ -449,6 +449,20 @@ def test_what_the_log_has_lost_takes_no_sound_pages_place(
         assert sum(len(rows) for rows in remains.proven()) >= 500
 
 
+@pytest.mark.parametrize("last", [30, 40, 30_000_000_030])
+def test_what_lies_between_records_that_cannot_be_read_is_come_to_however_far_off_their_numbers_are(
+    tmp_path: Path, last: int
+) -> None:
+    home = make(tmp_path / "home", 30)
+    unreadable = "kind = CAST(x'ff' AS TEXT)"
+    change(home, f"UPDATE events SET {unreadable} WHERE seq IN (10, 20)")
+    change(home, f"UPDATE events SET {unreadable}, seq = {last} WHERE seq = 30")
+
+    with Remains(home) as remains:
+        assert sum(len(rows) for rows in remains.proven()) == 9
+        assert [row[0] for row in remains.beyond()] == [*range(11, 20), *range(21, 30)]
+
+
 def test_nothing_is_written_after_a_log_that_was_found_damaged(log_without_root: Journal) -> None:
     with pytest.raises(JournalDamaged):
         log_without_root.checkpoint()
