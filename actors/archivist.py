@@ -96,8 +96,10 @@ class Archivist(Actor):
         return is_awaited and part.up and part.epoch > self._newest_epoch
 
     def _finish_if_complete(self) -> None:
-        retired = {each.name for each in self._system.switchboard.vitals() if each.retired and not each.up}
-        if not self._states or not set(self._states) >= set(self._names) - retired:
+        vitals = self._system.switchboard.vitals()
+        # One that cannot fold its past may stay aside for weeks, and the others need their snapshots meanwhile.
+        gone = {each.name for each in vitals if not each.up and (each.retired or each.is_poisoned)}
+        if not self._states or not set(self._states) >= set(self._names) - gone:
             return
         parts = hash_states({name: state for name, (_, state) in self._states.items()})
         state_hash = hash_parts(parts)

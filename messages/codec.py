@@ -31,6 +31,9 @@ class EventUnwritable(CodecError):
     """The event holds a value that would not come back as it is."""
 
 
+PAYLOAD_BYTES_MAX = 4 * 1024 * 1024
+"""What the journal takes of one event.  A larger one is refused to who says it: the journal could only end the node."""
+
 Probe = Callable[[Any], bool]
 """Says whether every float in a value of some type is finite."""
 
@@ -61,7 +64,7 @@ class Codec:
 
         Raises:
             UnknownKind: its class is in no catalogue.
-            EventUnwritable: a number is not finite, or a value would not come back as it is.
+            EventUnwritable: a number is not finite, a value would not come back as it is, or there is too much of it.
         """
         form = self._forms_by_type.get(type(event))
         if form is None:
@@ -70,6 +73,9 @@ class Codec:
             payload = self._encode(event)
         except (TypeError, ValueError, RecursionError) as error:
             raise EventUnwritable(f"expected {form.kind} to hold plain values, found that {error}") from error
+        if len(payload) > PAYLOAD_BYTES_MAX:
+            size = len(payload)
+            raise EventUnwritable(f"expected {form.kind} to have {PAYLOAD_BYTES_MAX} bytes or less, found {size}")
         # A Decimal that is not finite is written as NaN or Infinity.  To look for these, letters before words, costs a
         # fraction of the look at every value.  A float that is not is written as null, as much else is.
         if (

@@ -7,14 +7,13 @@ from typing import Any
 import msgspec
 from msgspec.structs import astuple
 
+from messages.codec import PAYLOAD_BYTES_MAX
 from persistence.errors import DraftRefused, JournalDamaged
 from persistence.records import Draft
 
 HASH_BYTES = 16
 GENESIS = bytes(HASH_BYTES)
 """What the first record is chained to."""
-
-PAYLOAD_BYTES_MAX = 4 * 1024 * 1024
 
 Row = tuple[Any, ...]
 """A record as the database has it: its columns in the order of `Record`'s fields, the hash last."""

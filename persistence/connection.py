@@ -20,6 +20,8 @@ from persistence.errors import JournalDamaged, JournalError, JournalLocked, Jour
 SQLITE_MIN = (3, 51, 3)
 VALUE_BYTES_MAX = 16 * 1024 * 1024
 BUSY_MS = 5_000
+EMPTY_BYTES_MAX = 1
+"""A file of one byte is an empty one to SQLite: it writes such a byte itself, for file systems that need one."""
 
 # Each is set, read back and compared: setting the journal mode can fail without an error, and says so only in its row.
 _SHARED = {
@@ -73,10 +75,26 @@ def connect(path: Path, *, read_only: bool) -> JournalDatabase:
         JournalDamaged, JournalLocked, JournalUnwritable: the file cannot be opened as a database.
     """
     demand_fit_sqlite(apsw.sqlite_lib_version())
+    demand_begun(path)
     database = JournalDatabase(path, read_only=read_only)
     with reading(str(path)):
         database.connect()
     return database
+
+
+def demand_begun(path: Path) -> None:
+    """Refuse a database without content beside a log that has some, which may be all that is left of it.
+
+    SQLite takes such a log for one left over and deletes it, whoever looks, who only reads too.
+
+    Raises:
+        JournalDamaged: it is one.
+        JournalUnwritable: the files cannot be looked at.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    with reading(str(path)):
+        if path.exists() and path.stat().st_size <= EMPTY_BYTES_MAX and log.exists() and log.stat().st_size > 0:
+            raise JournalDamaged(f"expected {path} to begin what is in {log.name}, found it empty")
 
 
 def lengthen_log(database: Path, size: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import apsw
 
-from persistence.connection import connect, demand_fit_sqlite, reading, unwritable
+from persistence.connection import connect, demand_begun, demand_fit_sqlite, reading, unwritable
 from persistence.errors import JournalDamaged, JournalMissing
 from persistence.home import Home, create_private, sync_folder
 from persistence.opening import demand_reached, mark_of
@@ -56,6 +56,7 @@ def copy_database(source: Path, target: Path, *, progress: Progress) -> None:
         JournalUnwritable: reading or writing failed.
     """
     demand_fit_sqlite(apsw.sqlite_lib_version())
+    demand_begun(source)
     with ExitStack() as opened:
         with reading(str(source)):
             original = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)

@@ -104,7 +104,7 @@ def commit(home: Home, plan: Plan, *, cue: Cue) -> None:
     try:
         for name in plan.brings:
             sync_file(staging / name)
-        _write(staging / PLAN, msgspec.json.encode(plan))
+        write_durably(staging / PLAN, msgspec.json.encode(plan))
         sync_folder(staging)
         shutil.rmtree(home.mending, ignore_errors=True)  # An empty one, left by an exchange that was finished.
         cue("mending.prepared")
@@ -199,13 +199,18 @@ def _move_once(source: Path, target: Path) -> None:
         source.rename(target)
 
 
-def _write(path: Path, content: bytes) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(file, content)
-        os.fsync(file)
-    finally:
-        os.close(file)
+def write_durably(path: Path, content: bytes, *, how: int = os.O_TRUNC) -> None:
+    """Write a file, for its owner only, or append to it (`os.O_APPEND`): durably, and all of it or an error.
+
+    A disk that fills up takes part of what it is given, and says so only of the next part.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def sync_file(path: Path) -> None:

@@ -25,6 +25,7 @@ REACH_MAX = 2**53
 
 _ONE = f"SELECT {COLUMNS} FROM events WHERE seq = ?"
 _NEWEST = f"SELECT {COLUMNS} FROM events ORDER BY seq DESC LIMIT 1"
+_NEXT = "SELECT min(seq) FROM events WHERE seq > ? AND seq < ?"
 _BACKWARDS = "SELECT seq FROM events WHERE seq > ? AND seq < ? ORDER BY seq DESC"
 
 
@@ -140,6 +141,13 @@ class Remains:
             yield from rows
             after = rows[-1][0] if rows else after
             if damage is not None:
-                after += 1
+                after = self._next_after(after)
             elif not rows:
                 return
+
+    def _next_after(self, seq: int) -> int:
+        """Return the next sequence there is, of a record that cannot be read: its number may be far off, if damaged."""
+        found: int | None = None
+        with suppress(JournalError), reading("the journal"):
+            found = self.connection.execute(_NEXT, (seq, REACH_MAX)).get
+        return REACH_MAX if found is None else found

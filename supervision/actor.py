@@ -8,7 +8,7 @@ whole when it returns.
 import re
 import traceback
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pykka
 
@@ -68,6 +68,11 @@ class Actor(pykka.Actor):
     def epoch(self) -> int:
         """Return the number of this incarnation; later ones are greater."""
         return self._epoch
+
+    @property
+    def is_busy(self) -> bool:
+        """Say whether it has a message in hand."""
+        return self._mailbox.busy_since is not None
 
     @property
     def sender(self) -> Sender | None:
@@ -231,22 +236,17 @@ class Actor(pykka.Actor):
     ) -> None:
         """Say nothing: `_fail` has reported it already."""
 
-    def _fail(self, error: BaseException, *, kind: str) -> None:
+    def _fail(self, error: BaseException, *, kind: Literal["init", "crash", "clean-up"]) -> None:
         self.actor_stopped.set()
         self._outbox = None
-        if isinstance(error, Fenced | Interrupted):
-            self._exit = Exit("killed", "fenced")
+        reason = _reason_of(error, kind)
+        if kind != "clean-up" or self._exit.kind in ("normal", "shutdown"):
+            self._exit = reason  # One that had failed before ends for that, whatever its clean-up comes to.
+        if reason.kind in ("killed", "ignore"):
             return
-        if isinstance(error, Ignore) and kind == "init":
-            self._exit = Exit("ignore", str(error))
-            return
-        if isinstance(error, Poisoned):
-            self._exit = Exit("poisoned", str(error))
-        else:
-            self._exit = Exit("init" if kind == "init" else "crash", said_of(error))
         if kind == "crash" and self._came_from_others(in_hand := self._mailbox.in_hand):
-            self._system.switchboard.quarantine.blame(self.name, in_hand, str(self._exit))
-        self._system.report(self.last_words(self._exit, "".join(traceback.format_exception(error))))
+            self._system.switchboard.quarantine.blame(self.name, in_hand, str(reason))
+        self._system.report(self.last_words(reason, "".join(traceback.format_exception(error))))
 
     def _came_from_others(self, in_hand: Any) -> bool:
         """Say whether somebody may say it again: a timer is set anew by each incarnation, which is idle without."""
@@ -274,13 +274,23 @@ class Actor(pykka.Actor):
         try:
             self.stopped()
         except BaseException as error:  # noqa: BLE001  a failing clean-up must not keep the end from being known
-            self._fail(error, kind="crash")
+            self._fail(error, kind="clean-up")
         self._system.ended(self, self._exit)
         for _lane, envelope in self._mailbox.drain():
             refuse(envelope, f"{self.name} went down")
 
     def __str__(self) -> str:
         return f"{self._cell.name}/{self._epoch}"
+
+
+def _reason_of(error: BaseException, kind: str) -> Exit:
+    if isinstance(error, Fenced | Interrupted):
+        return Exit("killed", "fenced")
+    if isinstance(error, Ignore) and kind == "init":
+        return Exit("ignore", str(error))
+    if isinstance(error, Poisoned):
+        return Exit("poisoned", str(error))
+    return Exit("init" if kind == "init" else "crash", said_of(error))
 
 
 _PLACE_IN_MEMORY = re.compile(r" at 0x[0-9a-f]+")

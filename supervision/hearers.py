@@ -35,5 +35,7 @@ class Hearers:
         cells = [self._cells[name] for name in names if name in self._cells]
         late = tuple(cell for cell in cells if cell.hears_late)
         at_once = (cell for cell in cells if cell.up and not cell.hears_late and (with_sender or cell is not sender))
-        found = self._found[kind, sender, with_sender] = tuple(cell.mailbox.hear for cell in at_once), late
+        found = tuple(cell.mailbox.hear for cell in at_once), late
+        if self._cells.get(sender.name) is sender:  # Who speaks from the edge has a cell for that one time.
+            self._found[kind, sender, with_sender] = found
         return found

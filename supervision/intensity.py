@@ -11,6 +11,10 @@ class Intensity:
         self._period_s = period_s
         self._at_s: deque[float] = deque()
 
+    def change(self, intensity: int, period_s: float) -> None:
+        """Hold to other numbers from now on; what was counted before still counts."""
+        self._intensity, self._period_s = intensity, period_s
+
     def count(self, now_s: float) -> bool:
         """Count a restart at a monotonic instant; say False where it is one too many.  The window includes its edge."""
         while self._at_s and self._at_s[0] < now_s - self._period_s:

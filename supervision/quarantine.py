@@ -7,7 +7,8 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from supervision.mailbox import Post
+from pykka._envelope import Envelope
+
 from supervision.signals import Lane
 
 DEATHS_MAX = 2
@@ -70,9 +71,9 @@ class Quarantine:
                 self.is_used = True
             return case.deaths >= DEATHS_MAX
 
-    def takes(self, actor: str, lane: Lane, post: Post) -> bool:
+    def takes(self, actor: str, lane: Lane, post: Envelope[Any]) -> bool:
         """Keep a message that is like a quarantined one, and say so; what is for one incarnation alone is not kept."""
-        if not self._closed.get(actor) or post.epoch is not None:
+        if not self._closed.get(actor) or getattr(post, "epoch", None) is not None:
             return False
         message = post.message
         case = self._cases.get((actor, fingerprint_of(message)))

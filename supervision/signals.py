@@ -167,14 +167,14 @@ class CrashReport(NamedTuple):
     name: str
     epoch: int
     reason: str
-    message: str
+    message: str = ""
     """What it had in hand."""
-    stack: str
-    mailbox_depth: int
-    mailbox_types: tuple[str, ...]
+    stack: str = ""
+    mailbox_depth: int = 0
+    mailbox_types: tuple[str, ...] = ()
     """The types of the first messages that waited."""
-    last_messages: tuple[str, ...]
+    last_messages: tuple[str, ...] = ()
     """The types of the messages it had taken before, the newest last."""
-    uptime_s: float
-    ancestors: tuple[str, ...]
+    uptime_s: float = 0.0
+    ancestors: tuple[str, ...] = ()
     """Its supervisor, and those above."""

@@ -198,7 +198,7 @@ class Supervisor(Actor):
     def change(self, flags: SupervisorSpec) -> None:
         """Treat children by other flags from now on."""
         self.flags = flags
-        self._intensity = Intensity(flags.intensity, flags.period_s)
+        self._intensity.change(flags.intensity, flags.period_s)
 
     # -- decisions -----------------------------------------------------------------------------------------------
 
@@ -224,7 +224,7 @@ class Supervisor(Actor):
             self._expire_after(delay_s, "backoff", child)
         for other in self._affected_by(child):
             if other.spec.restart == "temporary":
-                other.wanted = False
+                self.terminate(other, lambda _done: None)
             elif other.status == "stopped":
                 self.revive(other)
             else:

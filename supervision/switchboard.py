@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from pykka import Future
+from pykka._envelope import Envelope
 
 from supervision.cells import Cell, Outbox, Seat, Vitals, vitals_of
 from supervision.clock import Clock
@@ -44,8 +45,7 @@ class Switchboard:
         a_moment_later: Callable[[Callable[[], None]], object] = lambda call: call(),
     ) -> None:
         self._clock, self._monotonic = clock, clock.monotonic
-        self._recorder = recorder
-        self.encode = encode
+        self._recorder, self.encode = recorder, encode
         self._leaves_house = leaves_house
         self._seq, self._epoch = last_seq, last_epoch
         self._lock = threading.RLock()
@@ -318,7 +318,7 @@ class Switchboard:
         self.dead_letters.bury(to, message)
         return False
 
-    def _put(self, cell: Cell, post: Post, lane: Lane) -> bool:
+    def _put(self, cell: Cell, post: Envelope[Any], lane: Lane) -> bool:
         if self.quarantine.is_used and lane != Lane.SYSTEM and self.quarantine.takes(cell.name, lane, post):
             refuse(post, f"{cell.name} was ended by such a message before: it is quarantined")
             return True
@@ -337,7 +337,7 @@ class Switchboard:
         cell.handled += old.taken
         for lane, envelope in old.drain():
             if cell.keeps(lane, envelope):
-                cell.mailbox.put(envelope, lane)
+                self._put(cell, envelope, lane)  # As if it came now: it may be like one that is quarantined by now.
                 continue
             self.dead_letters.bury(cell.name, envelope.message)
             refuse(envelope, f"{cell.name} went down")

@@ -166,6 +166,7 @@ class System:
         seat = self.switchboard.open(spec.name, by=by)
         self.tree.settle_in(spec)
         try:
+            self._demand_let_go(spec)
             actor = spec.start(self, seat, *arguments)
             seat.cell.hears_itself = actor.hears_itself
             self._actors[spec.name] = actor
@@ -211,6 +212,7 @@ class System:
             return False
         self._shut_out_below(name)
         self.report(report)
+        self._watchdog.count()
         if is_told:
             self._tell_end(name, epoch, reason)
         return True
@@ -294,19 +296,17 @@ class System:
 
     # -- helpers -------------------------------------------------------------------------------------------------
 
+    def _demand_let_go(self, spec: ChildSpec) -> None:
+        """Refuse a successor of one that was fenced with a message in hand, where nobody can take over what it holds.
+
+        That is a failed start as any: it is tried again, and comes about if the message is done in time.
+        """
+        if not spec.fenceable and any(each.name == spec.name and each.is_busy for each in tuple(self._left_behind)):
+            raise SupervisionError(f"{spec.name} was fenced with a message in hand: nobody can take over what it holds")
+
     def _never_lived(self, name: str, epoch: int, reason: Exit, error: BaseException) -> CrashReport:
-        return CrashReport(
-            name=name,
-            epoch=epoch,
-            reason=str(reason),
-            message="",
-            stack="".join(traceback.format_exception(error))[-STACK_CHARS_MAX:],
-            mailbox_depth=0,
-            mailbox_types=(),
-            last_messages=(),
-            uptime_s=0.0,
-            ancestors=self.tree.ancestors(name),
-        )
+        stack = "".join(traceback.format_exception(error))[-STACK_CHARS_MAX:]
+        return CrashReport(name, epoch, str(reason), stack=stack, ancestors=self.tree.ancestors(name))
 
     def _is_supervisor(self, name: str) -> bool:
         actor = self._actors.get(name)
@@ -335,7 +335,10 @@ class System:
         is_fenced = self.switchboard.fence(name, epoch, reason)
         if actor is not None and is_fenced:
             self._let_go_of(actor)
-            self.runtime.leave_behind(actor)
+            try:
+                self.runtime.leave_behind(actor)
+            except RuntimeError as error:  # No thread can be had, and those that shared the one it keeps have none.
+                self._watchdog.on_stuck(f"{name} keeps the thread that it shared: {said_of(error)}")
         elif actor is not None:
             self._left_behind.discard(actor)
         return is_fenced

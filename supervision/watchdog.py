@@ -24,7 +24,7 @@ class Watchdog:
         """`on_stuck` hears why the process can no longer help itself."""
         self._system = system
         self._abandoned_max = abandoned_max
-        self._on_stuck = on_stuck
+        self.on_stuck = on_stuck
 
     def watch(self) -> None:
         """Look from now on, until the runtime is closed."""
@@ -38,13 +38,17 @@ class Watchdog:
             if spec is None or (why := _why_stuck(vitals, spec.hang_after_s)) is None:
                 continue
             if not spec.fenceable:
-                self._on_stuck(f"{vitals.name} {why}, and nobody can take over what it holds")
-            elif self._system.give_up_on(vitals.name, vitals.epoch, Exit("hung", why)):
-                self._count()
+                self.on_stuck(f"{vitals.name} {why}, and nobody can take over what it holds")
+            else:
+                self._system.give_up_on(vitals.name, vitals.epoch, Exit("hung", why))
 
-    def _count(self) -> None:
+    def count(self) -> None:
+        """Have the process end where too many threads were left behind, whoever has left them.
+
+        A child that hangs in each of its starts does so too slowly for its supervisor ever to give up.
+        """
         if self._system.abandoned > self._abandoned_max:
-            self._on_stuck(f"{self._system.abandoned} threads were left behind, more than {self._abandoned_max}")
+            self.on_stuck(f"{self._system.abandoned} threads were left behind, more than {self._abandoned_max}")
 
 
 def _why_stuck(vitals: Vitals, hang_after_s: float | None) -> str | None:

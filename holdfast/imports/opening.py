@@ -20,9 +20,9 @@ from holdfast.imports.document import read_document
 from holdfast.imports.fitting import Taken, fit
 from holdfast.parts import Parts
 from messages.base import Event
+from messages.codec import PAYLOAD_BYTES_MAX
 from messages.imported import ImportedFile, Kept, PastImported, PositionImported, StateImported
 from messages.positions import AccountOpened
-from persistence.chain import PAYLOAD_BYTES_MAX
 
 ITEMS_PER_RECORD = 2_000
 RECORD_BYTES = PAYLOAD_BYTES_MAX * 3 // 4

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from persistence.errors import JournalDamaged, JournalError, JournalMissing
-from persistence.installing import sync_file
+from persistence.installing import sync_file, write_durably
 
 MANIFEST = "backup.json"
 RESTORED = "restored.jsonl"
@@ -106,7 +106,7 @@ def demand_files(folder: Path, manifest: Manifest) -> None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write down, durably, what a backup is."""
-    _append(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest.sealed()), indent=2) + b"\n")
+    write_durably(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest.sealed()), indent=2) + b"\n")
 
 
 def copied(path: Path) -> Copied:
@@ -141,13 +141,5 @@ def generations_begun(folder: Path) -> set[int]:
 
 def note_generation(folder: Path, generation: int, *, wall_ms: int, home: Path) -> None:
     """Write down, durably, that a generation begins from this backup; raise OSError where that cannot be."""
-    _append(folder / RESTORED, b"\n" + msgspec.json.encode(_Begun(generation, wall_ms, str(home))) + b"\n")
-
-
-def _append(path: Path, content: bytes) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(file, content)
-        os.fsync(file)
-    finally:
-        os.close(file)
+    line = msgspec.json.encode(_Begun(generation, wall_ms, str(home)))
+    write_durably(folder / RESTORED, b"\n" + line + b"\n", how=os.O_APPEND)

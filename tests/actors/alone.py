@@ -28,7 +28,9 @@ from supervision import (
     Switchboard,
     System,
 )
+from supervision.errors import Poisoned
 from supervision.mailbox_spec import DEFAULT_MAILBOX
+from supervision.signals import Raise
 
 Make = Callable[[System, Seat], Actor]
 LISTENERS = ("positions", "venue", "executor", "archivist", "health", "reconciler")
@@ -118,6 +120,11 @@ class Alone:
     def lose(self, listener: str) -> None:
         """Have one of those it speaks to go down for good."""
         self.system.tell(listener, Stop("normal"), Lane.SYSTEM)
+        self.rest()
+
+    def poison(self, listener: str) -> None:
+        """Have one of those it speaks to set aside, for an event that it cannot fold."""
+        self.system.tell(listener, Raise(Poisoned("sequence 1")), Lane.SYSTEM)
         self.rest()
 
     def tell_amid_a_crash(self, message: Any) -> None:

@@ -118,6 +118,18 @@ def test_a_part_that_was_given_up_before_a_marker_is_not_waited_for() -> None:
     assert len(alone.told_of(Marked)) == 1
 
 
+def test_a_part_that_was_set_aside_for_what_it_cannot_fold_keeps_nobody_from_being_kept() -> None:
+    shelf = Shelf()
+    alone = an_archivist(shelf)
+    alone.poison("venue")
+
+    alone.tell(Mark("a test", "health", "r1"))
+    told(alone, "positions", sequence := marker_of(alone), POSITIONS)
+
+    assert shelf.kept == {sequence: {"positions": POSITIONS}}
+    assert len(alone.told_of(Marked)) == 1
+
+
 def test_a_part_that_is_given_up_after_the_others_have_answered_is_not_waited_for_either() -> None:
     alone = an_archivist()
     alone.tell(Mark("a test", "health", "r1"))

@@ -11,6 +11,7 @@ from domain.market import Bar
 from domain.proposal import Exit
 from domain.strategies.base import Score, View
 from messages.base import Event
+from messages.codec import PAYLOAD_BYTES_MAX
 from messages.market import FramesClosed, HistoryLoaded, OfferAnswered, Offered, OfferSkipped
 from messages.node import StateMarked
 from messages.orders import OrderAbsent, OrderCanceled, OrderExpired, OrderFilled, OrderRejected
@@ -86,6 +87,16 @@ def score(value: float) -> HeadlineScored:
 
 
 # -- offers ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_strategy_that_says_more_than_the_journal_takes_ends_itself_alone() -> None:
+    host = Host(lambda view: (Exit("COINUSDT", view.at, why="x" * PAYLOAD_BYTES_MAX),))
+
+    host.alone.happen(OFFER, at=T0)
+
+    assert host.alone.said_of(OfferAnswered) == []
+    crashes = [each for each in host.alone.reports if isinstance(each, CrashReport)]
+    assert crashes[0].reason.startswith("crash(EventUnwritable: expected OfferAnswered to have")
 
 
 def test_an_offer_is_answered_with_all_proposals_in_one_record() -> None:

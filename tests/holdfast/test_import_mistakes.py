@@ -15,9 +15,8 @@ from holdfast.imports import document, fitting, walker
 from holdfast.imports.fields import SECTIONS
 from holdfast.imports.opening import Opening, opening_events
 from holdfast.parts import Parts
-from messages.codec import decode, encode
+from messages.codec import PAYLOAD_BYTES_MAX, decode, encode
 from messages.imported import PastImported
-from persistence.chain import PAYLOAD_BYTES_MAX
 from persistence.writer import BATCH_MAX
 from tests.endurance.nodes import ROOT
 from tests.holdfast.imported import POSITION as A_POSITION

@@ -238,6 +238,19 @@ def test_a_log_that_is_gone_is_told_from_a_torn_end_and_what_it_held_is_named(cu
     assert mode_at_start(home)[0] == "halted"
 
 
+def test_a_database_that_was_emptied_costs_nothing_of_what_its_log_holds(tmp_path: Path) -> None:
+    home = copy_of_living(tmp_path / "home", tmp_path / "copy", 300)
+    before = hashes(home)
+    os.truncate(home / "journal.db", 0)
+    assert not verify(home).is_sound
+
+    done = mend(home)
+
+    assert (done["outcome"], done["lost_from"]) == ("salvaged", 0)
+    assert hashes(home)[:-1] == before
+    assert mode_at_start(home)[0] == "halted"
+
+
 def test_a_sound_journal_is_not_touched(home: Path, cut_off: Path, tmp_path: Path) -> None:
     killed = Path(shutil.copytree(cut_off, tmp_path / "killed"))
     for each in (home, killed):

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 import messages
 from domain.market import Bar
-from domain.proposal import Entry
+from domain.proposal import Entry, Exit
 from domain.strategies.base import Score
 from messages.base import Event
 from messages.catalogue import KINDS
 from messages.codec import (
     CODEC,
+    PAYLOAD_BYTES_MAX,
     Codec,
     EventUnwritable,
     PayloadUnreadable,
@@ -138,6 +139,17 @@ def test_an_amount_that_is_not_finite_is_refused_when_written(number: str) -> No
 
     with pytest.raises(EventUnwritable, match="must be finite"):
         encode(BarsClosed(AT, (bar,)))
+
+
+def test_what_is_more_than_the_journal_takes_is_refused_to_who_says_it() -> None:
+    def saying(chars: int) -> OfferAnswered:
+        return OfferAnswered("confidence", AT, 1, (Exit("BTCUSDT", AT, why="x" * chars),))
+
+    fixed = len(encode(saying(0))[2])
+
+    assert len(encode(saying(PAYLOAD_BYTES_MAX - fixed))[2]) == PAYLOAD_BYTES_MAX
+    with pytest.raises(EventUnwritable, match=f"OfferAnswered to have {PAYLOAD_BYTES_MAX} bytes or less"):
+        encode(saying(PAYLOAD_BYTES_MAX - fixed + 1))
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])

@@ -18,7 +18,9 @@ from messages.codec import encode
 from messages.market import Offered
 from messages.orders import OrderIntended
 from persistence import opening
+from persistence.copying import copy_journal
 from persistence.errors import JournalDamaged, JournalError, JournalMissing, JournalUnwritable
+from persistence.home import Home
 from persistence.journal import Journal
 from persistence.opening import LOG_BYTES
 from persistence.reader import JournalReader
@@ -83,6 +85,11 @@ def is_detected_or_harmless(home: Path, sound: Output) -> bool:
         return True
     assert found == sound
     return False
+
+
+def copied(home: Path) -> None:
+    (home / "copied").mkdir()
+    copy_journal(Home(home), home / "copied", progress=lambda done, pages: None)
 
 
 @contextmanager
@@ -366,6 +373,20 @@ def test_an_empty_database_where_there_was_a_journal_is_damage(tmp_path: Path) -
             attempt(home)
 
 
+@pytest.mark.parametrize("content", [b"", b"S"])
+@pytest.mark.parametrize("attempt", [Journal.open, read, verify, copied])
+def test_the_log_of_an_empty_database_is_left_as_it_is_by_whoever_looks(
+    tmp_path: Path, content: bytes, attempt: Callable[[Path], object]
+) -> None:
+    with a_running_journal(tmp_path / "home", 20) as home:
+        (home / "journal.db").write_bytes(content)
+        log = (home / "journal.db-wal").read_bytes()
+
+        with suppress(JournalDamaged):
+            assert not getattr(attempt(home), "is_sound", True)
+        assert (home / "journal.db-wal").read_bytes() == log
+
+
 def test_a_home_without_a_journal_has_nothing_to_read(tmp_path: Path) -> None:
     (tmp_path / "journal.db").touch()
 
@@ -426,6 +447,20 @@ def test_what_the_log_has_lost_takes_no_sound_pages_place(
     log_without_root.close()
     with Remains(tmp_path) as remains:
         assert sum(len(rows) for rows in remains.proven()) >= 500
+
+
+@pytest.mark.parametrize("last", [30, 40, 30_000_000_030])
+def test_what_lies_between_records_that_cannot_be_read_is_come_to_however_far_off_their_numbers_are(
+    tmp_path: Path, last: int
+) -> None:
+    home = make(tmp_path / "home", 30)
+    unreadable = "kind = CAST(x'ff' AS TEXT)"
+    change(home, f"UPDATE events SET {unreadable} WHERE seq IN (10, 20)")
+    change(home, f"UPDATE events SET {unreadable}, seq = {last} WHERE seq = 30")
+
+    with Remains(home) as remains:
+        assert sum(len(rows) for rows in remains.proven()) == 9
+        assert [row[0] for row in remains.beyond()] == [*range(11, 20), *range(21, 30)]
 
 
 def test_nothing_is_written_after_a_log_that_was_found_damaged(log_without_root: Journal) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from messages.codec import CodecError, encode
+from messages.codec import PAYLOAD_BYTES_MAX, CodecError, encode
 from messages.market import Offered
 from persistence import connection, opening, projections, schema
-from persistence.chain import GENESIS, PAYLOAD_BYTES_MAX, seal
+from persistence.chain import GENESIS, seal
 from persistence.errors import (
     DraftRefused,
     JournalDamaged,

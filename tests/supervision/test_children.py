@@ -542,6 +542,19 @@ def test_a_changed_intensity_holds_at_once() -> None:
     assert house.ends
 
 
+def test_restarts_from_before_a_change_of_specifications_still_count() -> None:
+    house = House()
+    house.start(house.puppet("a"), intensity=1)
+    house.crash("a")
+    house.rest()
+    spec = SupervisorSpec(intensity=1, period_s=60.0, children=(house.puppet("a"),))
+    assert root(house).change_specs(spec) == Done("root")
+    house.crash("a")
+    house.rest()
+
+    assert house.ends
+
+
 # -- who calls -------------------------------------------------------------------------------------------------------
 
 

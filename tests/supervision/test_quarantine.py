@@ -1,12 +1,13 @@
 """Poison: a message that ends its actor twice is kept aside, shown, and delivered or dropped by an operator."""
 
+import threading
 from typing import Any
 
 import pytest
 
-from supervision import ActorDown, Lane
+from supervision import ActorDown, CrashReport, Lane, MailboxSpec
 from supervision.quarantine import FINGERPRINTS_MAX, KEPT_MAX, fingerprint_of
-from tests.supervision.troupe import RUNTIMES, House, Noted, Poke, Puppet
+from tests.supervision.troupe import PATIENCE_S, RUNTIMES, House, Noted, Poke, Puppet
 
 on_all = pytest.mark.parametrize("runtime", RUNTIMES)
 POISON = Poke("poison")
@@ -48,6 +49,42 @@ def test_a_message_that_ended_its_actor_twice_is_not_delivered_a_third_time(runt
         assert (case.actor, case.message, case.deaths, case.waiting) == ("a", "Poke(value='poison')", 2, 2)
         assert case.reason == "crash(ValueError: it was poisoned)"
         assert case.fingerprint == fingerprint_of(Poke("poison"))
+
+
+@on_all
+def test_what_waits_for_the_next_incarnation_is_not_delivered_a_third_time_either(runtime: str) -> None:
+    begun = threading.Event()
+
+    def begin_late(_puppet: Puppet) -> None:
+        assert house.stage is not None or begun.wait(PATIENCE_S)
+
+    with House(runtime) as house:
+        retaining = MailboxSpec(retains=True)
+        house.begin(house.puppet("a", on_start=begin_late, on_message=Poisoned(), mailbox=retaining), intensity=9)
+        house.until(lambda: house.is_up("a"))
+        for _ in range(4):
+            house.system.tell("a", Poke("poison"))
+        house.system.tell("a", Poke("harmless"))
+        begun.set()
+        house.until(lambda: ("took", "a", Poke("harmless")) in house.log)
+
+        assert house.count("started", "a") == 3
+        assert [entry[2] for entry in house.log if entry[0] == "took"] == [Poke("poison")] * 2 + [Poke("harmless")]
+        assert [case.waiting for case in house.switchboard.quarantine.cases()] == [2]
+
+
+@on_all
+def test_a_death_with_a_clean_up_that_fails_too_is_one_death(runtime: str) -> None:
+    def fail(_puppet: Puppet) -> None:
+        raise OSError("its clean-up fails")
+
+    with House(runtime) as house:
+        house.start(house.puppet("a", on_message=Poisoned(), on_stop=fail), intensity=9)
+        send(house, Poke("poison"), deaths=1)
+
+        assert house.switchboard.quarantine.cases() == []
+        assert [str(each.reason) for each in house.terminations()] == ["crash(ValueError: it was poisoned)"]
+        assert len(house.reported(CrashReport)) == 2
 
 
 @on_all

@@ -16,6 +16,7 @@ from supervision import (
     SupervisionError,
     Supervisor,
 )
+from supervision.errors import Ignore, Poisoned
 from supervision.signals import Exited, RecycleChild, Started
 from tests.supervision.troupe import (
     RUNTIMES,
@@ -189,6 +190,26 @@ def test_a_failing_clean_up_does_not_hinder_the_stop(runtime: str) -> None:
         assert lives(house.log)[-2:] == ["-b", "-a"]
 
 
+@on_all
+@pytest.mark.parametrize("error", [Ignore("nothing to do"), Poisoned("sequence 1")])
+def test_a_clean_up_that_fails_after_a_start_that_came_to_nothing_changes_no_reason(
+    runtime: str, error: Exception
+) -> None:
+    def fail_at_start(_puppet: Puppet) -> None:
+        raise error
+
+    def fail(_puppet: Puppet) -> None:
+        raise AttributeError("what a start would have made is not there")
+
+    with House(runtime) as house:
+        house.begin(house.puppet("a", on_start=fail_at_start, on_stop=fail), house.puppet("b"))
+        house.until(lambda: house.is_up("b") or bool(house.ends))
+        house.rest()
+
+        assert house.count("begun", "a") == 1
+        assert not house.ends
+
+
 def test_a_stop_during_a_backoff_ends_at_once_and_nothing_starts_later() -> None:
     house = House()
     house.start(house.puppet("a", backoff=Backoff(base_s=5.0)))
@@ -283,6 +304,20 @@ def test_a_temporary_child_is_not_even_restarted_for_a_sibling(strategy: Any) ->
     assert house.count("started", "b") == 2
     assert (house.count("started", "t"), house.count("ended", "t")) == (1, 1)
     assert house.count("started", "g") == 1
+    assert house.switchboard.unsettled() == ()
+
+
+@pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
+def test_a_temporary_child_whose_turn_to_start_had_not_come_is_forgotten_with_its_group(strategy: Any) -> None:
+    house = House()
+    temporary = house.puppet("t", restart="temporary", settles=True)
+    house.begin(house.puppet("a"), house.puppet("b"), temporary, strategy=strategy)
+    house.until(lambda: house.count("started", "a") == 1)
+    house.system.tell("a", Break("before the last has started"), Lane.SYSTEM)
+    house.rest()
+
+    assert lives(house.log)[-2:] == ["+a", "+b"]
+    assert [child.name for child in house.system.supervisor("root").which_children()] == ["a", "b"]
     assert house.switchboard.unsettled() == ()
 
 

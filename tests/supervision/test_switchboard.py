@@ -1,5 +1,6 @@
 """The switchboard: what leaves the house waits for its cause, what was fenced is silent, and settling counts right."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from supervision import Break, Exit, Fenced, Lane, MarketClock, Recorded, Seat, Settled, Switchboard
-from supervision.cells import Outbox
+from supervision.cells import Cell, Outbox
 from supervision.signals import Stop, Wake
 from tests.supervision.troupe import (
     HandRecorder,
@@ -317,6 +318,22 @@ def test_events_are_numbered_without_a_gap_and_heard_by_all_in_that_order() -> N
         assert [(record.seq, record.event) for record in board.heard(name)] == [(n, Noted(n)) for n in (1, 2, 3)]
     assert [record.seq for record in board.recorder.records] == [1, 2, 3]
     assert [record.actor for record in board.recorder.records] == ["a", "a", "edge"]
+
+
+def test_nothing_is_kept_of_who_spoke_from_the_edge() -> None:
+    house = House(routes={Noted: ["a"]})
+    house.start(house.puppet("a"))
+
+    def cells() -> int:
+        return sum(type(each) is Cell for each in gc.get_objects())
+
+    before = cells()
+    for value in range(100):
+        house.switchboard.record("edge", [Noted(value)])
+    house.rest()
+
+    assert house.count("took", "a") == 100
+    assert cells() == before
 
 
 def test_an_incarnation_hears_exactly_what_is_numbered_after_it_joined() -> None:

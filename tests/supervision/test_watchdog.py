@@ -1,11 +1,12 @@
 """A hang: seen by the age of the message in hand, fenced, reported with its stack, and replaced."""
 
+import itertools
 import threading
 from typing import Any
 
 import pytest
 
-from supervision import Break, CrashReport, Exit, watchdog
+from supervision import Backoff, Break, CrashReport, Exit, watchdog
 from supervision.signals import Lane
 from tests.supervision.troupe import PATIENCE_S, House, Noted, Poke, Puppet, supervisor
 
@@ -127,6 +128,29 @@ def test_a_hung_actor_that_holds_what_nobody_can_take_over_ends_the_process(runt
         assert house.count("started", "a") == 1
 
 
+@on_threads
+def test_what_nobody_can_take_over_has_no_successor_while_it_is_in_hand_also_where_it_did_not_stop(
+    runtime: str,
+) -> None:
+    hang = Hang()
+    with House(runtime) as house:
+        # The one that crashes has a thread of its own: it must not wait for the one that hangs.
+        first = house.puppet("first", dispatcher="")
+        backoff = Backoff(base_s=0.1, cap_s=0.1)
+        desk = house.puppet("desk", on_message=hang, fenceable=False, shutdown_s=0.1, backoff=backoff)
+        house.start(first, desk, strategy="rest_for_one", intensity=99)
+        house.system.tell("desk", Poke("hang"))
+        house.until(lambda: house.count("took", "desk") == 1)
+        house.crash("first")
+        house.until(lambda: len([each for each in house.terminations() if each.context == "start_error"]) > 1)
+        while_in_hand = house.count("begun", "desk")
+        hang.gate.set()
+        house.until(lambda: house.count("begun", "desk") == 2)
+
+        assert while_in_hand == 1
+        assert "nobody can take over what it holds" in str(house.terminations()[-1].reason)
+
+
 def test_too_many_threads_left_behind_end_the_process() -> None:
     hang = Hang()
     with House("threads", abandoned_max=2) as house:
@@ -137,6 +161,42 @@ def test_too_many_threads_left_behind_end_the_process() -> None:
             house.until(lambda name=name: house.count("started", name) == 2)  # type: ignore[misc]
         house.until(lambda: bool(house.stuck))
         hang.gate.set()
+
+    assert house.stuck[0] == "3 threads were left behind, more than 2"
+
+
+def test_a_thread_that_cannot_be_had_for_those_left_without_theirs_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hang = Hang()
+
+    def start_none(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with House("shared") as house:
+        house.start(house.puppet("a", on_message=hang, hang_after_s=LIMIT_S), house.puppet("b"), intensity=9)
+        with monkeypatch.context() as without:
+            without.setattr(threading.Thread, "start", start_none)
+            house.system.tell("a", Poke("hang"))
+            house.until(lambda: bool(house.stuck))
+        hang.gate.set()
+
+    assert house.stuck[0] == "a keeps the thread that it shared: RuntimeError: can't start new thread"
+
+
+def test_threads_left_behind_by_starts_that_hang_end_the_process_too() -> None:
+    gate, begun = threading.Event(), itertools.count()
+
+    def hang_but_the_first_time(_puppet: Puppet) -> None:
+        assert not next(begun) or gate.wait(20 * PATIENCE_S)
+
+    with House("threads", abandoned_max=2) as house:
+        # So many starts never fall into its period: each takes a time-out.
+        slow = house.puppet("a", on_start=hang_but_the_first_time, start_timeout_s=0.1)
+        house.start(slow, intensity=3, period_s=0.2)
+        house.crash("a")
+        house.until(lambda: bool(house.stuck))
+        gate.set()
 
     assert house.stuck[0] == "3 threads were left behind, more than 2"
 
