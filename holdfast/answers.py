@@ -194,9 +194,6 @@ class Answers:
             reason=params["reason"],
             target=_target_of(params),
         )
-        if problem := self._why_not(command):
-            responder.refuse(problem)
-            return
 
         def respond(ok: bool, detail: str) -> None:
             answer = {"request_id": command.request_id, "command": command.command, "ok": ok, "detail": detail}
@@ -205,7 +202,9 @@ class Answers:
             else:
                 responder.refuse(detail or "refused", data=answer)
 
-        if not self._system.tell("operator", CommandReceived(command, respond)):
+        # The clerk refuses it: what was asked for before may be done, and its target gone because it is.
+        received = CommandReceived(command, respond, self._why_not(command))
+        if not self._system.tell("operator", received):
             responder.refuse("the operator's clerk is down; try again in a moment")
 
     def _watched(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from gateways.sample import SampleMarket
 from holdfast import views
 from holdfast.acts import Acts
+from holdfast.admin.protocol import Peer, Request
+from holdfast.answers import Answers
 from holdfast.config.loading import load_settings
 from holdfast.config.settings import Log
 from holdfast.logs import NodeLog
@@ -269,3 +272,42 @@ def test_what_waits_in_quarantine_is_delivered_or_dropped_by_a_command(
     buried = views.dead_letters_view(node.switchboard.dead_letters)
     expected = {"to": "health", "type": "str", "why": "quarantined", "count": 2}
     assert (expected in buried) is (command == "quarantine-drop")
+
+
+def test_a_request_that_was_done_is_answered_as_it_was_although_its_target_is_gone_since(node: StagedNode) -> None:
+    for _ in range(4):
+        node.system.tell("health", "nonsense")
+        until_quiet(node, "health")
+    (case,) = views.quarantine_view(node.switchboard.quarantine.cases())
+    params = {"actor": case["actor"], "fingerprint": case["fingerprint"], "reason": ""}
+
+    told = [asked(node, "quarantine-drop", params | {"request_id": name}) for name in ("r1", "r1", "r2")]
+
+    assert [(ok, text.partition(" ")[0]) for ok, text in told] == [(True, "2"), (True, "2"), (False, "expected")]
+    assert told[0] == told[1]
+    assert node.counted("OperatorCommanded") == 1
+
+
+class Ear:
+    """Whoever is answered over the socket."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[bool, str]] = []
+
+    def __call__(self, result: Any) -> bool:
+        self.heard.append((True, result["detail"]))
+        return True
+
+    def refuse(self, message: str, *, code: int = 0, data: Any = None) -> bool:
+        self.heard.append((False, message))
+        return True
+
+
+def asked(node: StagedNode, method: str, params: dict[str, Any]) -> tuple[bool, str]:
+    """Give a command as `holdfast ctl` does, and return its answer."""
+    ear = Ear()
+    answers = Answers(node.system, node.home, symbols=(), is_paper=True, durable_seq=lambda: node.durable_seq)
+    answers._handle(Request(method, params, Peer(uid=0, pid=1, user="op")), ear)  # type: ignore[arg-type]
+    node.stage.run_until(lambda: bool(ear.heard))
+    answers.close()
+    return ear.heard[0]
