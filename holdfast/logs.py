@@ -60,7 +60,8 @@ class NodeLog:
 
     def _to_file(self, line: str) -> None:
         assert self._file is not None
-        self._file.emit(logging.makeLogRecord({"msg": line}))
+        # Not `emit`, which leaves the lock to `handle`: two who find the file full at once would each begin a new one.
+        self._file.handle(logging.makeLogRecord({"msg": line}))
 
 
 def _console() -> Render:
