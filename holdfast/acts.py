@@ -98,7 +98,7 @@ class Acts:
         for part in self._current.parts.shape.strategies:
             given = settings.strategies[part.name]
             changed = msgspec.structs.replace(part, parameters=given.parameters)
-            changed.make()
+            _require_same_frames(part, tuple(changed.make().timeframes))
             parts.append(changed)
         return tuple(parts)
 
@@ -129,3 +129,12 @@ class Acts:
         touched += ["health"] if settings.health != old.health else []
         is_schedule = (settings.audit, settings.feed.speed) != (old.audit, old.feed.speed)
         return touched + ([AUDITOR] if is_schedule and AUDITOR in self._system.names() else [])
+
+
+def _require_same_frames(part: StrategyPart, found: tuple[str, ...]) -> None:
+    """Refuse other time frames: the feed would go on to ask the strategy when bars of the old ones have closed."""
+    if found != part.timeframes:
+        raise ValueError(
+            f"strategies.{part.name}: expected a strategy of {', '.join(part.timeframes)} bars for as long as the node "
+            f"runs, found one of {', '.join(found)}: stop the node and start it again to change that"
+        )

@@ -114,6 +114,22 @@ def test_a_limit_that_cannot_be_is_refused_with_all_that_came_with_it_and_record
     assert epochs(node) == lives
 
 
+def test_a_strategy_that_would_decide_at_other_bars_is_refused_until_a_restart(
+    node: StagedNode, acts: Acts, config: Path
+) -> None:
+    before = node.current.parts
+    config.write_text('[strategies.ema_cross.parameters]\ntimeframe = "1h"\n[risk]\nexposure_max = 0.5\n')
+
+    ok, detail = acts.reload({})
+
+    assert (ok, detail) == (
+        False,
+        "strategies.ema_cross: expected a strategy of 15m bars for as long as the node runs, found one of 1h: "
+        "stop the node and start it again to change that",
+    )
+    assert node.current.parts is before
+
+
 def test_what_was_refused_once_is_applied_when_it_is_mended(
     node: StagedNode, acts: Acts, config: Path, home: Path
 ) -> None:
