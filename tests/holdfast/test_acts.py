@@ -1,7 +1,7 @@
 """The laws of commands to the process: a reload is whole or refused, and a stop comes whatever befalls the clerk."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from domain.strategies.ema_cross import EmaCross
 from gateways.sample import SampleMarket
 from holdfast import views
 from holdfast.acts import Acts
@@ -124,10 +125,41 @@ def test_a_strategy_that_would_decide_at_other_bars_is_refused_until_a_restart(
 
     assert (ok, detail) == (
         False,
-        "strategies.ema_cross: expected a strategy of 15m bars for as long as the node runs, found one of 1h: "
-        "stop the node and start it again to change that",
+        "strategies.ema_cross: expected a strategy with parameters it takes, found one of 1h bars instead of 15m, "
+        "which needs a restart of the node (the class)",
     )
     assert node.current.parts is before
+
+
+class Careless(EmaCross):
+    """A strategy of the user's own, which does not look at what it is given."""
+
+    def __init__(self, symbols: Sequence[str], parameters: Mapping[str, Any]) -> None:
+        if parameters.get("fast", 5) < 1:
+            raise ValueError("fast must be above 0")
+        super().__init__(symbols, parameters)
+
+
+def test_whatever_a_strategy_raises_over_its_parameters_refuses_the_reload(
+    node: StagedNode, acts: Acts, config: Path, home: Path
+) -> None:
+    shape = node.current.parts.shape
+    careless = tuple(
+        msgspec.structs.replace(part, kind=Careless) if part.name == "ema_cross" else part for part in shape.strategies
+    )
+    before = node.current.parts = msgspec.structs.replace(
+        node.current.parts, shape=msgspec.structs.replace(shape, strategies=careless)
+    )
+    config.write_text('[strategies.ema_cross.parameters]\nfast = "many"\n')
+
+    ok, detail = acts.reload({})
+    node.commit()
+
+    assert not ok
+    expected = "strategies.ema_cross: expected a strategy with parameters it takes"
+    assert detail == f"{expected}, found TypeError: '<' not supported between instances of 'str' and 'int' (the class)"
+    assert node.current.parts is before
+    assert [change.applied for change in recorded(home, "ConfigurationChanged")] == [False]  # type: ignore[attr-defined]
 
 
 def test_what_was_refused_once_is_applied_when_it_is_mended(
