@@ -230,10 +230,18 @@ class Answers:
                 told = f"one of {', '.join(open_orders)}" if open_orders else "an open order, and there is none"
                 return f"expected {told}, found {command.target!r}"
             case "resume" if not command.reason:
-                breaker = self._ask_if_up("breaker", BreakerAsked())
-                if breaker is None or breaker.mode in ("halted", "reduce_only"):
-                    mode = "not known" if breaker is None else breaker.mode
-                    return f"the node is {mode}; resume it with --reason"
+                return self._why_not_resume()
+        return ""
+
+    def _why_not_resume(self) -> str:
+        """Say what asks for a reason to resume, if anything does."""
+        breaker = self._ask_if_up("breaker", BreakerAsked())
+        if breaker is None or breaker.mode in ("halted", "reduce_only"):
+            mode = "not known" if breaker is None else breaker.mode
+            return f"the node is {mode}; resume it with --reason"
+        if breaker.unreconciled:
+            # What differs is taken into the books by it.
+            return f"entries are halted in {', '.join(breaker.unreconciled)}; resume it with --reason"
         return ""
 
     def _is_poisoned(self, target: str) -> bool:

@@ -3,12 +3,14 @@
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from domain.reconciliation import Finding
 from domain.strategies.ema_cross import EmaCross
 from gateways.sample import SampleMarket
 from holdfast import views
@@ -24,12 +26,14 @@ from holdfast.replay import replay_command, verify_everything
 from holdfast.staging import StagedNode
 from messages.codec import decode
 from messages.node import Command, CommandReceived, ConfigurationChanged, Mark, OperatorCommanded, StateHashed
+from messages.reconciliation import Reconciled
 from persistence.reader import JournalReader
 from supervision import Crashed
 from tests.actors.values import commanded
 from tests.endurance.nodes import ROOT
 
 pytestmark = pytest.mark.slow
+PEER = Peer(uid=0, pid=1, user="op")
 OVERRIDES = ("feed.speed=max", "journal.snapshot_every=1000000")
 
 
@@ -295,6 +299,24 @@ def until_quiet(node: StagedNode, name: str) -> None:
     node.stage.run_until(is_quiet)
 
 
+# -- differences -----------------------------------------------------------------------------------------------------
+
+
+def test_a_symbol_that_is_halted_for_a_difference_is_shown_with_why_and_resumed_with_a_reason_only(
+    node: StagedNode,
+) -> None:
+    extra = Finding("position_extra", "BTCUSDT", "BTC", Decimal(1), Decimal(2), "halt")
+    node.switchboard.record("reconciler", [Reconciled("interval", (extra,), 2)])
+    until_quiet(node, "breaker")
+
+    status = answers_of(node).answer(Request("status", {}, PEER))
+    ok, detail = asked(node, "resume", {"request_id": "r1", "reason": ""})
+
+    why = "position_extra: expected 1 BTC, found 2 at the venue"
+    assert (status["state"], status["unreconciled"]) == ("active", {"BTCUSDT": why})
+    assert (ok, detail) == (False, "entries are halted in BTCUSDT; resume it with --reason")
+
+
 # -- quarantine ------------------------------------------------------------------------------------------------------
 
 
@@ -354,8 +376,12 @@ class Ear:
 def asked(node: StagedNode, method: str, params: dict[str, Any]) -> tuple[bool, str]:
     """Give a command as `holdfast ctl` does, and return its answer."""
     ear = Ear()
-    answers = Answers(node.system, node.home, symbols=(), is_paper=True, durable_seq=lambda: node.durable_seq)
-    answers._handle(Request(method, params, Peer(uid=0, pid=1, user="op")), ear)  # type: ignore[arg-type]
+    answers = answers_of(node)
+    answers._handle(Request(method, params, PEER), ear)  # type: ignore[arg-type]
     node.stage.run_until(lambda: bool(ear.heard))
     answers.close()
     return ear.heard[0]
+
+
+def answers_of(node: StagedNode) -> Answers:
+    return Answers(node.system, node.home, symbols=(), is_paper=True, durable_seq=lambda: node.durable_seq)
