@@ -330,6 +330,15 @@ def test_a_command_whose_answer_does_not_come_in_time_may_be_done_and_can_be_rep
     assert f"--request-id {asked.params['request_id']}" in written
 
 
+def test_a_symbol_that_was_to_be_named_and_is_empty_flattens_nothing(
+    node: Node, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(["ctl", "flatten", "--symbol", ""]) == ExitCode.USAGE
+
+    assert node.asked == []
+    assert "a symbol such as BTCUSDT" in capsys.readouterr().err
+
+
 def test_json_is_the_answer_as_it_came(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     node.answer = {"state": "active", "equity": "10000.50", "actors": [{"name": "feed", "depth": 0}]}
 
