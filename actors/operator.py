@@ -88,8 +88,8 @@ class Operator(RememberingActor):
     def receive(self, message: Any) -> None:
         """Take a command, or what came of one."""
         match message:
-            case CommandReceived(command=command, respond=respond):
-                self._receive(command, respond)
+            case CommandReceived(command=command, respond=respond, problem=problem):
+                self._receive(command, respond, problem)
             case Perform(request_id=request_id):
                 self._perform(request_id)
             case Marked(request_id=request_id, sequence=sequence, state_hash=state_hash):
@@ -123,12 +123,15 @@ class Operator(RememberingActor):
             self._begun.discard(request_id)
             self.tell(self.name, AnswerOperator(request_id, done.ok, done.detail))
 
-    def _receive(self, command: OperatorCommanded, respond: Respond) -> None:
+    def _receive(self, command: OperatorCommanded, respond: Respond, problem: str) -> None:
         request_id, known = command.request_id, self._known.state
         earlier = self._received.get(request_id) or known.open.get(request_id) or known.done.get(request_id)
         if earlier is not None and (earlier.command, earlier.target) != (command.command, command.target):
             named = f"{earlier.command} {earlier.target}".rstrip()
             respond(False, f"request id {request_id} names another command, {named}: a new command needs a new one")
+            return
+        if earlier is None and problem:
+            respond(False, problem)
             return
         self._responds.setdefault(request_id, []).append(respond)
         if earlier is None:

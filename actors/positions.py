@@ -51,8 +51,8 @@ class PositionsState(msgspec.Struct):
 class PositionsMemory(StructMemory[PositionsState]):
     """Folds fills and marks, and what was held before there were any."""
 
-    version = 3
-    """Since 3, what was taken into the books before it had a price."""
+    version = 4
+    """Since 3, what was taken into the books before it had a price; since 4, round trips that begin or end by that."""
 
     def __init__(self, instruments: Mapping[str, Instrument], quote: str) -> None:
         super().__init__(PositionsState(book=Book(quote), performance=Performance()))
@@ -196,13 +196,15 @@ class PositionsMemory(StructMemory[PositionsState]):
         state, symbol = self.state, adopted.symbol
         before = state.book.equity(state.marks)
         price = state.marks.get(symbol, ZERO)
-        state.book.adopt(adopted.asset, adopted.amount, symbol=symbol, holder=adopted.holder, price=price)
+        realised = state.book.adopt(adopted.asset, adopted.amount, symbol=symbol, holder=adopted.holder, price=price)
         state.performance.rescale(before, state.book.equity(state.marks))
         self._deposit(adopted.amount * price if symbol else adopted.amount)
         if symbol and not price:
             amounts = state.unvalued.setdefault(symbol, {})
             amounts[adopted.holder] = max(ZERO, amounts.get(adopted.holder, ZERO) + adopted.amount)
         if adopted.holder:
+            is_open = state.book.position(adopted.holder, symbol).is_open(self._instruments[symbol].lot)
+            state.performance.adopt(adopted.holder, symbol, realised=realised, is_open=is_open)
             self._change(adopted.holder, symbol, seq)
 
     def _value(self, symbol: str, price: Decimal) -> None:

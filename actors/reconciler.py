@@ -198,7 +198,9 @@ class Reconciler(RememberingActor):
         looks, self._looks, self._before, self._is_wanted = self._looks, 0, None, False
         if not state.due and findings == state.told:
             return  # Nothing is new since it was told last: that the two agree is no news either.
-        by: Strategy = self._policies.conflicts if is_running and findings else "by_kind"
+        # What becomes of an order is what its kind says, whatever the strategy is: a reset is for money alone.
+        is_about_money = any(not finding.client_id for finding in findings)
+        by: Strategy = self._policies.conflicts if is_running and is_about_money else "by_kind"
         self.record(Reconciled(state.due or INTERVAL, findings, looks, by))
         for finding in findings:
             self._log("warning", "reconcile.finding", **told(finding))

@@ -42,7 +42,7 @@ class ReconcilerState(msgspec.Struct):
     is_running: bool = False
     """It is due for no start or resume: the configured strategy says what becomes of differences."""
     is_halted: bool = False
-    """The newest verdict halts something."""
+    """A verdict since the last resume has halted something: entries stay halted though a later one finds nothing."""
     told: tuple[Finding, ...] = ()
     """What the newest verdict found and left as it was."""
     traded: dict[str, int] = msgspec.field(default_factory=dict)
@@ -53,6 +53,9 @@ class ReconcilerState(msgspec.Struct):
 
 class ReconcilerMemory(StructMemory[ReconcilerState]):
     """Folds whatever changes an order or the account."""
+
+    version = 2
+    """Since 2, what a verdict has halted stays so until a resume."""
 
     def __init__(self, instruments: Mapping[str, Instrument], quote: str) -> None:
         super().__init__(ReconcilerState(book=Book(quote)))
@@ -65,7 +68,7 @@ class ReconcilerMemory(StructMemory[ReconcilerState]):
             case NodeStarted():
                 state.due, state.is_running = "start", False
             case OperatorCommanded(command="resume", user=user) if state.is_halted:
-                state.due, state.is_running, state.yields = user, False, True
+                state.due, state.is_running, state.yields, state.is_halted = user, False, True, False
             case OperatorCommanded(command="reconcile", user=user) if not state.due:
                 state.due, state.is_running = user, True
             case OperatorCommanded():
@@ -73,7 +76,7 @@ class ReconcilerMemory(StructMemory[ReconcilerState]):
             case Reconciled(findings=findings):
                 state.due, state.is_running, state.yields = "", False, False
                 state.told = tuple(finding for finding in findings if finding.policy in ("report", "halt"))
-                state.is_halted = any(finding.policy == "halt" for finding in findings)
+                state.is_halted = state.is_halted or any(finding.policy == "halt" for finding in findings)
             case AccountAdopted() as adopted:
                 state.book.adopt(adopted.asset, adopted.amount, symbol=adopted.symbol, holder=adopted.holder)
             case AccountOpened(cash=cash, namespace=namespace):

@@ -103,8 +103,23 @@ class Performance(msgspec.Struct):
         self.peak = counters.peak_equity
 
     def take_over(self, strategy: str, symbol: str) -> None:
-        """Take in that a round trip was under way when the journal began: it counts when it ends."""
+        """Take in that a round trip is under way that no fill began: it counts when it ends."""
         self.trips.setdefault(strategy, {})[symbol] = Trip()
+
+    def adopt(self, strategy: str, symbol: str, *, realised: Decimal, is_open: bool) -> None:
+        """Take in that a lot was changed by no trade of ours: a round trip begins by that, or ends with what it made.
+
+        When that was is not known, only when it was found: exposure counts from what is seen next, or until the last.
+        """
+        self.realised += realised
+        trips = self.trips.get(strategy, {})
+        if symbol not in trips:
+            if is_open:
+                self.take_over(strategy, symbol)
+            return
+        trips[symbol].realised += realised
+        if not is_open:
+            self._arrive(trips.pop(symbol).realised, self.latest_at or 0)
 
     def rescale(self, before: Decimal, after: Decimal) -> None:
         """Take in that the worth changed by no trade of ours: it is neither a return nor a fall."""
@@ -209,7 +224,7 @@ class Performance(msgspec.Struct):
         self.started_at = at if self.started_at is None else min(self.started_at, at)
         self.latest_at = at if self.latest_at is None else max(self.latest_at, at)
         if self.exposed_since is None and any(self.trips.values()):
-            # Only what was taken over is held before anything was seen: exposure counts from here.
+            # Only what no fill began is held without having been seen: exposure counts from here.
             self.exposed_since = at
 
     def _travel(self, fill: Fill, *, strategy: str, realised: Decimal, is_open: bool) -> None:

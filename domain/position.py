@@ -75,9 +75,14 @@ class Position(msgspec.Struct):
         self.cost += held.quantity * held.average_price
         self.enter(held.entered_at)
 
-    def adopt(self, amount: Decimal, price: Decimal) -> None:
-        """Hold more or less by something that no order of ours has done; a buy that cooldowns rest on it is not."""
-        self.realised += self._move(amount, price)
+    def adopt(self, amount: Decimal, price: Decimal) -> Decimal:
+        """Hold more or less by something that no order of ours has done, and return the change of `realised`.
+
+        A buy that cooldowns rest on it is not.
+        """
+        realised = self._move(amount, price)
+        self.realised += realised
+        return realised
 
     def value(self, amount: Decimal, price: Decimal) -> None:
         """Let what was adopted before it had a price have cost this one."""
@@ -171,12 +176,14 @@ class Book(msgspec.Struct):
         with localcontext(LEDGER):
             self._lot(held.strategy, held.symbol).take_over(held)
 
-    def adopt(self, asset: str, amount: Decimal, *, symbol: str, holder: str, price: Decimal = ZERO) -> None:
-        """Take in what no fill explains, at a price; the lot of `holder` changes too, where that names somebody."""
+    def adopt(self, asset: str, amount: Decimal, *, symbol: str, holder: str, price: Decimal = ZERO) -> Decimal:
+        """Take in what no fill explains, at a price; the lot of `holder` changes too, where that names somebody.
+
+        Return the change of `realised`.
+        """
         with localcontext(LEDGER):
             self.cash[asset] = self.cash.get(asset, ZERO) + amount
-            if holder:
-                self._lot(holder, symbol).adopt(amount, price)
+            return self._lot(holder, symbol).adopt(amount, price) if holder else ZERO
 
     def value(self, symbol: str, amounts: Mapping[str, Decimal], price: Decimal) -> None:
         """Let what was adopted before it had a price, by holder, have cost this one."""

@@ -20,6 +20,7 @@ class StrategyClass(Protocol):
     """What makes a strategy."""
 
     __name__: str
+    __qualname__: str
 
     def __call__(self, symbols: Sequence[str], parameters: Mapping[str, Any], /) -> Strategy:
         """Make a strategy; raise ValueError for a setting that cannot be."""
@@ -27,7 +28,7 @@ class StrategyClass(Protocol):
 
 ENTRY_POINTS = "holdfast.strategies"
 BUILT_IN: dict[str, StrategyClass] = {"confidence": Confidence, "ema_cross": EmaCross}
-_IMPORT_ERRORS = (
+_ERRORS = (
     ImportError,
     SyntaxError,
     OSError,
@@ -40,7 +41,7 @@ _IMPORT_ERRORS = (
     RuntimeError,
     AssertionError,
 )
-"""What the user's own code may raise while it is imported."""
+"""What the user's own code may raise while it is imported, or over the parameters that it is given."""
 METHODS = ("on_bar", "on_score", "propose", "save", "restore")
 
 
@@ -70,6 +71,22 @@ def find_strategy(place: str, *, folder: Path) -> StrategyClass:
     return _check(place, _take(place, _load_module(place, module_place), name))
 
 
+def make_strategy(kind: StrategyClass, symbols: Sequence[str], parameters: Mapping[str, Any]) -> Strategy:
+    """Return a new strategy with these parameters.
+
+    Raises:
+        ValueError: they cannot be, as its class says or stumbles over, or it says no time frames.
+    """
+    try:
+        made = kind(symbols, dict(parameters))
+        tuple(made.timeframes)
+    except ValueError:
+        raise
+    except _ERRORS as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    return made
+
+
 def parameters_of(strategy: StrategyClass) -> type[msgspec.Struct] | None:
     """Return the Struct a strategy reads its parameters into, its attribute `Parameters`; None where it has none."""
     parameters = getattr(strategy, "Parameters", None)
@@ -88,14 +105,14 @@ def _load_entry_point(name: str) -> object:
         raise StrategyNotFound(name, expected=f"one of {known}, package.module:Class or file.py:Class", found=found)
     try:
         return chosen[0].load()
-    except _IMPORT_ERRORS as error:
+    except _ERRORS as error:
         raise _not_importable(name, error) from error
 
 
 def _load_module(place: str, module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
-    except _IMPORT_ERRORS as error:
+    except _ERRORS as error:
         raise _not_importable(place, error) from error
 
 
@@ -112,7 +129,7 @@ def _load_file(place: str, path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except _IMPORT_ERRORS as error:
+    except _ERRORS as error:
         del sys.modules[name]
         raise _not_importable(place, error) from error
     return module

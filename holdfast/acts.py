@@ -16,7 +16,7 @@ from holdfast.config.view import public_view
 from holdfast.logs import NodeLog
 from holdfast.pace import Pace
 from holdfast.part_acts import ANSWER_FIRST_S, PartActs
-from holdfast.parts import StrategyPart, limits_of
+from holdfast.parts import StrategyPart, limits_of, refused_parameters
 from holdfast.routes import AUDITOR
 from holdfast.secrets import scrub
 from holdfast.wiring import Current
@@ -93,13 +93,17 @@ class Acts:
         return True, f"applied: {', '.join(changes.applied) or 'nothing'}{kept}"
 
     def _strategies(self, settings: Settings) -> tuple[StrategyPart, ...]:
-        """Return the strategies with their new parameters, each tried; raise ValueError for what one refuses."""
-        parts = []
+        """Return the strategies with their new parameters, each tried; raise ConfigurationError where one refuses."""
+        parts, problems = [], []
         for part in self._current.parts.shape.strategies:
-            given = settings.strategies[part.name]
-            changed = msgspec.structs.replace(part, parameters=given.parameters)
-            changed.make()
+            changed = msgspec.structs.replace(part, parameters=settings.strategies[part.name].parameters)
+            try:
+                _require_same_frames(part, tuple(changed.make().timeframes))
+            except ValueError as error:
+                problems.append(refused_parameters(part.name, error))
             parts.append(changed)
+        if problems:
+            raise ConfigurationError(problems)
         return tuple(parts)
 
     def _apply(self, settings: Settings, strategies: tuple[StrategyPart, ...], limits: Limits, old: Settings) -> None:
@@ -129,3 +133,11 @@ class Acts:
         touched += ["health"] if settings.health != old.health else []
         is_schedule = (settings.audit, settings.feed.speed) != (old.audit, old.feed.speed)
         return touched + ([AUDITOR] if is_schedule and AUDITOR in self._system.names() else [])
+
+
+def _require_same_frames(part: StrategyPart, found: tuple[str, ...]) -> None:
+    """Refuse other time frames: the feed would go on to ask the strategy when bars of the old ones have closed."""
+    if found != part.timeframes:
+        raise ValueError(
+            f"one of {', '.join(found)} bars instead of {', '.join(part.timeframes)}, which needs a restart of the node"
+        )

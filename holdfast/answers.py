@@ -194,9 +194,6 @@ class Answers:
             reason=params["reason"],
             target=_target_of(params),
         )
-        if problem := self._why_not(command):
-            responder.refuse(problem)
-            return
 
         def respond(ok: bool, detail: str) -> None:
             answer = {"request_id": command.request_id, "command": command.command, "ok": ok, "detail": detail}
@@ -205,7 +202,9 @@ class Answers:
             else:
                 responder.refuse(detail or "refused", data=answer)
 
-        if not self._system.tell("operator", CommandReceived(command, respond)):
+        # The clerk refuses it: what was asked for before may be done, and its target gone because it is.
+        received = CommandReceived(command, respond, self._why_not(command))
+        if not self._system.tell("operator", received):
             responder.refuse("the operator's clerk is down; try again in a moment")
 
     def _watched(self) -> tuple[str, ...]:
@@ -231,10 +230,18 @@ class Answers:
                 told = f"one of {', '.join(open_orders)}" if open_orders else "an open order, and there is none"
                 return f"expected {told}, found {command.target!r}"
             case "resume" if not command.reason:
-                breaker = self._ask_if_up("breaker", BreakerAsked())
-                if breaker is None or breaker.mode in ("halted", "reduce_only"):
-                    mode = "not known" if breaker is None else breaker.mode
-                    return f"the node is {mode}; resume it with --reason"
+                return self._why_not_resume()
+        return ""
+
+    def _why_not_resume(self) -> str:
+        """Say what asks for a reason to resume, if anything does."""
+        breaker = self._ask_if_up("breaker", BreakerAsked())
+        if breaker is None or breaker.mode in ("halted", "reduce_only"):
+            mode = "not known" if breaker is None else breaker.mode
+            return f"the node is {mode}; resume it with --reason"
+        if breaker.unreconciled:
+            # What differs is taken into the books by it.
+            return f"entries are halted in {', '.join(breaker.unreconciled)}; resume it with --reason"
         return ""
 
     def _is_poisoned(self, target: str) -> bool:

@@ -11,7 +11,7 @@ import structlog
 
 from holdfast.config.settings import Log as LogSettings
 from holdfast.secrets import install_excepthooks, scrub_event, scrubbed
-from holdfast.streams import say_to
+from holdfast.streams import harmless, say_to
 
 FILE_BYTES_MAX = 16 * 1024 * 1024
 FILES_KEPT = 3
@@ -60,11 +60,19 @@ class NodeLog:
 
     def _to_file(self, line: str) -> None:
         assert self._file is not None
-        self._file.emit(logging.makeLogRecord({"msg": line}))
+        # Not `emit`, which leaves the lock to `handle`: two who find the file full at once would each begin a new one.
+        self._file.handle(logging.makeLogRecord({"msg": line}))
 
 
 def _console() -> Render:
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), sort_keys=False)
+    render = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), sort_keys=False)
+
+    def rendered(logger: Any, method: str, event: dict[str, Any]) -> str:
+        # Before it is rendered, for colours are the renderer's own; what is no text it shows as Python would.
+        shown = {key: harmless(value) if isinstance(value, str) else value for key, value in event.items()}
+        return render(logger, method, shown)
+
+    return rendered
 
 
 def _to_stderr(line: str) -> None:

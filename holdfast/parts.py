@@ -16,7 +16,7 @@ from domain.strategies import Score, Strategy
 from domain.venue import VenueProfile
 from gateways.headlines import HeadlineFile, NoHeadlines
 from gateways.paper import PaperSettings, profile_of
-from gateways.plugins import find_strategy
+from gateways.plugins import StrategyClass, find_strategy, make_strategy
 from gateways.recorded import RecordedMarket
 from gateways.sample import SampleMarket
 from gateways.sample_news import sample_headlines
@@ -37,7 +37,7 @@ class StrategyPart(msgspec.Struct, frozen=True):
     """One strategy as configured.  `make` gives a new instance with no state."""
 
     name: str
-    kind: type
+    kind: StrategyClass
     symbols: tuple[str, ...]
     parameters: Mapping[str, object]
     timeframes: tuple[str, ...]
@@ -49,9 +49,12 @@ class StrategyPart(msgspec.Struct, frozen=True):
         return crc32(text.encode())
 
     def make(self) -> Strategy:
-        """Return a new instance."""
-        made: Strategy = self.kind(self.symbols, dict(self.parameters))
-        return made
+        """Return a new instance.
+
+        Raises:
+            ValueError: it does not take these parameters.
+        """
+        return make_strategy(self.kind, self.symbols, self.parameters)
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -335,8 +338,13 @@ def _strategy(
         return None
     try:
         kind = find_strategy(given.implementation, folder=folder)
-        made = kind(symbols, dict(given.parameters))
+        made = make_strategy(kind, symbols, given.parameters)
     except ValueError as error:
-        problems.append(Problem(f"strategies.{name}", "a strategy with parameters it takes", str(error), "the class"))
+        problems.append(refused_parameters(name, error))
         return None
-    return StrategyPart(name, kind, symbols, given.parameters, tuple(made.timeframes))  # type: ignore[arg-type]
+    return StrategyPart(name, kind, symbols, given.parameters, tuple(made.timeframes))
+
+
+def refused_parameters(name: str, error: ValueError) -> Problem:
+    """Return the mistake that a strategy does not take its parameters, or cannot be made at all."""
+    return Problem(f"strategies.{name}", "a strategy with parameters it takes", str(error), "the class")

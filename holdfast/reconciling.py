@@ -59,8 +59,8 @@ def plan_verdict(settings: Settings, home: Path, *, folder: Path) -> dict[str, A
 def _is_running(home: Path) -> bool:
     try:
         AdminClient(home / SOCKET).call("status")
-    except NodeUnreachable:
-        return False
+    except NodeUnreachable as error:
+        return error.was_reached
     return True
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-from holdfast.streams import say_to
+from holdfast.streams import harmless, say_to
 
 MASK = "***"
 LENGTH_MIN = 8
@@ -217,4 +217,4 @@ def print_scrubbed(error: BaseException | None, trace: TracebackType | None) -> 
     import traceback
 
     if error is not None and not isinstance(error, SystemExit):
-        say_to(sys.stderr, scrub("".join(traceback.format_exception(type(error), error, trace))))
+        say_to(sys.stderr, harmless(scrub("".join(traceback.format_exception(type(error), error, trace)))))

@@ -92,6 +92,8 @@ def breaker_view(state: BreakerState) -> dict[str, Any]:
         "reasons": {name: why for name, why in reasons.items() if why},
         "tripped": list(state.watch.tripped),
         "violated": list(state.violated),
+        "unreconciled": dict(state.unreconciled),
+        "awaits_verdict": state.awaits_verdict,
     }
 
 

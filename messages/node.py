@@ -264,3 +264,5 @@ class CommandReceived(Message, frozen=True):
 
     command: OperatorCommanded
     respond: Any
+    problem: str = ""
+    """Why it cannot be done as things are now; whoever repeats a request is answered as before all the same."""

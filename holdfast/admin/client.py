@@ -11,6 +11,8 @@ from holdfast.admin.address import address_of
 
 ANSWER_BYTES_MAX = 8_388_608
 CHUNK_BYTES = 65_536
+TIMED_OUT = -32001
+"""The code of a node that was asked and cannot say in time what came of it: that is no refusal."""
 
 
 class NodeUnreachable(Exception):
@@ -42,7 +44,7 @@ class AdminClient:
 
         Raises:
             NodeRefused: the node answered with an error.
-            NodeUnreachable: nobody listens, or the answer did not come in time.
+            NodeUnreachable: nobody listens, or the answer did not come in time, as far as the node itself can tell.
         """
         for message in self._messages(method, params, timeout_s, deadline=time.monotonic() + timeout_s):
             if "id" in message:
@@ -117,5 +119,7 @@ class AdminClient:
 def _result_of(message: dict[str, Any]) -> Any:
     if "error" in message:
         error = message["error"]
+        if error["code"] == TIMED_OUT:
+            raise NodeUnreachable(error["message"], was_reached=True)
         raise NodeRefused(error["code"], error["message"], error.get("data"))
     return message["result"]

@@ -17,6 +17,8 @@ class Limits(msgspec.Struct, frozen=True):
     """A line that was begun must end within so long."""
     idle_s: float = 600.0
     connections: int = 8
+    fresh_s: float = 1.0
+    """A client that came or spoke within so long keeps its connection, though another one needs the room."""
     calls_open: int = 32
     """Calls of one connection that wait for their answer."""
     answer_s: float = 5.0
@@ -46,6 +48,10 @@ class Connection:
         self._heard_at = now
         self._line_began_at: float | None = None
         self._owed_since: float | None = None
+
+    def is_fresh(self, now: float) -> bool:
+        """Say whether the client has just come or spoken."""
+        return now < self._heard_at + self._limits.fresh_s
 
     @property
     def is_owed(self) -> bool:

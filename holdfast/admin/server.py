@@ -132,11 +132,25 @@ class AdminServer:
         connection = Connection(client, peer, self._limits, self._clock())
         if not is_allowed(peer):
             _turn_away(connection, Code.FORBIDDEN, f"this socket is for uid {os.geteuid()} and root, not {peer.user}")
-        elif len(self._waiting) >= self._limits.connections:
+        elif len(self._waiting) >= self._limits.connections and not self._make_room():
             _turn_away(connection, Code.LIMIT, f"at most {self._limits.connections} connections at a time")
         else:
             self._waiting[connection] = []
             self._listen(connection, selectors.EVENT_READ)
+
+    def _make_room(self) -> bool:
+        """Let go of whoever is owed least: who asks nothing, then who only follows; say whether there was one.
+
+        Else clients that are forgotten about would keep an operator from halting the node.
+        """
+        now = self._clock()
+        old = [each for each in self._waiting.items() if not each[0].is_fresh(now)]
+        silent = (connection for connection, responders in old if not responders)
+        following = (connection for connection, responders in old if all(each.deadline is None for each in responders))
+        least = next(silent, None) or next(following, None)
+        if least is not None:
+            self._turn_out(least, f"at most {self._limits.connections} connections at a time; another one needs this")
+        return least is not None
 
     def _drop(self, connection: Connection) -> None:
         self._forget(connection)

@@ -10,6 +10,13 @@ from holdfast.cli.histories import conflicts, crashes, violations
 from holdfast.cli.options import HERE, At
 from holdfast.cli.tables import as_event, as_outcome
 
+
+def _require_name(_type: object, symbol: str | None) -> None:
+    # Left out it means every position: a script whose variable is empty has not asked for that.
+    if symbol == "":
+        raise ValueError("expected a symbol such as BTCUSDT, found nothing; leave --symbol out to flatten all")
+
+
 app = App(name="ctl", help="Steer the node that runs in this home.")
 quarantine = App(
     name="quarantine", help="Show the messages that ended their actor twice and are not delivered any more."
@@ -127,7 +134,7 @@ def halt(*, reason: Reason, request_id: RequestId = "", at: At = HERE) -> int:
 @app.command
 def flatten(
     *,
-    symbol: Annotated[str, Parameter(show_default=False)] = "",
+    symbol: Annotated[str | None, Parameter(validator=_require_name, show_default=False)] = None,
     reason: Reason = "",
     request_id: RequestId = "",
     at: At = HERE,
@@ -139,7 +146,7 @@ def flatten(
     symbol
         The one symbol to leave, such as BTCUSDT.
     """
-    return _order(at, "flatten", request_id, symbol=symbol.upper(), reason=reason)
+    return _order(at, "flatten", request_id, symbol=(symbol or "").upper(), reason=reason)
 
 
 @app.command(name="cancel-all")

@@ -5,11 +5,12 @@ import sys
 from typing import Any
 
 from holdfast.secrets import scrub
+from holdfast.streams import harmless
 
 
 def say(text: str) -> None:
     """Write a line, or several, to standard output."""
-    sys.stdout.write(scrub(text) + "\n")
+    sys.stdout.write(harmless(scrub(text)) + "\n")
     sys.stdout.flush()
 
 
@@ -20,5 +21,5 @@ def say_json(value: Any) -> None:
 
 def complain(text: str) -> None:
     """Write what went wrong to standard error."""
-    sys.stderr.write(scrub(text) + "\n")
+    sys.stderr.write(harmless(scrub(text)) + "\n")
     sys.stderr.flush()

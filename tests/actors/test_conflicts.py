@@ -10,7 +10,7 @@ from actors.reconciler import Reconciler
 from actors.reconciler_memory import ReconcilerMemory
 from domain.conflicts import resolved
 from domain.reconciliation import Finding, Policies, Strategy
-from domain.venue import AccountSeen, Unproven
+from domain.venue import AccountSeen, OpenOrder, Unproven
 from gateways.live.binance import Binance
 from messages.node import NodeStarted
 from messages.orders import CancelOrder, OrderFilled, SubmitOrder
@@ -200,6 +200,19 @@ def test_an_emergency_reset_leaves_everything_and_halts() -> None:
     memory = BreakerMemory(INSTRUMENTS, "USDT")
     memory.fold(recorded(1, Reconciled("interval", (EXTRA,), by="emergency_reset")))
     assert memory.state.mode == "halted"
+
+
+def test_an_order_by_hand_is_no_difference_in_money_and_resets_nothing() -> None:
+    alone = a_reconciler("emergency_reset")
+    by_hand = AccountSeen(dict(OPENED), (OpenOrder("web", "v1", "COINUSDT", "buy", "limit", D(1), D(0), D(1)),))
+
+    alone.rest(EVERY_S)
+    alone.tell(AccountTold(asked(alone)[-1], by_hand))
+    alone.rest(LATE_S)
+    alone.tell(AccountTold(asked(alone)[-1], by_hand))
+
+    ((finding,), by) = next((event.findings, event.by) for event in verdicts(alone))
+    assert (finding.kind, finding.policy, by) == ("order_manual", "report", "by_kind")
 
 
 def test_a_question_that_fails_is_no_empty_account() -> None:

@@ -1,9 +1,10 @@
 """The laws of the position keeper: what is held is told when it has changed, what it is worth when a frame closed."""
 
 import msgspec
+import pytest
 
 from actors.positions import Positions, PositionsMemory, PositionsState
-from domain.market import MINUTE_MS
+from domain.market import HOUR_MS, MINUTE_MS
 from messages.base import Event
 from messages.market import FramesClosed
 from messages.node import HoldingsAsked, PerformanceAsked, SummaryTold, SummaryWanted
@@ -96,6 +97,33 @@ def test_what_is_found_and_sold_before_its_first_bar_has_cost_what_it_fetched() 
 
     sold = alone.said_of(PositionChanged)[-1]
     assert (sold.quantity, sold.realised, sold.cash["USDT"]) == (D(0), D(0), D(1_550))
+
+
+def test_a_lot_that_is_gone_from_the_account_has_ended_its_round_trip_at_the_price_it_is_taken_out_for() -> None:
+    alone = a_keeper(bars_closed(close=100), bought("5"), frames())
+    hour = T0 + HOUR_MS
+    alone.happen(bars_closed(hour, 110), FramesClosed(at=hour, bars=()), at=hour)
+
+    alone.happen(AccountAdopted("COIN", D(-5), "COINUSDT", "one", "adopt"), at=hour)
+    alone.happen(FramesClosed(at=T0 + 2 * HOUR_MS, bars=()), at=T0 + 2 * HOUR_MS)
+
+    told = alone.ask(PerformanceAsked())
+    state = msgspec.json.decode(alone.ask(HoldingsAsked()), type=PositionsState)
+    assert (told.trades, told.wins, told.realised) == (1, 1, D(50))
+    assert told.realised == state.book.realised()
+    assert told.exposure_time == 0.5
+
+
+@pytest.mark.parametrize("parts", [("5",), ("2", "3")])
+def test_what_is_found_and_sold_is_one_round_trip_in_however_many_parts(parts: tuple[str, ...]) -> None:
+    alone = a_keeper(bars_closed(close=100), AccountAdopted("COIN", D(5), "COINUSDT", "external", "flatten"))
+
+    for part in parts:
+        sold = a_fill("h1", part, f"t{part}", side="sell", price=D(110))
+        alone.happen(OrderFilled(sold, "external", "answer"))
+
+    told = alone.ask(PerformanceAsked())
+    assert (told.trades, told.wins, told.best) == (1, 1, D(50))
 
 
 def test_who_wants_a_summary_is_told_one() -> None:

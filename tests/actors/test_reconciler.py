@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from actors.reconciler import Reconciler
 from actors.reconciler_memory import ReconcilerMemory
-from domain.reconciliation import Policies
+from domain.reconciliation import Finding, Policies
 from domain.venue import AccountAnswer, AccountSeen, OpenOrder, Unproven, VenueProfile
 from messages.base import Event
 from messages.node import NodeStarted, OperatorCommanded
@@ -27,6 +29,7 @@ from messages.reconciliation import (
     TellAccount,
 )
 from tests.actors.alone import Alone
+from tests.actors.test_breaker import a_breaker, known
 from tests.actors.values import INSTRUMENTS, D, a_fill, some_terms
 
 LAG_S = 12.0
@@ -45,6 +48,7 @@ STARTED = NodeStarted(boot=1, version="1", configuration={}, platform="")
 OPENED = AccountOpened(cash={"USDT": D(1000), "COIN": D(3)}, quote="USDT")
 AGREES = AccountSeen({"USDT": D(1000), "COIN": D(3)}, ())
 RICHER = AccountSeen({"USDT": D(1500), "COIN": D(3)}, ())
+DEPOSIT = Finding("deposit", "", "USDT", D(1000), D(1500), "halt")
 RESUMED = OperatorCommanded("r1", "resume", "an operator", 1, 0, "looked at it")
 
 
@@ -267,6 +271,20 @@ def test_what_halted_is_looked_at_again_and_adopted_once_an_operator_resumes() -
     assert the_verdict(alone).why == "an operator"
     (adopted,) = alone.said_of(AccountAdopted)
     assert (adopted.asset, adopted.amount, adopted.holder) == ("USDT", D(500), "")
+
+
+@pytest.mark.parametrize("between", [STARTED, OperatorCommanded("r0", "reconcile", "an operator", 1, 0, "")])
+def test_a_resume_that_entries_wait_for_a_verdict_after_is_followed_by_one_though_the_two_agree_again(
+    between: Event,
+) -> None:
+    past = (OPENED, STARTED, Reconciled("start", (DEPOSIT,), 2), between, Reconciled("an operator"), RESUMED)
+    assert known(a_breaker(*past)).awaits_verdict
+
+    alone = a_reconciler(*past)
+    alone.tell(OrdersCertain())
+    answer(alone, AGREES)
+
+    assert the_verdict(alone) == Reconciled("an operator")
 
 
 def test_to_resume_what_agrees_asks_for_nothing() -> None:

@@ -1,10 +1,11 @@
 """A strategy is found by short name, by entry point, by dotted path and in a file; what is none is named."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from domain.proposal import Entry, Exit, Proposal
 from domain.strategies import Holding, Strategy, View
 from domain.strategies.confidence import Confidence, ConfidenceParameters
 from domain.strategies.ema_cross import EmaCross
-from gateways.plugins import StrategyClass, StrategyNotFound, find_strategy, parameters_of
+from gateways.plugins import StrategyClass, StrategyNotFound, find_strategy, make_strategy, parameters_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SOURCE = """
@@ -208,3 +209,26 @@ def test_the_example_of_a_strategy_of_ones_own_works(tmp_path: Path) -> None:
     assert exit_ == [Exit("BTCUSDT", 8 * HOUR_MS, why="below the lowest")]
     with pytest.raises(ValueError, match="hours must be a whole number of bars from 1 to 1000, was 0"):
         breakout(("BTCUSDT",), {"hours": 0})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [({"hours": "x"}, "Expected `int`, got `str`"), ({"hours": 0}, "ZeroDivisionError"), ({"hours": 1}, "timeframes")],
+)
+def test_whatever_a_strategy_stumbles_over_is_told_as_parameters_that_cannot_be(
+    parameters: dict[str, object], found: str
+) -> None:
+    class Settings(msgspec.Struct):
+        hours: int = 1
+
+    class Careless(Confidence):
+        def __init__(self, symbols: Sequence[str], given: Mapping[str, Any]) -> None:
+            self.share = 1 / msgspec.convert(given, Settings).hours
+            super().__init__(symbols, {})
+
+        @property
+        def timeframes(self) -> tuple[str, ...]:  # type: ignore[override]
+            raise AttributeError("it says no timeframes")
+
+    with pytest.raises(ValueError, match=found):
+        make_strategy(Careless, ("BTCUSDT",), parameters)  # type: ignore[arg-type]

@@ -1,16 +1,22 @@
 """The laws of commands to the process: a reload is whole or refused, and a stop comes whatever befalls the clerk."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from domain.reconciliation import Finding
+from domain.strategies.ema_cross import EmaCross
 from gateways.sample import SampleMarket
 from holdfast import views
 from holdfast.acts import Acts
+from holdfast.admin.protocol import Peer, Request
+from holdfast.answers import Answers
 from holdfast.config.loading import load_settings
 from holdfast.config.settings import Log
 from holdfast.logs import NodeLog
@@ -20,12 +26,14 @@ from holdfast.replay import replay_command, verify_everything
 from holdfast.staging import StagedNode
 from messages.codec import decode
 from messages.node import Command, CommandReceived, ConfigurationChanged, Mark, OperatorCommanded, StateHashed
+from messages.reconciliation import Reconciled
 from persistence.reader import JournalReader
 from supervision import Crashed
 from tests.actors.values import commanded
 from tests.endurance.nodes import ROOT
 
 pytestmark = pytest.mark.slow
+PEER = Peer(uid=0, pid=1, user="op")
 OVERRIDES = ("feed.speed=max", "journal.snapshot_every=1000000")
 
 
@@ -109,6 +117,53 @@ def test_a_limit_that_cannot_be_is_refused_with_all_that_came_with_it_and_record
     assert refused == ConfigurationChanged(applied=False, changes={}, problems=(detail,))
     assert node.current.parts is before
     assert epochs(node) == lives
+
+
+def test_a_strategy_that_would_decide_at_other_bars_is_refused_until_a_restart(
+    node: StagedNode, acts: Acts, config: Path
+) -> None:
+    before = node.current.parts
+    config.write_text('[strategies.ema_cross.parameters]\ntimeframe = "1h"\n[risk]\nexposure_max = 0.5\n')
+
+    ok, detail = acts.reload({})
+
+    assert (ok, detail) == (
+        False,
+        "strategies.ema_cross: expected a strategy with parameters it takes, found one of 1h bars instead of 15m, "
+        "which needs a restart of the node (the class)",
+    )
+    assert node.current.parts is before
+
+
+class Careless(EmaCross):
+    """A strategy of the user's own, which does not look at what it is given."""
+
+    def __init__(self, symbols: Sequence[str], parameters: Mapping[str, Any]) -> None:
+        if parameters.get("fast", 5) < 1:
+            raise ValueError("fast must be above 0")
+        super().__init__(symbols, parameters)
+
+
+def test_whatever_a_strategy_raises_over_its_parameters_refuses_the_reload(
+    node: StagedNode, acts: Acts, config: Path, home: Path
+) -> None:
+    shape = node.current.parts.shape
+    careless = tuple(
+        msgspec.structs.replace(part, kind=Careless) if part.name == "ema_cross" else part for part in shape.strategies
+    )
+    before = node.current.parts = msgspec.structs.replace(
+        node.current.parts, shape=msgspec.structs.replace(shape, strategies=careless)
+    )
+    config.write_text('[strategies.ema_cross.parameters]\nfast = "many"\n')
+
+    ok, detail = acts.reload({})
+    node.commit()
+
+    assert not ok
+    expected = "strategies.ema_cross: expected a strategy with parameters it takes"
+    assert detail == f"{expected}, found TypeError: '<' not supported between instances of 'str' and 'int' (the class)"
+    assert node.current.parts is before
+    assert [change.applied for change in recorded(home, "ConfigurationChanged")] == [False]  # type: ignore[attr-defined]
 
 
 def test_what_was_refused_once_is_applied_when_it_is_mended(
@@ -244,6 +299,24 @@ def until_quiet(node: StagedNode, name: str) -> None:
     node.stage.run_until(is_quiet)
 
 
+# -- differences -----------------------------------------------------------------------------------------------------
+
+
+def test_a_symbol_that_is_halted_for_a_difference_is_shown_with_why_and_resumed_with_a_reason_only(
+    node: StagedNode,
+) -> None:
+    extra = Finding("position_extra", "BTCUSDT", "BTC", Decimal(1), Decimal(2), "halt")
+    node.switchboard.record("reconciler", [Reconciled("interval", (extra,), 2)])
+    until_quiet(node, "breaker")
+
+    status = answers_of(node).answer(Request("status", {}, PEER))
+    ok, detail = asked(node, "resume", {"request_id": "r1", "reason": ""})
+
+    why = "position_extra: expected 1 BTC, found 2 at the venue"
+    assert (status["state"], status["unreconciled"]) == ("active", {"BTCUSDT": why})
+    assert (ok, detail) == (False, "entries are halted in BTCUSDT; resume it with --reason")
+
+
 # -- quarantine ------------------------------------------------------------------------------------------------------
 
 
@@ -269,3 +342,46 @@ def test_what_waits_in_quarantine_is_delivered_or_dropped_by_a_command(
     buried = views.dead_letters_view(node.switchboard.dead_letters)
     expected = {"to": "health", "type": "str", "why": "quarantined", "count": 2}
     assert (expected in buried) is (command == "quarantine-drop")
+
+
+def test_a_request_that_was_done_is_answered_as_it_was_although_its_target_is_gone_since(node: StagedNode) -> None:
+    for _ in range(4):
+        node.system.tell("health", "nonsense")
+        until_quiet(node, "health")
+    (case,) = views.quarantine_view(node.switchboard.quarantine.cases())
+    params = {"actor": case["actor"], "fingerprint": case["fingerprint"], "reason": ""}
+
+    told = [asked(node, "quarantine-drop", params | {"request_id": name}) for name in ("r1", "r1", "r2")]
+
+    assert [(ok, text.partition(" ")[0]) for ok, text in told] == [(True, "2"), (True, "2"), (False, "expected")]
+    assert told[0] == told[1]
+    assert node.counted("OperatorCommanded") == 1
+
+
+class Ear:
+    """Whoever is answered over the socket."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[bool, str]] = []
+
+    def __call__(self, result: Any) -> bool:
+        self.heard.append((True, result["detail"]))
+        return True
+
+    def refuse(self, message: str, *, code: int = 0, data: Any = None) -> bool:
+        self.heard.append((False, message))
+        return True
+
+
+def asked(node: StagedNode, method: str, params: dict[str, Any]) -> tuple[bool, str]:
+    """Give a command as `holdfast ctl` does, and return its answer."""
+    ear = Ear()
+    answers = answers_of(node)
+    answers._handle(Request(method, params, PEER), ear)  # type: ignore[arg-type]
+    node.stage.run_until(lambda: bool(ear.heard))
+    answers.close()
+    return ear.heard[0]
+
+
+def answers_of(node: StagedNode) -> Answers:
+    return Answers(node.system, node.home, symbols=(), is_paper=True, durable_seq=lambda: node.durable_seq)

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -409,6 +409,45 @@ def test_a_connection_too_many_is_turned_away_and_finds_room_later(tmp_path: Pat
     assert answer["method"] == "status"
 
 
+def test_one_connection_too_many_takes_the_place_of_the_oldest_that_is_owed_least(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    def serve(request: Request, respond: Responder) -> None:
+        heard.append(request.method)
+        if request.method == "tail":
+            respond.keep_open()
+            respond.push("item")
+        elif request.method == "status":
+            echo(request, respond)
+
+    with a_server(tmp_path, serve, limits=Limits(connections=3, fresh_s=0.0)), ExitStack() as connected:
+        waiting, follower, silent = (connected.enter_context(a_connection(tmp_path)) for _ in range(3))
+        ask(waiting, "performance")
+        ask(follower, "tail", n=0, follow=True)
+        read_lines(follower, 1)
+        ask(silent)
+        read_lines(silent, 1)
+
+        told = []
+        for count, turned_out in ((2, silent), (3, follower)):
+            ask(connected.enter_context(a_connection(tmp_path)), "performance")
+            told += read_lines(turned_out, 1)
+            assert _comes(lambda count=count: heard.count("performance") == count)  # type: ignore[misc]
+        with a_connection(tmp_path) as sixth:
+            (refusal,) = read_lines(sixth, 1)
+
+    assert [each["error"]["code"] for each in (*told, refusal)] == [Code.LIMIT] * 3
+    assert all("another one needs this" in each["error"]["message"] for each in told)
+    assert refusal["error"]["message"] == "at most 3 connections at a time"
+
+
+def _comes(is_so: Callable[[], bool]) -> bool:
+    late = time.monotonic() + 5
+    while not is_so() and time.monotonic() < late:
+        time.sleep(0.02)
+    return is_so()
+
+
 def _patiently(call: Callable[[], Any]) -> Any:
     for _ in range(100):
         try:
@@ -524,11 +563,11 @@ def test_an_answer_may_come_later_from_another_thread_and_only_the_first_counts(
 def test_a_node_that_does_not_answer_is_said_not_to_have(tmp_path: Path) -> None:
     kept: list[Responder] = []
     with a_server(tmp_path, lambda _request, respond: kept.append(respond), limits=Limits(answer_s=0.2)):
-        with pytest.raises(NodeRefused) as refused:
+        with pytest.raises(NodeUnreachable, match=r"the node did not answer within 0\.2 s") as unanswered:
             AdminClient(tmp_path / "admin.sock").call("status")
         too_late = kept[0]("too late")
 
-    assert refused.value.code == Code.TIMED_OUT
+    assert unanswered.value.was_reached
     assert too_late is False
 
 

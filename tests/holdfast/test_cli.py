@@ -19,7 +19,7 @@ from cyclopts import App
 import holdfast
 import persistence.errors
 from holdfast.admin.methods import METHODS
-from holdfast.admin.protocol import Request
+from holdfast.admin.protocol import Code, Request
 from holdfast.admin.responder import Responder
 from holdfast.admin.server import AdminServer
 from holdfast.cli.asking import default_home
@@ -48,13 +48,14 @@ class Node:
     def __init__(self, home: Path) -> None:
         self.asked: list[Request] = []
         self.answer: Any = {"state": "active"}
+        self.refuses_with = Code.REFUSED
         home.chmod(0o700)
         self.server = AdminServer(home / "admin.sock", self._handle, report=self._fail)
 
     def _handle(self, request: Request, respond: Responder) -> None:
         self.asked.append(request)
         if isinstance(self.answer, str):
-            respond.refuse(self.answer)
+            respond.refuse(self.answer, code=self.refuses_with)
         elif request.method == "tail":
             for item in self.answer:
                 respond.push(item)
@@ -312,6 +313,30 @@ def test_what_changes_something_has_a_request_id_of_its_own_or_the_one_that_was_
     assert first != second
     assert len(first) == 36
     assert third == "mine"
+
+
+@pytest.mark.parametrize("named", [[], ["--request-id", "mine"]])
+def test_a_command_whose_answer_does_not_come_in_time_may_be_done_and_can_be_repeated_by_its_name(
+    node: Node, named: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    node.refuses_with = Code.TIMED_OUT
+    node.answer = "the node did not answer within 5 s"
+
+    assert run_command_line(["ctl", "flatten", *named]) == ExitCode.UNAVAILABLE
+
+    (asked,) = node.asked
+    written = capsys.readouterr().err
+    assert "whether it took the request is not known" in written
+    assert f"--request-id {asked.params['request_id']}" in written
+
+
+def test_a_symbol_that_was_to_be_named_and_is_empty_flattens_nothing(
+    node: Node, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(["ctl", "flatten", "--symbol", ""]) == ExitCode.USAGE
+
+    assert node.asked == []
+    assert "a symbol such as BTCUSDT" in capsys.readouterr().err
 
 
 def test_json_is_the_answer_as_it_came(node: Node, capsys: pytest.CaptureFixture[str]) -> None:

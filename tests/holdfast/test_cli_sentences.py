@@ -1,5 +1,6 @@
 """Laws of what the command line tells a person: whole, about the right home, and before anything is lost."""
 
+import json
 import os
 import subprocess
 import sys
@@ -14,8 +15,12 @@ from holdfast.backtest.grid import Cell
 from holdfast.cli.backtest import _rows
 from holdfast.cli.main import run_command_line
 from holdfast.cli.mending import _say_rest
-from holdfast.cli.tables import as_text
+from holdfast.cli.output import complain, say, say_json
+from holdfast.cli.tables import as_event, as_text
+from holdfast.config.settings import Log
 from holdfast.exit_codes import ExitCode
+from holdfast.logs import NodeLog
+from holdfast.secrets import print_scrubbed
 from holdfast.venue import keys_of
 from persistence.journal import Journal
 
@@ -182,6 +187,42 @@ def test_a_sequence_beyond_the_journal_is_64(tmp_path: Path, capsys: pytest.Capt
 def test_reconcile_without_its_plan_is_64_in_the_voice_of_all_others(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["reconcile"]) == ExitCode.USAGE
     assert capsys.readouterr().err.startswith("holdfast: expected --plan")
+
+
+TOLD_BY_OTHERS = "\x1b[2J\x1b]0;all is well\x07\x9b31m\u202egnp\r\x7f"
+
+
+def test_what_others_have_written_does_nothing_to_the_terminal_it_is_shown_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = {"seq": 1, "kind": "OrderRejected", "payload": {"reason": TOLD_BY_OTHERS}}
+
+    say(as_event(said))
+    say_json(said)
+    complain(TOLD_BY_OTHERS)
+
+    shown = capsys.readouterr()
+    assert all(line.isprintable() for line in (shown.out + shown.err).split("\n"))
+    assert json.loads(shown.out.splitlines()[1]) == said
+
+
+def test_what_others_have_written_does_nothing_to_the_terminal_of_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(NodeLog(Log(), tmp_path)) as log:
+        log("warning", "reconcile.unanswered", why="\x1b[2J", of=[TOLD_BY_OTHERS])
+
+    assert all(line.isprintable() for line in capsys.readouterr().err.split("\n"))
+
+
+def test_what_others_have_written_does_nothing_to_the_terminal_that_an_error_ends_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    error = ValueError(TOLD_BY_OTHERS)
+
+    print_scrubbed(error, error.__traceback__)
+
+    assert all(line.isprintable() for line in capsys.readouterr().err.split("\n"))
 
 
 def test_orders_that_are_not_shown_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
