@@ -18,7 +18,7 @@ from domain.market import LATE_MS, MINUTE_MS, Bar, Closing, Instant, Instrument
 from domain.money import ZERO
 from domain.order import Fill
 from messages.imported import PositionImported
-from messages.market import BarsClosed
+from messages.market import BarsClosed, SourceOpened
 from messages.node import OperatorCommanded, PartGaveUp, Restored, Salvaged, StateMarked
 from messages.orders import (
     ExitEnded,
@@ -47,7 +47,8 @@ STEP_MS_MAX = 2 * MINUTE_MS
 TOLD_OF_A_LAW_MAX = 20
 """One fault may break a law for every order there is: so many tell enough of it, until an operator resumes."""
 TOLD_KEPT = 1_000
-VERSION = 1
+VERSION = 2
+"""Since 2, nothing is demanded of a symbol that the market has no more."""
 STATES: dict[type, str] = {
     OrderUnresolved: "unresolved",
     OrderCanceled: "canceled",
@@ -257,6 +258,9 @@ class WatcherMemory(StructMemory[WatcherState]):
                 self._find(*state.permission.approve(proposal, quantity, stop, by=by, seen=record.seen, seq=seq))
             case OrderDenied(proposal_id=proposal):
                 state.permission.deny(proposal)
+            case SourceOpened(symbols=symbols):
+                state.priced = {symbol: None for symbol in state.priced if symbol in symbols}
+                state.protection.keep(symbols)
             case InvariantViolated() as violated:
                 self._tell(violated, seq)
             case _:

@@ -160,6 +160,7 @@ HEARS: dict[str, Kinds] = {
         EquityMarked,
     ),
     "watcher": (
+        SourceOpened,
         AccountOpened,
         AccountAdopted,
         PositionImported,

@@ -68,6 +68,10 @@ class Protection(msgspec.Struct):
                 found = f"{bare.quantity} without one for {(lived_ms - bare.since_ms) // 1000} s of market time"
                 yield Finding("P7", key, f"a stop at {self.stops[key]}", found, (bare.seq, seq))
 
+    def keep(self, symbols: Sequence[str]) -> None:
+        """Demand nothing of other symbols than these: no venue takes an order of them."""
+        self.bare = {key: bare for key, bare in self.bare.items() if key.partition("|")[2] in symbols}
+
     def begin_anew(self, lived_ms: int) -> None:
         """Give everything its time again."""
         self.bare = {key: msgspec.structs.replace(bare, since_ms=lived_ms) for key, bare in self.bare.items()}

@@ -16,6 +16,7 @@ from domain.money import Money
 from domain.order import Terms
 from messages.base import Event
 from messages.imported import PositionImported
+from messages.market import BarsClosed, SourceOpened
 from messages.node import PartGaveUp
 from messages.orders import (
     ExitEnded,
@@ -287,6 +288,19 @@ KEPT: dict[str, Case] = {
         told.order().say(UNRESOLVED).pass_time(30).say(accepted()).pass_time(60)
     ),
 }
+
+
+@pytest.mark.parametrize(("symbols", "found"), [(("GOLDUSDT",), []), (("COINUSDT", "GOLDUSDT"), ["P7"])])
+def test_no_stop_is_demanded_of_a_symbol_that_the_market_has_no_more(
+    symbols: tuple[str, ...], found: list[str]
+) -> None:
+    told = Told().buy().say(SourceOpened("a market", symbols, T0), by="feed")
+
+    for _ in range(6):
+        told.at += MINUTE_MS
+        told.say(BarsClosed(told.at, ()), by="feed")
+
+    assert told.found() == found
 
 
 @pytest.mark.parametrize("case", BROKEN)
