@@ -94,17 +94,28 @@ class Rebuilt:
                 self._fold_by(fold, recorded)
         self.seq, self.at, self.hash = record.seq, record.at, record.hash
 
-    def _fold_by(self, fold: Callable[[Recorded], None], record: Recorded) -> None:
+    def _fold_by(self, fold: Callable[[Any], None], taken: Recorded | list[Closing]) -> None:
         """Fold, and set the memory aside that cannot: its actor is down from there on, and the others are not."""
         try:
-            fold(record)
+            fold(taken)
         except Exception as error:
-            name = next((name for name, memory in self.memories.items() if memory.fold == fold), None)
+            by = self._takers.by_name
+            name = next((each for each, memory in self.memories.items() if fold in (memory.fold, by.get(each))), None)
             if name is None:
                 raise
-            self.poisoned[name] = f"{name} cannot fold sequence {record.seq}, {record.kind}: {said_of(error)}"
+            if isinstance(taken, Recorded):
+                what = f"sequence {taken.seq}, {taken.kind}"
+            else:
+                what = f"one of {len(taken)} up to sequence {self.seq}, {BARS}"
+            self.poisoned[name] = f"{name} cannot fold {what}: {said_of(error)}"
+            own = self.memories[name].fold
             for kind, folds in self._routes.items():
-                self._routes[kind] = [each for each in folds if each != fold]
+                self._routes[kind] = [each for each in folds if each != own]
+            by.pop(name, None)
+
+    def _take_run(self, run: list[Closing]) -> None:
+        for take in tuple(self._takers.by_name.values()):
+            self._fold_by(take, run)
 
     def _retell(self, record: Recorded) -> None:
         assert isinstance(record.event, BarsPassed)
@@ -157,11 +168,11 @@ class Rebuilt:
                     self.seq, self.at, self.hash = record.seq, record.at, record.hash
                     continue
             if run:
-                self._takers.take(run)
+                self._take_run(run)
                 run.clear()
             self.fold(record)
         if run:
-            self._takers.take(run)
+            self._take_run(run)
 
     @property
     def mode(self) -> str:

@@ -1,6 +1,7 @@
 """Retelling: bars that passed in a backtest go through the memories that are rebuilt from its journal."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from actors.breaker_memory import BreakerMemory
@@ -17,6 +18,9 @@ from domain.sources import MarketSource, Step
 from messages.market import BarsPassed
 from supervision import Memory
 
+Take = Callable[[Sequence[Closing]], None]
+"""Takes in closings that follow each other."""
+
 
 class Takers:
     """The memories that take bars in."""
@@ -24,32 +28,46 @@ class Takers:
     def __init__(self, memories: Mapping[str, Memory]) -> None:
         """`memories` by name; any of them may be missing."""
         known: Mapping[str, Any] = memories
-        self._feed: FeedMemory | None = known.get("feed")
-        self._positions: PositionsMemory | None = known.get("positions")
-        self._venue: VenueMemory | None = known.get("venue")
-        self._executor: ExecutorMemory | None = known.get("executor")
-        self._breaker: BreakerMemory | None = known.get("breaker")
-        self._watcher: WatcherMemory | None = known.get("watcher")
+        self.by_name: dict[str, Take] = {
+            name: partial(take, known[name]) for name, take in _TAKES.items() if name in known
+        }
+        """How each of them does; one that is taken out takes in nothing more."""
 
     def take(self, run: Sequence[Closing]) -> None:
         """Let closings that follow each other through, with nothing else in between."""
-        if self._positions is not None:
-            self._positions.count_bars(sum([len(bars) for _at, bars in run]))
-            for _at, bars in run:
-                self._positions.price(bars)
-        if self._venue is not None:
-            self._venue.take_bars(*run[-1])  # It remembers the newest only.
-        if self._executor is not None:
-            for _at, bars in run:
-                self._executor.take_bars(bars)
-        if self._breaker is not None:
-            self._breaker.take_run(run)
-        if self._watcher is not None:
-            self._watcher.take_run(run)
-        if self._feed is not None:
-            for _at, bars in run:
-                self._feed.state.closed_frames += self._feed.build(bars)
-            self._feed.come_to(run[-1][0])
+        for take in self.by_name.values():
+            take(run)
+
+
+def _to_positions(positions: PositionsMemory, run: Sequence[Closing]) -> None:
+    positions.count_bars(sum([len(bars) for _at, bars in run]))
+    for _at, bars in run:
+        positions.price(bars)
+
+
+def _to_venue(venue: VenueMemory, run: Sequence[Closing]) -> None:
+    venue.take_bars(*run[-1])  # It remembers the newest only.
+
+
+def _to_executor(executor: ExecutorMemory, run: Sequence[Closing]) -> None:
+    for _at, bars in run:
+        executor.take_bars(bars)
+
+
+def _to_feed(feed: FeedMemory, run: Sequence[Closing]) -> None:
+    for _at, bars in run:
+        feed.state.closed_frames += feed.build(bars)
+    feed.come_to(run[-1][0])
+
+
+_TAKES: dict[str, Callable[[Any, Sequence[Closing]], None]] = {
+    "positions": _to_positions,
+    "venue": _to_venue,
+    "executor": _to_executor,
+    "breaker": BreakerMemory.take_run,
+    "watcher": WatcherMemory.take_run,
+    "feed": _to_feed,
+}
 
 
 class Retelling:

@@ -147,7 +147,7 @@ class Remains:
 
     def _next_after(self, seq: int) -> int:
         """Return the next sequence there is, of a record that cannot be read: its number may be far off, if damaged."""
-        found: int | None = None
         with suppress(JournalError), reading("the journal"):
-            found = self.connection.execute(_NEXT, (seq, REACH_MAX)).get
-        return REACH_MAX if found is None else found
+            found: int | None = self.connection.execute(_NEXT, (seq, REACH_MAX)).get
+            return REACH_MAX if found is None else found
+        return seq + 1  # It was looked for in a page that is destroyed; the one after that may be whole.

@@ -11,12 +11,12 @@ from actors.breaker_memory import BreakerMemory
 from actors.executor_memory import ExecutorMemory
 from actors.positions import PositionsMemory
 from actors.strategy import StrategyMemory
-from domain.market import MINUTE_MS
+from domain.market import MINUTE_MS, Bar
 from domain.order import Terms
 from gateways.paper import PaperVenue
 from holdfast.admin.protocol import Peer, Request
 from holdfast.answers import Answers
-from holdfast.replay import verify_everything
+from holdfast.replay import rebuild, verify_everything
 from holdfast.rerun.command import rerun
 from holdfast.simulation.oracle import Witness
 from holdfast.simulation.world import World, draw_world
@@ -207,6 +207,30 @@ def test_a_death_over_a_poison_event_changes_nothing(world: World, home: Path, p
         mend(life, part, demand_halted_and_visible(life, part))
 
     demand_proven(home)
+
+
+def test_a_replay_sets_aside_who_cannot_fold_one_of_many_bars_that_it_folds_together(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with living(world, home) as life:
+        life.node.run()
+        life.node.commit()
+    sound, _ = rebuild(home)
+    price = PositionsMemory.price
+
+    def choosy(self: PositionsMemory, bars: tuple[Bar, ...]) -> None:
+        if bars[0].closed_at == world.begins_at + AT_MINUTE * MINUTE_MS:
+            raise ValueError("this one will not do")
+        assert bars[0].closed_at < world.begins_at + AT_MINUTE * MINUTE_MS, "it takes in nothing after that"
+        price(self, bars)
+
+    monkeypatch.setattr(PositionsMemory, "price", choosy)
+    rebuilt, notes = rebuild(home)
+
+    (note,) = notes
+    assert note.startswith("positions cannot fold ")
+    assert note.endswith("BarsClosed: ValueError: this one will not do")
+    assert rebuilt.states() | {"positions": b""} == sound.states() | {"positions": b""}
 
 
 def test_an_excuse_that_is_on_disk_holds_in_the_next_life(world: World, home: Path, part: str) -> None:
