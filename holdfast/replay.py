@@ -1,7 +1,6 @@
 """`holdfast replay`: what the journal alone says, at any past moment, and whether it proves to be true."""
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from domain.invariants.finding import LAWS, NOTICES
 from domain.market import Instant
 from domain.money import plain
 from holdfast import views
+from holdfast.cli.output import say
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.exit_codes import ExitCode
 from holdfast.memories import new_memory
@@ -256,29 +256,35 @@ def _rest_of(check: dict[str, Any]) -> str:
 
 def _print(view: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(msgspec.json.encode(view).decode() + "\n")
+        say(msgspec.json.encode(view).decode())
         return
-    out = sys.stdout.write
+    say("\n".join(_lines(view)))
+
+
+def _lines(view: dict[str, Any]) -> Iterator[str]:
     for check in view.get("checks", []):
-        out(f"{check['name']:<12} {check['checked']:>8} checked  {len(check['problems'])} problems{_rest_of(check)}\n")
+        yield f"{check['name']:<12} {check['checked']:>8} checked  {len(check['problems'])} problems{_rest_of(check)}"
         for problem in check["problems"]:
-            out(f"    {problem}\n")
+            yield f"    {problem}"
     if "seq" not in view:
         return
     worth = view["worth"]
-    out(f"sequence     {view['seq']}\nmarket time  {when(view['at'])}\nhash         {view['hash']}\n")
-    out(f"state        {view['state']}\nstate hash   {view['state_hash']}\n")
-    out(f"equity       {worth['equity']} {worth['quote']}\n")
-    out(f"orders       {len(view['orders'])}, {len(view['owed'])} of them not finished\n")
-    out(f"fills        {len(view['fills'])}\n")
+    yield f"sequence     {view['seq']}"
+    yield f"market time  {when(view['at'])}"
+    yield f"hash         {view['hash']}"
+    yield f"state        {view['state']}"
+    yield f"state hash   {view['state_hash']}"
+    yield f"equity       {worth['equity']} {worth['quote']}"
+    yield f"orders       {len(view['orders'])}, {len(view['owed'])} of them not finished"
+    yield f"fills        {len(view['fills'])}"
     if view["imported"]:
         counts = "{positions} positions and {trades} trades".format_map(view["imported"])
-        out(f"imported     {counts}, from {', '.join(view['imported']['files'])}\n")
-    out("cash         " + ", ".join(f"{amount} {asset}" for asset, amount in view["cash"].items()) + "\n")
+        yield f"imported     {counts}, from {', '.join(view['imported']['files'])}"
+    yield "cash         " + ", ".join(f"{amount} {asset}" for asset, amount in view["cash"].items())
     for symbol, held in view["positions"].items():
-        out(f"{symbol:<12} {held['quantity']} at {held['average_price']}, realised {held['realised']}\n")
+        yield f"{symbol:<12} {held['quantity']} at {held['average_price']}, realised {held['realised']}"
     for mend in view["mended"]:
         kept = mend.get("kept", mend.get("last_sequence"))
-        out(f"{mend['kind'].lower():<12} up to sequence {kept}: generation {mend['generation']} begins\n")
+        yield f"{mend['kind'].lower():<12} up to sequence {kept}: generation {mend['generation']} begins"
     for note in view.get("notes", []):
-        out(f"note: {note}\n")
+        yield f"note: {note}"

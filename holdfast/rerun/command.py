@@ -1,6 +1,5 @@
 """`holdfast replay --rerun` and `--what-if`: does the journal's node decide the same again, and what would another?"""
 
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from holdfast.cli.output import say
 from holdfast.exit_codes import ExitCode
 from holdfast.journal_tools import check_chain
 from holdfast.rerun.decisions import Decision, Difference, Reading, first_difference
@@ -16,7 +16,6 @@ from holdfast.rerun.figures import Figures, figures_of
 from holdfast.rerun.inputs import Inputs, read_inputs
 from holdfast.rerun.running import Rerun
 from holdfast.rerun.untold import Untold, find_untold
-from holdfast.secrets import scrub
 from holdfast.summary import ProgressLine, when
 from persistence.reader import JournalReader
 
@@ -47,9 +46,9 @@ def rerun_command(home: Path, *, what_if: Sequence[str], as_json: bool, progress
     compared = rerun(home, what_if=what_if, progress=progress)
     view = what_if_view(compared, what_if) if what_if else rerun_view(compared)
     if as_json:
-        sys.stdout.write(scrub(msgspec.json.encode(view).decode()) + "\n")
+        say(msgspec.json.encode(view).decode())
     else:
-        sys.stdout.write(scrub("\n".join(_lines(compared, what_if))) + "\n")
+        say("\n".join(_lines(compared, what_if)))
     return int(ExitCode.OK if what_if or compared.difference is None else ExitCode.FAILED)
 
 

@@ -20,6 +20,7 @@ from holdfast.cli.tables import as_event, as_text
 from holdfast.config.settings import Log
 from holdfast.exit_codes import ExitCode
 from holdfast.logs import NodeLog
+from holdfast.replay import _print
 from holdfast.secrets import print_scrubbed
 from holdfast.venue import keys_of
 from persistence.journal import Journal
@@ -204,6 +205,17 @@ def test_what_others_have_written_does_nothing_to_the_terminal_it_is_shown_on(
     shown = capsys.readouterr()
     assert all(line.isprintable() for line in (shown.out + shown.err).split("\n"))
     assert json.loads(shown.out.splitlines()[1]) == said
+
+
+def test_what_a_replay_shows_of_a_journal_does_nothing_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    check = {"name": "fold", "checked": 1, "problems": [TOLD_BY_OTHERS], "passed_over": 0, "reason": ""}
+
+    for as_json in (False, True):
+        _print({"checks": [check]}, as_json=as_json)
+
+    shown = capsys.readouterr().out
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert json.loads(shown.splitlines()[-1]) == {"checks": [check]}
 
 
 def test_what_others_have_written_does_nothing_to_the_terminal_of_the_log(
