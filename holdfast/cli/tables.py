@@ -5,15 +5,11 @@ line may take in all.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from holdfast.shown import instant, shown
+
 CELL_MAX = 60
-MINUTE_S = 60
-HOUR_S = 3_600
-DAY_S = 86_400
-PLAUSIBLE_MS = 100_000_000_000
-"""Whole numbers above this, under the name of an instant, are milliseconds since the epoch (1973 and later)."""
 
 
 def as_text(answer: Any) -> str:
@@ -104,41 +100,8 @@ def _violation(violation: Mapping[str, Any]) -> str:
 
 
 def cell(key: str, value: Any, cut_at: int | None = CELL_MAX) -> str:
-    """Return a single value as a person reads it, whole with None; the unit is in its key's name."""
-    match value:
-        case None | "":
-            return "-"
-        case bool():
-            return "yes" if value else "no"
-        case int() if _is_instant(key) and value > PLAUSIBLE_MS:
-            return instant(value)
-        case int() | float() if key.endswith("_s") and value >= MINUTE_S:
-            return duration(value)
-        case float():
-            return f"{value:.6g}"
-        case Mapping():
-            return _cut(
-                ", ".join(f"{inner} {cell(inner, entry, cut_at)}" for inner, entry in value.items()) or "-", cut_at
-            )
-        case list() | tuple():
-            return _cut(", ".join(cell("", entry, cut_at) for entry in value) or "-", cut_at)
-        case _:
-            return _cut(" ".join(str(value).split()), cut_at)
-
-
-def instant(at_ms: int) -> str:
-    """Return milliseconds since the epoch as a time of day in UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time in its two largest units."""
-    whole = int(seconds)
-    if whole >= DAY_S:
-        return f"{whole // DAY_S} d {whole % DAY_S // HOUR_S} h"
-    if whole >= HOUR_S:
-        return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S} min"
-    return f"{whole // MINUTE_S} min {whole % MINUTE_S} s"
+    """Return a single value as a person reads it, whole with None."""
+    return _cut(shown(key, value), cut_at)
 
 
 def _record(answer: Mapping[str, Any]) -> str:
@@ -176,10 +139,6 @@ def _line(cells: list[str], widths: list[int], right: list[bool]) -> str:
         for text, width, is_right in zip(cells, widths, right, strict=True)
     )
     return "  ".join(padded).rstrip()
-
-
-def _is_instant(key: str) -> bool:
-    return key.rpartition("_")[2] in {"at", "time"}
 
 
 def _is_number(text: str) -> bool:
