@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 MINUTE_S = 60
@@ -15,6 +15,8 @@ INSTANTS = frozenset({"", "at", "time", "until"})
 PLACES_MAX = 8
 """Digits after the point that venues give; more come of a division."""
 DIGITS = 6
+SHARES = frozenset({"return", "return_fraction", "drawdown", "drawdown_max", "win_rate", "exposure_time"})
+"""What is a fraction of something, and in percent for people."""
 NOTHING = "-"
 
 
@@ -29,6 +31,8 @@ def shown(key: str, value: Any) -> str:
             return instant(value)
         case int() | float() if key.endswith("_s") and value >= MINUTE_S:
             return duration(value)
+        case int() | float() | str() if key in SHARES and _is_number(str(value)):
+            return percent(float(value), is_change=key.startswith("return"))
         case float():
             return f"{value:.{DIGITS}g}"
         case Mapping():
@@ -54,14 +58,25 @@ def duration(seconds: float) -> str:
     return f"{whole // MINUTE_S} min {whole % MINUTE_S} s"
 
 
+def percent(share: float, *, is_change: bool = False) -> str:
+    """Return a fraction in percent; one that is a change has its sign."""
+    return f"{100 * share:{'+' if is_change else ''}.2f} %"
+
+
 def rounded(text: str) -> str:
     """Return a text, and one that is a number with more places than any venue gives without those that say nothing."""
-    whole, _, places = text.lstrip("-").partition(".")
-    if len(places) <= PLACES_MAX or not (whole + places).isdecimal():
+    if len(text.partition(".")[2]) <= PLACES_MAX or not _is_number(text):
         return text
     number = Decimal(text)
     kept = round(number, PLACES_MAX) if abs(number) >= 1 else Decimal(f"{number:.{DIGITS}g}")
     return f"{kept.normalize():f}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return Decimal(text).is_finite()
+    except InvalidOperation:
+        return False
 
 
 def _joined(entries: Iterable[Any]) -> str:

@@ -57,6 +57,22 @@ def as_event(event: Any) -> str:
     return f"{head}  {details}".rstrip()
 
 
+def as_performance(answer: Any) -> str:
+    """Return what came of trading, with what it made under the name that it has everywhere else."""
+    return as_text(_renamed(answer, "return_fraction", "return") if isinstance(answer, Mapping) else answer)
+
+
+def as_conflicts(answer: Any) -> str:
+    """Return differences as a table; JSON calls what resolved each a strategy, which others than these have."""
+    if not isinstance(answer, list):
+        return as_text(answer)
+    return as_text([_renamed(each, "strategy", "resolved by") for each in answer])
+
+
+def _renamed(row: Mapping[str, Any], name: str, said: str) -> dict[str, Any]:
+    return {said if key == name else key: value for key, value in row.items()}
+
+
 def as_crashes(crashes: Any) -> str:
     """Return crashes as paragraphs, each with its stack."""
     if not isinstance(crashes, list) or not crashes:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.cli.tables import as_event, as_text
+from holdfast.cli.tables import as_conflicts, as_event, as_performance, as_text
 from holdfast.config.settings import Log
 from holdfast.logs import NodeLog
 from holdfast.rerun.command import _sides
@@ -27,7 +27,11 @@ WHEN = "2024-01-01 00:15:00"
         ("seq", 12, "12"),
         ("bars", [["BTCUSDT", "1m", AT, "42600.47"]], f"BTCUSDT, 1m, {WHEN}, 42600.47"),
         ("findings", [{"kind": "cash"}, {"kind": "order"}], "kind cash; kind order"),
-        ("win_rate", 0.8421052631578947, "0.842105"),
+        ("win_rate", 0.8421052631578947, "84.21 %"),
+        ("drawdown", "0.0009770206598523363068124625812", "0.10 %"),
+        ("return_fraction", 0.00478894, "+0.48 %"),
+        ("drawdown", "2.14 %", "2.14 %"),
+        ("profit_factor", 4.527478319446136, "4.52748"),
         ("reduced_by", None, "-"),
         ("waited_s", 90.0, "1 min 30 s"),
     ],
@@ -70,16 +74,32 @@ def test_the_log_for_people_has_neither_milliseconds_nor_words_of_python_and_tha
     assert {key: written[key] for key in values} == values | {"findings": [{"kind": "cash"}], "by": []}
 
 
-OTHERS = ["win_rate=0.842105", "findings='kind", "cash'"]
+OTHERS = ["win_rate='84.21", "%'", "findings='kind", "cash'"]
 
 
 def test_an_event_and_a_table_show_what_the_log_shows() -> None:
-    payload = {"at": AT, "bars": [["BTCUSDT", "1m", AT]], "drawdown": "0.0009770206598523363068124625812"}
+    payload = {"at": AT, "bars": [["BTCUSDT", "1m", AT]], "equity": "10000.970206598523363068124625812"}
 
     line = as_event({"seq": 1, "at": AT, "actor": "feed", "kind": "BarsClosed", "payload": payload})
 
-    assert line.endswith(f"at={WHEN}  bars=BTCUSDT, 1m, {WHEN}  drawdown=0.000977021")
-    assert as_text(payload).splitlines()[2] == "drawdown  0.000977021"
+    assert line.endswith(f"at={WHEN}  bars=BTCUSDT, 1m, {WHEN}  equity=10000.9702066")
+    assert as_text(payload).splitlines()[2] == "equity  10000.9702066"
+
+
+def test_what_trading_made_is_in_percent_as_a_run_and_a_backtest_say_it() -> None:
+    answer = {"trades": 3, "return_fraction": 0.00478894, "drawdown_max": 0.0213, "win_rate": None}
+
+    assert as_performance(answer).splitlines() == [
+        "trades        3",
+        "return        +0.48 %",
+        "drawdown_max  2.13 %",
+        "win_rate      -",
+    ]
+
+
+def test_what_resolved_a_difference_is_called_so() -> None:
+    assert as_conflicts([{"seq": 4, "strategy": "by_kind"}]).splitlines() == ["seq  resolved by", "  4  by_kind"]
+    assert as_conflicts([]) == "none"
 
 
 def test_of_two_decisions_what_they_are_about_and_what_differs_is_shown() -> None:
