@@ -4,10 +4,12 @@ Plain on purpose: a rich console costs a tenth of a second before its first lett
 line may take in all.
 """
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from holdfast.shown import instant, shown
+from holdfast.streams import is_watched
 
 CELL_MAX = 60
 
@@ -166,4 +168,7 @@ def _indented(text: str, margin: str = "  ") -> str:
 
 
 def _cut(text: str, cut_at: int | None) -> str:
-    return text if cut_at is None or len(text) <= cut_at else text[: cut_at - 3] + "..."
+    # Only a person wants columns that fit: whoever reads a pipe cannot ask for the rest.
+    if cut_at is None or len(text) <= cut_at or not is_watched(sys.stdout):
+        return text
+    return text[: cut_at - 3] + "..."
