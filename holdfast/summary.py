@@ -1,6 +1,9 @@
 """What a run came to, and how far it has come, for the person who watches."""
 
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TextIO
@@ -12,6 +15,9 @@ from domain.market import Instant
 from domain.money import plain
 from holdfast.refusals import Refusals, told_refused
 from holdfast.streams import say_to
+
+LOOK_EVERY_S = 0.5
+"""Between two looks at how far a market has come."""
 
 
 class RunSummary(msgspec.Struct, frozen=True):
@@ -125,6 +131,27 @@ class ProgressLine:
     def clear(self) -> None:
         """Leave an empty line."""
         say_to(self._out, "\r" + " " * self._width + "\r")
+
+
+@contextmanager
+def showing(starts_at: Instant, ends_at: Instant, *, wanted: bool) -> Iterator[Callable[[Instant], None]]:
+    """Yield what is told how far the market has come, and shows it now and then where that is wanted."""
+    if not wanted:
+        yield lambda at: None
+        return
+    line = ProgressLine(starts_at, ends_at - starts_at, 1)
+    shown = 0.0
+
+    def look(at: Instant) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= LOOK_EVERY_S:
+            shown = time.monotonic()
+            line.show(at, None, None)
+
+    try:
+        yield look
+    finally:
+        line.clear()
 
 
 def when(at: Instant) -> str:

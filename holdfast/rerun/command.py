@@ -2,7 +2,6 @@
 
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,9 @@ from holdfast.rerun.running import Rerun
 from holdfast.rerun.untold import Untold, find_untold
 from holdfast.secrets import scrub
 from holdfast.shown import shown
-from holdfast.summary import ProgressLine, when
+from holdfast.summary import showing, when
 from persistence.reader import JournalReader
 
-LOOK_EVERY_S = 0.5
 ABOUT = frozenset({"seq", "at", "kind", "strategy", "symbol", "side", "leg", "reason"})
 """What says which decision it is, whether or not both sides have it alike."""
 
@@ -105,21 +103,8 @@ def what_if_view(compared: Compared, what_if: Sequence[str]) -> dict[str, Any]:
 
 
 def _run(inputs: Inputs, home: Path, again: Path, what_if: Sequence[str], *, progress: bool) -> None:
-    starts_at = inputs.first.opened.starts_at
-    line = ProgressLine(starts_at, inputs.ends_at - starts_at, 1) if progress else None
-    shown = 0.0
-
-    def look(at: int) -> None:
-        nonlocal shown
-        if line is not None and time.monotonic() - shown >= LOOK_EVERY_S:
-            shown = time.monotonic()
-            line.show(at, None, None)
-
-    try:
+    with showing(inputs.first.opened.starts_at, inputs.ends_at, wanted=progress) as look:
         Rerun(inputs, home, again, what_if=what_if, look=look).run()
-    finally:
-        if line is not None:
-            line.clear()
 
 
 def _difference_view(difference: Difference | None) -> dict[str, Any] | None:
