@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from actors.base import RememberingActor
 from actors.feed_memory import Audience, FeedMemory
-from domain.bars import frames_of, judge_step
+from domain.bars import Finding, TellsFindings, frames_of, judge_step
 from domain.market import LATE_MS, Bar, Instant
 from domain.sources import NOT_YET, LiveSource, MarketSource, SourceUnavailable, Step
 from messages.market import (
@@ -177,6 +177,9 @@ class Feed(RememberingActor):
             if read.problem:
                 raise ValueError(f"history of {read.symbol} {read.timeframe} cannot be read: {read.problem}")
             self.record(HistoryLoaded(symbol=read.symbol, timeframe=read.timeframe, bars=read.bars))
+        if isinstance(self._source, TellsFindings):
+            for symbol in dict.fromkeys(symbol for symbol, _timeframe in self._histories):
+                self._refuse(self._source.findings(symbol))
         self._histories = {}
 
     def _ask_for_history(self, symbol: str, timeframe: str) -> None:
@@ -218,8 +221,10 @@ class Feed(RememberingActor):
     def _take_shortcut(self, shortcut: Shortcut) -> BarsPassed | None:
         if not self._known.state.closed_frames and self._next_offer() is not None:
             return None
-        self._steps = None  # The shortcut reads for itself.
-        return shortcut.run()
+        passed = shortcut.run()
+        if passed is not None or self._step is not None:
+            self._steps = None  # The shortcut reads for itself.
+        return passed
 
     def _tell_arrived(self) -> None:
         self._system.switchboard.tell(self.name, StepsArrived(), epoch=self.epoch)
@@ -263,11 +268,15 @@ class Feed(RememberingActor):
     def _take_step(self, step: Step) -> None:
         state = self._known.state
         judged = judge_step(step, state.newest, state.at)
-        for found in judged.findings:
-            if (found.symbol, found.opened_at, found.fault) not in state.refused:
-                self.record(RowRefused(found.symbol, found.opened_at, found.fault, found.detail))
+        self._refuse(judged.findings)
         if judged.bars:
             self.record(BarsClosed(at=step.at, bars=judged.bars), at=step.at)
+
+    def _refuse(self, findings: Sequence[Finding]) -> None:
+        refused = self._known.state.refused
+        for found in findings:
+            if (found.symbol, found.opened_at, found.fault) not in refused:
+                self.record(RowRefused(found.symbol, found.opened_at, found.fault, found.detail))
 
     def _check_patience(self) -> None:
         self.after(self._settle_limit_s, CheckPatience())

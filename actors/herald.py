@@ -60,6 +60,8 @@ NAMES: dict[type, str] = {
     PartGaveUp: "part.gave_up",
     InvariantViolated: "invariant.violated",
 }
+GAP = "market.gap"
+"""Of a RowRefused that tells of a gap: no row was refused, there was none."""
 
 
 class Herald(Actor):
@@ -76,11 +78,19 @@ class Herald(Actor):
             return
         event = message.event
         level = "warning" if isinstance(event, WARNINGS) else "info"
-        self._log(level, NAMES.get(type(event), type(event).__name__), seq=message.seq, at=message.at, **_values(event))
+        self._log(level, _name(event), seq=message.seq, at=message.at, **_values(event))
+
+
+def _name(event: msgspec.Struct) -> str:
+    if isinstance(event, RowRefused) and event.fault == "gap":
+        return GAP
+    return NAMES.get(type(event), type(event).__name__)
 
 
 def _values(event: msgspec.Struct) -> dict[str, Any]:
     match event:
+        case RowRefused(symbol=symbol, opened_at=opened_at, fault="gap", detail=detail):
+            return {"symbol": symbol, "opened_at": opened_at, "detail": detail}
         case OrderFilled(fill=fill, strategy=strategy):
             return {
                 "strategy": strategy,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import repeat
 from operator import attrgetter, le
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -37,6 +37,14 @@ class Finding(msgspec.Struct, frozen=True):
     opened_at: Instant
     fault: Fault
     detail: str
+
+
+@runtime_checkable
+class TellsFindings(Protocol):
+    """A market that reads its histories from rows, and tells what was wrong with them."""
+
+    def findings(self, symbol: str) -> Sequence[Finding]:
+        """Return what is wrong with the rows that a symbol's histories were built from, as far as they were."""
 
 
 class Judged(msgspec.Struct, frozen=True):

@@ -81,8 +81,8 @@ class BarFile:
     def records(self, skip_until: Instant = 0) -> Iterator[tuple[Instant | None, Numbers]]:
         """Read the lines after the header: when a bar opened, None where that cannot be read, and its numbers.
 
-        Most lines before the first one after `skip_until` are left out where they are in order: a late point is
-        reached sooner.
+        Most lines before the first one at `skip_until` or after it are left out where they are in order: a late point
+        is reached sooner.
 
         Raises:
             SourceBroken: the compressed data is damaged, or the file is not what it was when it was opened first.
@@ -97,7 +97,7 @@ class BarFile:
                     if line and not line.isspace():
                         yield None, _whole(line)
                     continue
-                if opened_at > skip_until:
+                if opened_at >= skip_until:
                     skip_until = 0
                 if not INSTANT_MIN <= opened_at < INSTANT_MAX:
                     yield None, _whole(line)
@@ -133,7 +133,7 @@ class BarFile:
 
     def _thin(self, batch: list[str], skip_until: Instant) -> list[str]:
         """Leave out lines that are passed over and all in order; two stay for who compares neighbours."""
-        if len(batch) < 4 or (self._instant(batch[-1]) or INSTANT_MAX) > skip_until:
+        if len(batch) < 4 or (self._instant(batch[-1]) or INSTANT_MAX) >= skip_until:
             return batch
         place = self._places[0]
         try:

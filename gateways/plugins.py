@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
+from domain.market import TIMEFRAMES_MS
 from domain.strategies.base import Strategy
 from domain.strategies.confidence import Confidence
 from domain.strategies.ema_cross import EmaCross
@@ -75,16 +76,25 @@ def make_strategy(kind: StrategyClass, symbols: Sequence[str], parameters: Mappi
     """Return a new strategy with these parameters.
 
     Raises:
-        ValueError: they cannot be, as its class says or stumbles over, or it says no time frames.
+        ValueError: they cannot be, as its class says or stumbles over, or it lives on no time frames that there are.
     """
     try:
         made = kind(symbols, dict(parameters))
-        tuple(made.timeframes)
+        _demand_timeframes(made.timeframes)
     except ValueError:
         raise
     except _ERRORS as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     return made
+
+
+def _demand_timeframes(timeframes: object) -> None:
+    # A text is a sequence too, of letters.
+    frames = [timeframes] if isinstance(timeframes, str) else list(cast(Sequence[object], timeframes))
+    strange = [frame for frame in frames if frame not in TIMEFRAMES_MS]
+    if isinstance(timeframes, str) or strange or not frames:
+        found = repr(timeframes) if isinstance(timeframes, str) else ", ".join(map(repr, strange)) or "none"
+        raise ValueError(f"timeframes must be a tuple of some of {', '.join(TIMEFRAMES_MS)}; found {found}")
 
 
 def parameters_of(strategy: StrategyClass) -> type[msgspec.Struct] | None:

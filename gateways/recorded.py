@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from domain.bars import FrameBuilder, frames_of, judge_row
+from domain.bars import Finding, FrameBuilder, frames_of, judge_step
 from domain.market import DAY_MS, TIMEFRAMES_MS, Bar, Instant
 from domain.sources import Row, Step, Stretch
 from gateways.bar_files import BarFile, Numbers, parse_name, require_timeframe
@@ -83,6 +83,7 @@ class RecordedMarket:
         if self._starts_at >= self._ends_at:
             raise SourceBroken(path, f"a bar that closes after {self._starts_at}", f"the last at {self._ends_at}")
         self._histories: dict[str, dict[str, deque[Bar]]] = {}
+        self._findings: dict[str, list[Finding]] = {}
 
     def describe(self) -> str:
         """Name each file with its symbol, time frame and the hash of its bytes."""
@@ -108,13 +109,17 @@ class RecordedMarket:
     def history(self, symbol: str, timeframe: str) -> Sequence[Bar]:
         """Return a symbol's newest closed bars of one of its frames up to `starts_at`, oldest first."""
         if symbol not in self._histories:
-            self._histories[symbol] = self._build_history(symbol)
+            self._histories[symbol], self._findings[symbol] = self._build_history(symbol)
         if timeframe not in self._histories[symbol]:
             raise ValueError(f"a frame of {symbol} must be one of {self._frames[symbol]}, was {timeframe!r}")
         return tuple(self._histories[symbol][timeframe])
 
+    def findings(self, symbol: str) -> Sequence[Finding]:
+        """Return what is wrong with the rows that a symbol's histories were built from, as far as they were."""
+        return tuple(self._findings.get(symbol, ()))
+
     def steps(self, after: Instant) -> Iterator[Step]:
-        """Read the steps that close after an instant.
+        """Read the steps that close after an instant, and before them what came late after the row that closes at it.
 
         A row that is not after the rows before it, or has no readable time, comes in a step of its own, after the row
         before it and at the same instant.
@@ -153,7 +158,7 @@ class RecordedMarket:
                 for step in self.steps(after):
                     after = step.at
                     yield step
-                    if after >= until:
+                    if after > until:  # Not before: rows that are late may come at the same instant.
                         break
                 break
             else:
@@ -173,24 +178,28 @@ class RecordedMarket:
         third = min(firsts) + (self._ends_at - min(firsts)) // 3
         return min(warm, third // span * span)
 
-    def _build_history(self, symbol: str) -> dict[str, deque[Bar]]:
+    def _build_history(self, symbol: str) -> tuple[dict[str, deque[Bar]], list[Finding]]:
         histories = {frame: deque[Bar](maxlen=self._warmup_bars) for frame in self._frames[symbol]}
         builders = [FrameBuilder(frame) for frame in histories]
+        findings: list[Finding] = []
         newest: Bar | None = None
         # One frame more than needed, so that the oldest one is whole.
         after = self._starts_at - (self._warmup_bars + 1) * self._coarsest_ms
-        for at, _, _, row in self._series[symbol].items(after):
-            if at > self._starts_at:
+        for at, is_late, _, row in self._series[symbol].items(after):
+            if (at, is_late) > (self._starts_at, 0):  # What comes late after the last row of history is read by steps.
                 break
-            bar = judge_row(row, newest)
-            if isinstance(bar, Bar):
+            if is_late and newest is None:
+                continue
+            judged = judge_step(Step(at, (row,)), {} if newest is None else {symbol: newest}, 0)
+            findings += judged.findings
+            for bar in judged.bars:
                 newest = bar
                 for builder in builders:
                     histories[builder.timeframe].extend(builder.add(bar))
         for builder in builders:
             if builder.partial is not None and builder.partial.closed_at <= self._starts_at:
                 histories[builder.timeframe].append(builder.partial)
-        return histories
+        return histories, findings
 
 
 class _Name(NamedTuple):
@@ -255,7 +264,7 @@ class _Series:
                 if end is not None and opened_at + span > end:
                     return
                 yield opened_at + span, 0, place, Row(symbol, timeframe, opened_at, *numbers)
-            elif newest > read_until:
+            elif newest >= read_until:
                 shown_at = newest if opened_at is None else opened_at
                 yield newest + span, 1, place, Row(symbol, timeframe, shown_at, *numbers)
 
@@ -286,7 +295,7 @@ class _Series:
         newest = self.first_opened_at
         held: tuple[Instant, Numbers] | None = None
         for record in chain.from_iterable(
-            file.records(skip_until if newest <= skip_until and held is None else 0) for file in self.files
+            file.records(skip_until if newest < skip_until and held is None else 0) for file in self.files
         ):
             opened_at = record[0]
             if held is not None:

@@ -28,11 +28,11 @@ from holdfast.config.instruments import instrument_for
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.settings import InstrumentRules, Settings
 from holdfast.config.settings import Venue as VenueSettings
+from holdfast.feeding import LIVE_TIMEFRAME
 from holdfast.imports.opening import Opening, files_for
 from holdfast.parts import Parts, gather
 
 DIALECTS: dict[str, type[Dialect]] = {"binance": Binance, "bybit": Bybit}
-TIMEFRAME = "1m"
 PAUSES_S = (1.0, 2.0)
 """Between the attempts to ask what has to be known at a start."""
 HELD_S_MAX = 30.0
@@ -180,7 +180,7 @@ class LiveSide:
         return LiveMarket(
             self._connection,
             symbols=symbols,
-            timeframe=feed.timeframe or TIMEFRAME,
+            timeframe=feed.timeframe or LIVE_TIMEFRAME,
             frames=feed.frames,
             warmup_bars=feed.warmup_bars,
             starts_at=starts_at,

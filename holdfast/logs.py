@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import structlog
 
 from holdfast.config.settings import Log as LogSettings
 from holdfast.secrets import install_excepthooks, scrub_event, scrubbed
+from holdfast.shown import rounded, shown
 from holdfast.streams import harmless, say_to
 
 FILE_BYTES_MAX = 16 * 1024 * 1024
@@ -68,11 +69,21 @@ def _console() -> Render:
     render = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), sort_keys=False)
 
     def rendered(logger: Any, method: str, event: dict[str, Any]) -> str:
-        # Before it is rendered, for colours are the renderer's own; what is no text it shows as Python would.
-        shown = {key: harmless(value) if isinstance(value, str) else value for key, value in event.items()}
-        return render(logger, method, shown)
+        # Before it is rendered, for colours are the renderer's own.
+        said = {key: _for_people(key, value) for key, value in event.items() if _says(key, value)}
+        return render(logger, method, said)
 
     return rendered
+
+
+def _says(key: str, value: Any) -> bool:
+    is_empty = isinstance(value, Sized) and not len(value)
+    return value is not None and not is_empty and (key, value) != ("at", 0)  # Before the market has begun.
+
+
+def _for_people(key: str, value: Any) -> str:
+    # Texts stay as they are, a stack with its lines.
+    return harmless(rounded(value) if isinstance(value, str) else shown(key, value))
 
 
 def _to_stderr(line: str) -> None:

@@ -9,10 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn
 
-import msgspec
-
 from actors.health import Machine
-from actors.positions import PositionsState
 from domain.market import TIMEFRAMES_MS
 from gateways.calendar import Calendar
 from gateways.machine import MachineWatch
@@ -37,6 +34,7 @@ from holdfast.outside import Outside, open_live, open_paper
 from holdfast.pace import Pace
 from holdfast.parts import gather
 from holdfast.recovery import JournalRecorder
+from holdfast.refusals import refusals_in
 from holdfast.reports import line_of
 from holdfast.secrets import scrub
 from holdfast.stop_signals import hear_stop_signals
@@ -289,19 +287,21 @@ class Node:
 
     def _summarise(self) -> Any:
         try:
-            answer = self._system.ask("positions", HoldingsAsked(), 5.0)
+            holdings, seq = self._system.ask("positions", HoldingsAsked(), 5.0), self._system.switchboard.last_seq
+            self._recorder.wait(seq, 5.0)
+            return summarise(
+                holdings,
+                refusals_in(self._home),
+                source=self._current.parts.source.describe(),
+                reason=self._reason,
+                market_time=self._system.clock.market_ms(),
+                restarts=sum(each.restarts for each in self._system.switchboard.vitals()),
+                seconds=time.monotonic() - self._began,
+                seq=seq,
+            )
         except (Timeout, Exception) as error:  # noqa: BLE001  a summary is worth no failure
             self._log("warning", "summary.failed", error=str(error))
             return None
-        return summarise(
-            msgspec.json.decode(answer, type=PositionsState),
-            source=self._current.parts.source.describe(),
-            reason=self._reason,
-            market_time=self._system.clock.market_ms(),
-            restarts=sum(each.restarts for each in self._system.switchboard.vitals()),
-            seconds=time.monotonic() - self._began,
-            seq=self._system.switchboard.last_seq,
-        )
 
     def _stop(self) -> None:
         self._system.stop()

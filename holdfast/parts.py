@@ -24,6 +24,7 @@ from gateways.sample_plan import BEGIN as SAMPLE_BEGIN
 from holdfast.config.instruments import instrument_for
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.settings import Settings, StrategySettings
+from holdfast.feeding import LIVE_TIMEFRAME, unfed
 
 SAMPLE_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 SAMPLE_DAYS = 14
@@ -110,7 +111,7 @@ def gather(
     shape = shape_of(settings, symbols, folder, problems, known=known)
     problems += _fees_in_what_is_traded(settings, shape) if profile is None else []
     for part in shape.strategies if not problems else ():
-        problems += _starved(part, source, shape) or _unserved(part, source, settings.feed.frames)
+        problems += _unfed(part, {symbol: source.base_timeframe(symbol) for symbol in part.symbols}, shape, settings)
     if problems:
         raise ConfigurationError(problems)
     is_paper = profile is None
@@ -127,13 +128,16 @@ def gather(
 
 
 def demand_strategies(settings: Settings, folder: Path) -> None:
-    """Refuse strategies and symbols that cannot be, as far as that is seen without a market.
+    """Refuse strategies and symbols that cannot be, as far as that is seen without the market of a venue.
 
     Raises:
         ConfigurationError: with everything that is wrong.
     """
     problems: list[Problem] = []
-    shape_of(settings, settings.feed.symbols, folder, problems)
+    shape = shape_of(settings, settings.feed.symbols, folder, problems)
+    base = settings.feed.timeframe or LIVE_TIMEFRAME
+    for part in shape.strategies if not problems else ():
+        problems += _unfed(part, dict.fromkeys(part.symbols, base), shape, settings)
     if problems:
         raise ConfigurationError(problems)
 
@@ -188,32 +192,8 @@ def shape_of(
     return Shape(instruments, quotes[0] if quotes else "", strategies, tuple(wanted), settings.invariants.protection)
 
 
-def _starved(part: StrategyPart, source: MarketSource, shape: Shape) -> list[Problem]:
-    """Find symbols whose data has none of the time frames a strategy lives on."""
-    problems = []
-    for symbol in part.symbols:
-        base = source.base_timeframe(symbol)
-        if not set(part.timeframes) & set(frames_of(base, shape.frames)):
-            expected = f"data of {symbol} that gives {' or '.join(part.timeframes)} bars"
-            problems.append(Problem(f"strategies.{part.name}", expected, f"bars of {base}", "the feed"))
-    return problems
-
-
-def _unserved(part: StrategyPart, source: MarketSource, frames: tuple[str, ...]) -> list[Problem]:
-    """Find time frames a strategy lives on that the market is not opened with: it would have no history of them."""
-    wanted = [
-        frame
-        for frame in part.timeframes
-        if any(
-            frame in frames_of(base, (*frames, frame)) and frame not in frames_of(base, frames)
-            for base in map(source.base_timeframe, part.symbols)
-        )
-    ]
-    if not wanted:
-        return []
-    every = ", ".join(f'"{frame}"' for frame in (*wanted, *frames))
-    expected, found = f"a strategy of {', '.join(frames)} bars, as feed.frames says", ", ".join(part.timeframes)
-    return [Problem(f"strategies.{part.name}", expected, found, "the strategy", f"set feed.frames = [{every}]")]
+def _unfed(part: StrategyPart, bases: Mapping[str, str], shape: Shape, settings: Settings) -> list[Problem]:
+    return unfed(part.name, part.timeframes, bases, built=shape.frames, served=settings.feed.frames)
 
 
 def open_market(settings: Settings, folder: Path) -> MarketSource:

@@ -168,13 +168,15 @@ class Passage:
     ) -> tuple[int, bool]:
         """Tell of frames and ask; return how many were asked, and whether somebody has something to say.
 
-        The feed is told how far the market has come only at the last, or where somebody has something to say.
+        The feed is told how far the market has come only at the last, or where somebody has something to say: it hears
+        of the bars that follow these frames anyway, which news does not.
         """
         deciding, asked, has_stirred = self._circle.of(frames), 0, not may_ask
         try:
             self._worth = doors.positions.take_frames(at)
         except Exception as error:  # noqa: BLE001  whatever it is, it befalls who raised it
             has_stirred = doors.fail("positions", error)
+        doors.sentiment.take_frames(at)
         equity, cash = self._worth
         self._mark_all(((at, equity),))
         for strategy, host in doors.strategies:
@@ -188,7 +190,6 @@ class Passage:
             asked += is_asked and not is_stirring
             has_stirred = has_stirred or is_stirring
         if has_stirred or is_last:
-            doors.sentiment.take_frames(at)
             self._feed.come_to(at, frames, deciding[:asked])
             self._feed.state.closed_frames = []
         return asked, has_stirred

@@ -25,6 +25,11 @@ def harmless(text: str) -> str:
     return _ACTED_ON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def is_watched(stream: TextIO | None) -> bool:
+    """Say whether a person looks on, as far as a terminal tells."""
+    return stream is not None and stream.isatty()
+
+
 def say_to(stream: TextIO | None, text: str) -> bool:
     """Write a text and say whether it was taken."""
     if stream is None:

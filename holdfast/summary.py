@@ -1,6 +1,9 @@
 """What a run came to, and how far it has come, for the person who watches."""
 
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TextIO
@@ -10,7 +13,11 @@ import msgspec
 from actors.positions import PositionsState
 from domain.market import Instant
 from domain.money import plain
+from holdfast.refusals import Refusals, told_refused
 from holdfast.streams import say_to
+
+LOOK_EVERY_S = 0.5
+"""Between two looks at how far a market has come."""
 
 
 class RunSummary(msgspec.Struct, frozen=True):
@@ -20,6 +27,10 @@ class RunSummary(msgspec.Struct, frozen=True):
     reason: str
     market_time: Instant
     bars: int
+    refused: dict[str, int]
+    """Rows that were not believed, by fault."""
+    gaps: int
+    """How often bars were missing."""
     signals: int
     orders: int
     fills: int
@@ -33,9 +44,18 @@ class RunSummary(msgspec.Struct, frozen=True):
 
 
 def summarise(
-    state: PositionsState, *, source: str, reason: str, market_time: Instant, restarts: int, seconds: float, seq: int
+    holdings: bytes,
+    refusals: Refusals,
+    *,
+    source: str,
+    reason: str,
+    market_time: Instant,
+    restarts: int,
+    seconds: float,
+    seq: int,
 ) -> RunSummary:
-    """Return the summary of a run from what the position keeper knows."""
+    """Return the summary of a run from what the position keeper knows, and what was not believed."""
+    state = msgspec.json.decode(holdings, type=PositionsState)
     performance = state.performance
     equity = state.book.equity(state.marks)
     opened = _opening_worth(state)
@@ -44,6 +64,8 @@ def summarise(
         reason=reason,
         market_time=market_time,
         bars=performance.counts.get("bars", 0),
+        refused=refusals.refused,
+        gaps=refusals.gaps,
         signals=performance.counts.get("signals", 0),
         orders=performance.counts.get("orders", 0),
         fills=performance.fills,
@@ -76,7 +98,14 @@ def print_summary(summary: RunSummary, *, as_json: bool, out: TextIO | None = No
     rows["fees"] = ", ".join(f"{amount} {asset}" for asset, amount in summary.fees.items()) or "none"
     rows["return_pct"] = f"{summary.return_pct:+.2f} %"
     rows["drawdown_pct"] = f"{summary.drawdown_pct:.2f} %"
-    names = {"return_pct": "return", "drawdown_pct": "drawdown", "market_time": "market time", "seq": "last sequence"}
+    rows["refused"] = told_refused(summary.refused)
+    names = {
+        "refused": "refused rows",
+        "return_pct": "return",
+        "drawdown_pct": "drawdown",
+        "market_time": "market time",
+        "seq": "last sequence",
+    }
     say_to(out, "".join(f"{names.get(name, name):<14} {value}\n" for name, value in rows.items()))
 
 
@@ -102,6 +131,27 @@ class ProgressLine:
     def clear(self) -> None:
         """Leave an empty line."""
         say_to(self._out, "\r" + " " * self._width + "\r")
+
+
+@contextmanager
+def showing(starts_at: Instant, ends_at: Instant, *, wanted: bool) -> Iterator[Callable[[Instant], None]]:
+    """Yield what is told how far the market has come, and shows it now and then where that is wanted."""
+    if not wanted:
+        yield lambda at: None
+        return
+    line = ProgressLine(starts_at, ends_at - starts_at, 1)
+    shown = 0.0
+
+    def look(at: Instant) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= LOOK_EVERY_S:
+            shown = time.monotonic()
+            line.show(at, None, None)
+
+    try:
+        yield look
+    finally:
+        line.clear()
 
 
 def when(at: Instant) -> str:

@@ -23,7 +23,9 @@ QUIET = ("strategy", "symbol", "base", "side", "at", "offer_at", "attempt", "siz
 """Fields that say nothing of why two sides are not the same, or are said in the line above."""
 
 
-def audit_command(home: Path, day: str | None, *, data: Path | None, overrides: tuple[str, ...], as_json: bool) -> int:
+def audit_command(
+    home: Path, day: str | None, *, data: Path | None, overrides: tuple[str, ...], as_json: bool, progress: bool
+) -> int:
     """Audit a day, print what was found, and return the exit code: 0 where all is equal, 1 where something is not.
 
     Raises:
@@ -31,7 +33,7 @@ def audit_command(home: Path, day: str | None, *, data: Path | None, overrides: 
         JournalError: there is no journal, or it is damaged.
         ConfigurationError: something that the day is to be lived with is not here.
     """
-    found = audit(home, day, data=data, overrides=overrides)
+    found = audit(home, day, data=data, overrides=overrides, progress=progress)
     if as_json:
         say_json(audit_view(found))
     else:

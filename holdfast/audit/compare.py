@@ -89,6 +89,7 @@ def audit(
     data: Path | None = None,
     overrides: Sequence[str] = (),
     folder: Path | None = None,
+    progress: bool = False,
 ) -> Audit:
     """Audit a day of a home's journal, its newest whole one if none is named; the home is only read.
 
@@ -105,7 +106,7 @@ def audit(
     check_chain(home, until=chosen.until, is_over=lambda: False)
     again = DayAgain(home, chosen, data=data, overrides=tuple(overrides))
     with tempfile.TemporaryDirectory(prefix="holdfast-audit-") if folder is None else nullcontext(folder) as place:
-        lived = again.live(Path(place))
+        lived = again.live(Path(place), progress=progress)
         with (
             JournalReader(home) as journal,
             JournalReader(lived.rerun) as rerun,

@@ -1,12 +1,13 @@
 """Lives a day twice more: as the journal says it was, and as a backtest over the bars as they are now would."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from actors.breaker_memory import BreakerMemory
+from domain.market import Instant
 from holdfast.audit.days import Day, one_of_a_backtest
 from holdfast.audit.market import open_day, settings_of_day
 from holdfast.parts import gather
@@ -16,6 +17,7 @@ from holdfast.rerun.inputs import Life, read_inputs, split
 from holdfast.rerun.running import SEED, TURNS_MAX, Rerun
 from holdfast.rerun.sources import JournalMarket, JournalScores, finest, scores_of
 from holdfast.staging import StagedNode
+from holdfast.summary import showing
 from messages.node import OperatorCommanded
 from persistence.reader import JournalReader
 from supervision import Recorded, SupervisionError
@@ -55,8 +57,8 @@ class DayAgain:
         self._settings = settings_of_day(self._life.era, data=data, overrides=overrides)
         self._source = open_day(self._settings, self._life.era, self._begun(self._life), day)
 
-    def live(self, folder: Path) -> Lived:
-        """Live it, in a folder that is empty.
+    def live(self, folder: Path, *, progress: bool = False) -> Lived:
+        """Live it, in a folder that is empty; `progress` shows how far each of its lives has come.
 
         Raises:
             ConfigurationError: something that the journal's configuration names is not here.
@@ -65,12 +67,15 @@ class DayAgain:
         rerun, backtest = folder / "rerun", folder / "backtest"
         since = 0
         if self._before is not None:
-            Rerun(self._before, self._home, rerun).run()
+            with showing(self._before.first.opened.starts_at, self._day.begins_at, wanted=progress) as look:
+                Rerun(self._before, self._home, rerun, look=look).run()
             with JournalReader(rerun) as reader:
                 since = reader.last()[0]
             shutil.copytree(rerun, backtest)
-        standing = self._backtest(backtest)
-        Rerun(self._today, self._home, rerun).run()
+        with showing(self._day.begins_at, self._day.last_at, wanted=progress) as look:
+            standing = self._backtest(backtest, look)
+        with showing(self._day.begins_at, self._day.last_at, wanted=progress) as look:
+            Rerun(self._today, self._home, rerun, look=look).run()
         return Lived(rerun, backtest, since, standing, self._source.describe())
 
     def _begun(self, life: Life) -> JournalMarket:
@@ -78,7 +83,7 @@ class DayAgain:
         base = era_feed.timeframe or finest(era_feed.frames)
         return JournalMarket(self._home, life.opened, until=self._day.until, base=base)
 
-    def _backtest(self, home: Path) -> str:
+    def _backtest(self, home: Path, look: Callable[[Instant], None]) -> str:
         """Run the day's bars through a node that nobody operates."""
         known = len(scores_of(home)) if (home / "journal.db").exists() else 0
         scores = JournalScores(scores_of(self._home, self._day.until)[known:])
@@ -92,7 +97,13 @@ class DayAgain:
             passing_over.hear(records)
             node.system.excused |= passing_over.found
 
-        node = StagedNode(parts, home, seed=SEED, folder=str(folder), hear=hear, opening=self._inputs.opening)
+        def pause_s(at: Instant, _following: Instant) -> float:
+            look(at)
+            return 0.0
+
+        node = StagedNode(
+            parts, home, seed=SEED, folder=str(folder), pause_s=pause_s, hear=hear, opening=self._inputs.opening
+        )
         with node:
             if standing:
                 node.switchboard.record("node", [_resume(node.stage.clock.wall_ms())])

@@ -18,6 +18,7 @@ from holdfast.backtest.plan import Plan
 from holdfast.backtest.tape import Tape
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.parts import Parts
+from holdfast.refusals import count_refusals
 from holdfast.summary import ProgressLine
 from messages.node import HoldingsAsked
 from persistence.home import Home
@@ -36,6 +37,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     begin: Instant
     end: Instant
     bars: int
+    refused: dict[str, int]
+    """Rows that were not believed, by fault; those of the history too."""
+    gaps: int
+    """How often bars were missing."""
     signals: int
     denied: dict[str, int]
     """Entries that the breaker refused, by reason."""
@@ -182,6 +187,7 @@ def _result(
 ) -> Result:
     performance = state.performance
     summary = performance.summary()
+    refusals = count_refusals(tape.faults.elements())
     opened = (state.opened or {}).get(state.book.quote)
     equity = state.book.equity(state.marks)
     bars = performance.counts.get("bars", 0)
@@ -192,6 +198,8 @@ def _result(
         begin=parts.source.starts_at(),
         end=end,
         bars=bars,
+        refused=refusals.refused,
+        gaps=refusals.gaps,
         signals=performance.counts.get("signals", 0),
         denied=dict(sorted(tape.denied.items())),
         orders=performance.counts.get("orders", 0),

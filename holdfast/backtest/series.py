@@ -110,8 +110,9 @@ def prices(source: MarketSource, points_max: int = POINTS_MAX) -> dict[str, tupl
     at: dict[str, array[int]] = {symbol: array("q") for symbol in source.symbols()}
     closes: dict[str, array[float]] = {symbol: array("d") for symbol in source.symbols()}
     newest: dict[str, Bar] = {}
-    for step in source.steps(source.starts_at()):
-        for bar in judge_step(step, newest, 0).bars:
+    starts_at = source.starts_at()
+    for step in source.steps(starts_at):
+        for bar in judge_step(step, newest, starts_at).bars:
             newest[bar.symbol] = bar
             at[bar.symbol].append(bar.closed_at)
             closes[bar.symbol].append(float(bar.close))

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from domain.market import Instant
 from domain.money import ZERO
+from messages.market import RowRefused
 from messages.orders import OrderFilled
 from messages.positions import EquityMarked
 from messages.risk import OrderDenied
@@ -26,6 +27,8 @@ class Tape:
         """When the newest worth was marked again; 0 where it was not."""
         self.denied: Counter[str] = Counter()
         """By reason."""
+        self.faults: Counter[str] = Counter()
+        """Of rows that were not believed."""
 
     def hear(self, records: Sequence[Recorded]) -> None:
         """Take in what was just recorded."""
@@ -37,6 +40,8 @@ class Tape:
                     self.mark_all(((at, equity),))
                 case OrderDenied(reason=reason):
                     self.denied[reason] += 1
+                case RowRefused(fault=fault):
+                    self.faults[fault] += 1
 
     def mark_all(self, marks: Sequence[tuple[Instant, Decimal]]) -> None:
         """Take in what the account was worth; while it stays the same only since when, and until when."""

@@ -1,5 +1,6 @@
 """`holdfast audit`: a day's decisions against a re-run and a backtest."""
 
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from holdfast.cli.options import HERE, At
+from holdfast.streams import is_watched
 
 
 def _require_day(_kind: object, day: str | None) -> None:
@@ -41,4 +43,5 @@ def audit(
     """
     from holdfast.audit.command import audit_command
 
-    return audit_command(at.folder, day, data=data, overrides=overrides, as_json=at.as_json)
+    is_shown = is_watched(sys.stderr) and not at.as_json
+    return audit_command(at.folder, day, data=data, overrides=overrides, as_json=at.as_json, progress=is_shown)

@@ -166,6 +166,8 @@ def _row(cell: "Cell") -> dict[str, Any]:
 
 def as_lines(result: "Result") -> str:
     """Return a result as lines for people."""
+    from holdfast.refusals import told_refused
+
     fees = ", ".join(f"{amount} {asset}" for asset, amount in result.fees.items()) or "none"
     denied = ", ".join(f"{count} {reason}" for reason, count in result.denied.items()) or "none"
     parameters = ", ".join(f"{key}={value}" for key, value in result.parameters.items()) or "as they are"
@@ -175,6 +177,8 @@ def as_lines(result: "Result") -> str:
         "from": _when(result.begin),
         "to": _when(result.end),
         "bars": result.bars,
+        "refused rows": told_refused(result.refused),
+        "gaps": result.gaps,
         "signals": result.signals,
         "denied": denied,
         "orders": result.orders,

@@ -41,12 +41,12 @@ def check(*, config: ConfigFile = None, overrides: Overrides = (), at: At = HERE
 
 @app.command
 def show(*, config: ConfigFile = None, overrides: Overrides = (), at: At = HERE) -> int:
-    """Show every setting as it is in force, with secrets hidden."""
-    from holdfast.config.view import as_toml, public_view
+    """Show every setting as it is in force, as a configuration that can be used again; secrets are hidden."""
+    from holdfast.config.view import as_configuration, public_view
 
-    view = public_view(load(config, overrides).settings)
+    settings = load(config, overrides).settings
     if at.as_json:
-        say_json(view)
+        say_json(public_view(settings))
     else:
-        say(as_toml(view).rstrip())
+        say(as_configuration(settings).rstrip())
     return 0

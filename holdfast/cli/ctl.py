@@ -8,7 +8,7 @@ from cyclopts.validators import Number
 from holdfast.cli.asking import ask, stream
 from holdfast.cli.histories import conflicts, crashes, violations
 from holdfast.cli.options import HERE, At
-from holdfast.cli.tables import as_event, as_outcome
+from holdfast.cli.tables import as_event, as_outcome, as_performance
 
 
 def _require_name(_type: object, symbol: str | None) -> None:
@@ -70,7 +70,7 @@ def orders(
 @app.command
 def performance(*, at: At = HERE) -> int:
     """Show return, drawdown, fees, trades, restarts of actors and uptime."""
-    return _ask(at, "performance")
+    return ask(at.folder, "performance", {}, as_json=at.as_json, write=lambda _method, answer: as_performance(answer))
 
 
 @app.command(name="dead-letters")

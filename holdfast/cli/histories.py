@@ -7,7 +7,7 @@ from cyclopts.validators import Number
 
 from holdfast.cli.asking import ask_or_else
 from holdfast.cli.options import HERE, At
-from holdfast.cli.tables import as_crashes, as_text, as_violations
+from holdfast.cli.tables import as_conflicts, as_crashes, as_violations
 
 
 def crashes(
@@ -75,5 +75,5 @@ def conflicts(
         return read(at.folder, n)
 
     return ask_or_else(
-        at.folder, "conflicts", {"n": n}, look, as_json=at.as_json, write=lambda _method, found: as_text(found)
+        at.folder, "conflicts", {"n": n}, look, as_json=at.as_json, write=lambda _method, found: as_conflicts(found)
     )

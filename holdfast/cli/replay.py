@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from holdfast.cli.options import HERE, At
+from holdfast.streams import is_watched
 
 
 def _require_point(_kind: object, to: str | None) -> None:
@@ -48,7 +49,7 @@ def replay(
         from holdfast.rerun.command import rerun_command
 
         _demand_alone(to=to, verify=verify)
-        is_shown = sys.stderr.isatty() and not at.as_json
+        is_shown = is_watched(sys.stderr) and not at.as_json
         return rerun_command(at.folder, what_if=what_if, as_json=at.as_json, progress=is_shown)
     from holdfast.replay import replay_command
 

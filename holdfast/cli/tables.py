@@ -4,16 +4,14 @@ Plain on purpose: a rich console costs a tenth of a second before its first lett
 line may take in all.
 """
 
+import sys
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from holdfast.shown import instant, shown
+from holdfast.streams import is_watched
+
 CELL_MAX = 60
-MINUTE_S = 60
-HOUR_S = 3_600
-DAY_S = 86_400
-PLAUSIBLE_MS = 100_000_000_000
-"""Whole numbers above this, under the name of an instant, are milliseconds since the epoch (1973 and later)."""
 
 
 def as_text(answer: Any) -> str:
@@ -61,6 +59,22 @@ def as_event(event: Any) -> str:
     return f"{head}  {details}".rstrip()
 
 
+def as_performance(answer: Any) -> str:
+    """Return what came of trading, with what it made under the name that it has everywhere else."""
+    return as_text(_renamed(answer, "return_fraction", "return") if isinstance(answer, Mapping) else answer)
+
+
+def as_conflicts(answer: Any) -> str:
+    """Return differences as a table; JSON calls what resolved each a strategy, which others than these have."""
+    if not isinstance(answer, list):
+        return as_text(answer)
+    return as_text([_renamed(each, "strategy", "resolved by") for each in answer])
+
+
+def _renamed(row: Mapping[str, Any], name: str, said: str) -> dict[str, Any]:
+    return {said if key == name else key: value for key, value in row.items()}
+
+
 def as_crashes(crashes: Any) -> str:
     """Return crashes as paragraphs, each with its stack."""
     if not isinstance(crashes, list) or not crashes:
@@ -104,41 +118,8 @@ def _violation(violation: Mapping[str, Any]) -> str:
 
 
 def cell(key: str, value: Any, cut_at: int | None = CELL_MAX) -> str:
-    """Return a single value as a person reads it, whole with None; the unit is in its key's name."""
-    match value:
-        case None | "":
-            return "-"
-        case bool():
-            return "yes" if value else "no"
-        case int() if _is_instant(key) and value > PLAUSIBLE_MS:
-            return instant(value)
-        case int() | float() if key.endswith("_s") and value >= MINUTE_S:
-            return duration(value)
-        case float():
-            return f"{value:.6g}"
-        case Mapping():
-            return _cut(
-                ", ".join(f"{inner} {cell(inner, entry, cut_at)}" for inner, entry in value.items()) or "-", cut_at
-            )
-        case list() | tuple():
-            return _cut(", ".join(cell("", entry, cut_at) for entry in value) or "-", cut_at)
-        case _:
-            return _cut(" ".join(str(value).split()), cut_at)
-
-
-def instant(at_ms: int) -> str:
-    """Return milliseconds since the epoch as a time of day in UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time in its two largest units."""
-    whole = int(seconds)
-    if whole >= DAY_S:
-        return f"{whole // DAY_S} d {whole % DAY_S // HOUR_S} h"
-    if whole >= HOUR_S:
-        return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S} min"
-    return f"{whole // MINUTE_S} min {whole % MINUTE_S} s"
+    """Return a single value as a person reads it, whole with None."""
+    return _cut(shown(key, value), cut_at)
 
 
 def _record(answer: Mapping[str, Any]) -> str:
@@ -178,10 +159,6 @@ def _line(cells: list[str], widths: list[int], right: list[bool]) -> str:
     return "  ".join(padded).rstrip()
 
 
-def _is_instant(key: str) -> bool:
-    return key.rpartition("_")[2] in {"at", "time"}
-
-
 def _is_number(text: str) -> bool:
     return text == "-" or text.lstrip("-").replace(".", "", 1).isdigit()
 
@@ -191,4 +168,7 @@ def _indented(text: str, margin: str = "  ") -> str:
 
 
 def _cut(text: str, cut_at: int | None) -> str:
-    return text if cut_at is None or len(text) <= cut_at else text[: cut_at - 3] + "..."
+    # Only a person wants columns that fit: whoever reads a pipe cannot ask for the rest.
+    if cut_at is None or len(text) <= cut_at or not is_watched(sys.stdout):
+        return text
+    return text[: cut_at - 3] + "..."

@@ -1,17 +1,34 @@
 """Settings as plain values, for the journal, for people and for comparison; secrets stay behind."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from domain.market import Instant
 from holdfast.config.settings import Settings
 from holdfast.secrets import MASK, Secret, scrub_value
+
+HIDDEN = "# A secret is hidden, and its line is no setting: give it anew, as file:PATH or env:NAME.\n"
 
 
 def public_view(settings: Settings) -> dict[str, Any]:
     """Return settings as JSON values without a secret: numbers of money as text, what is not set left out."""
-    view = scrub_value(_plain(settings))
+    return _public(_plain(settings), settings)
+
+
+def as_configuration(settings: Settings) -> str:
+    """Write settings as TOML that can be used again, numbers as numbers; a secret stands as a comment."""
+    view = _public(_plain(settings, with_numbers=True), settings)
+    view["feed"] |= {key: _moment(view["feed"][key]) for key in ("start", "end") if key in view["feed"]}
+    lines = as_toml(view).splitlines(keepends=True)
+    shown = [f"# {line}" if line.rstrip().endswith(f' = "{MASK}"') else line for line in lines]
+    return "".join([HIDDEN, "\n", *shown] if shown != lines else lines)
+
+
+def _public(plain: Any, settings: Settings) -> dict[str, Any]:
+    view = scrub_value(plain)
     assert isinstance(view, dict)
     credentials = settings.venue.credentials
     view["venue"]["credentials"] = {
@@ -43,17 +60,21 @@ def as_toml(view: dict[str, Any], path: tuple[str, ...] = ()) -> str:
     return own + "".join(tables)
 
 
-def _plain(value: Any) -> Any:
+def _moment(at: Instant) -> datetime:
+    return datetime.fromtimestamp(at / 1000, tz=UTC)
+
+
+def _plain(value: Any, *, with_numbers: bool = False) -> Any:
     match value:
         case msgspec.Struct():
             named = ((field.encode_name, getattr(value, field.name)) for field in msgspec.structs.fields(value))
-            return {name: _plain(entry) for name, entry in named if entry is not None}
+            return {name: _plain(entry, with_numbers=with_numbers) for name, entry in named if entry is not None}
         case dict():
-            return {key: _plain(entry) for key, entry in value.items()}
+            return {key: _plain(entry, with_numbers=with_numbers) for key, entry in value.items()}
         case list() | tuple():
-            return [_plain(entry) for entry in value]
+            return [_plain(entry, with_numbers=with_numbers) for entry in value]
         case Decimal():
-            return f"{value:f}"
+            return value if with_numbers else f"{value:f}"
         case Secret():
             return MASK
         case None | bool() | int() | float() | str():
@@ -90,5 +111,9 @@ def _value(value: Any) -> str:
             return f"[{', '.join(map(_value, value))}]"
         case dict():
             return "{" + ", ".join(f"{_key(key)} = {_value(entry)}" for key, entry in value.items()) + "}"
+        case Decimal():
+            return f"{value:f}"
+        case datetime():
+            return value.isoformat().replace("+00:00", "Z")
         case _:
             return str(value)

@@ -1,7 +1,6 @@
 """`holdfast replay --rerun` and `--what-if`: does the journal's node decide the same again, and what would another?"""
 
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,12 @@ from holdfast.rerun.figures import Figures, figures_of
 from holdfast.rerun.inputs import Inputs, read_inputs
 from holdfast.rerun.running import Rerun
 from holdfast.rerun.untold import Untold, find_untold
-from holdfast.summary import ProgressLine, when
+from holdfast.shown import shown
+from holdfast.summary import showing, when
 from persistence.reader import JournalReader
 
-LOOK_EVERY_S = 0.5
+ABOUT = frozenset({"seq", "at", "kind", "strategy", "symbol", "side", "leg", "reason"})
+"""What says which decision it is, whether or not both sides have it alike."""
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -101,21 +102,8 @@ def what_if_view(compared: Compared, what_if: Sequence[str]) -> dict[str, Any]:
 
 
 def _run(inputs: Inputs, home: Path, again: Path, what_if: Sequence[str], *, progress: bool) -> None:
-    starts_at = inputs.first.opened.starts_at
-    line = ProgressLine(starts_at, inputs.ends_at - starts_at, 1) if progress else None
-    shown = 0.0
-
-    def look(at: int) -> None:
-        nonlocal shown
-        if line is not None and time.monotonic() - shown >= LOOK_EVERY_S:
-            shown = time.monotonic()
-            line.show(at, None, None)
-
-    try:
+    with showing(inputs.first.opened.starts_at, inputs.ends_at, wanted=progress) as look:
         Rerun(inputs, home, again, what_if=what_if, look=look).run()
-    finally:
-        if line is not None:
-            line.clear()
 
 
 def _difference_view(difference: Difference | None) -> dict[str, Any] | None:
@@ -137,13 +125,13 @@ def _lines(compared: Compared, what_if: Sequence[str]) -> list[str]:
     found = compared.difference
     if compared.untold is not None:
         return [*_untold_lines(compared.untold), *_sides(found.journal, found.rerun)]
-    lines.append(f"{'first' if what_if else 'DIFFERENT'} difference at {when(found.at)} ({found.at})")
+    lines.append(f"{'first' if what_if else 'DIFFERENT'} difference at {when(found.at)}")
     return [*lines, *_sides(found.journal, found.rerun)]
 
 
 def _untold_lines(untold: Untold) -> list[str]:
     return [
-        f"CANNOT BE TOLD from {when(untold.at)} ({untold.at}) on",
+        f"CANNOT BE TOLD from {when(untold.at)} on",
         f"  {untold.command} (sequence {untold.command_seq}) and the death of {untold.died}"
         f" (sequence {untold.died_seq}) came together:",
         "  what was being sent came to the venue or did not, and a re-run repeats no deaths",
@@ -151,9 +139,10 @@ def _untold_lines(untold: Untold) -> list[str]:
 
 
 def _sides(journal: Decision | None, again: Decision | None) -> list[str]:
-    """Put two decisions side by side, key by key; what is not the same has a mark."""
+    """Put two decisions side by side: what they are about, and with a mark what is not the same."""
     mine, theirs = _flat(journal), _flat(again)
-    keys = list(dict.fromkeys((*mine, *theirs)))
+    every = dict.fromkeys((*mine, *theirs))
+    keys = [key for key in every if key.rpartition(".")[2] in ABOUT or mine.get(key) != theirs.get(key)]
     width = max((len(text) for text in mine.values()), default=0)
     rows = [f"  {'':<32} {'journal':<{width}}   re-run"]
     for key in keys:
@@ -180,7 +169,7 @@ def _flatten(flat: dict[str, str], path: str, value: Any) -> None:
             for place, entry in enumerate(value):
                 _flatten(flat, f"{path}[{place}]", entry)
         case _:
-            flat[path] = str(value)
+            flat[path] = shown(path.rpartition(".")[2], value)
 
 
 def _side_by_side(journal: Figures, again: Figures) -> list[str]:

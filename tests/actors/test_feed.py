@@ -286,7 +286,21 @@ def test_a_row_that_is_not_believed_is_recorded_with_why_and_the_market_goes_on(
     assert closed(alone) == [1, 3, 7, 8, 9]
 
 
-@pytest.mark.parametrize("rows", [PLAIN, BROKEN], ids=["plain", "broken"])
+def test_what_was_not_believed_of_a_history_is_recorded_with_it_once(tmp_path: Path) -> None:
+    history = [*map(row, range(-9, -5)), "162333", row(-5), row(-5), row(-3, "nonsense"), row(-1), row(0), row(0)]
+
+    alone = a_feed(market(tmp_path, [*history, *PLAIN[2:], "1623"])).live()
+
+    of_history = [("unreadable", -6), ("duplicate", -5), ("unreadable", -3), ("gap", -4)]
+    assert refused(alone) == [*of_history, ("out_of_order", 0), ("unreadable", 3)]
+    assert kinds(alone)[:7] == ["SourceOpened", "HistoryLoaded", *["RowRefused"] * 5]
+
+
+LATE = (*map(row, (-1, 0, -1, 1, 2)), "1623", row(1), row(3), "162333")
+"""Rows that come late: after the last of the history, in the midst, and a line at the end that was cut."""
+
+
+@pytest.mark.parametrize("rows", [PLAIN, BROKEN, LATE], ids=["plain", "broken", "late"])
 def test_a_feed_that_dies_after_any_event_reads_on_and_says_each_thing_once(
     tmp_path: Path, rows: Sequence[str]
 ) -> None:

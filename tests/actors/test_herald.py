@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from actors.herald import NAMES, WARNINGS, Herald
+from actors.herald import GAP, NAMES, WARNINGS, Herald
 from holdfast.routes import HEARS
 from messages.base import Event
 from messages.codec import decode
+from messages.market import RowRefused
 from messages.orders import OrderFilled, OrderIntended
 from messages.risk import OrderDenied
 from tests.actors.alone import Alone
@@ -42,8 +43,20 @@ def test_each_event_that_is_heard_is_one_line_with_a_name_of_its_own(kind: type[
     said.alone.happen(golden(kind), at=T0)
 
     ((level, name, values),) = said.lines
-    assert (level, name) == (LEVELS[kind in WARNINGS], NAMES[kind])
+    assert (level, name) == (LEVELS[kind in WARNINGS], GAP if kind is RowRefused else NAMES[kind])  # It is of a gap.
     assert (values["seq"], values["at"]) == (1, T0)
+
+
+def test_a_gap_is_no_row_that_was_refused() -> None:
+    said = Said()
+
+    said.alone.happen(RowRefused("COINUSDT", T0, "gap", "3 of 1m missing"), at=T0)
+    said.alone.happen(RowRefused("COINUSDT", T0, "absurd", "a price of nothing"), at=T0)
+
+    gap, row = said.lines
+    assert gap[1] == GAP
+    assert gap[2] == {"seq": 1, "at": T0, "symbol": "COINUSDT", "opened_at": T0, "detail": "3 of 1m missing"}
+    assert (row[1], row[2]["fault"]) == ("market.row_refused", "absurd")
 
 
 def test_no_two_events_have_the_same_name_and_every_name_is_of_one_that_is_heard() -> None:

@@ -355,6 +355,11 @@ def test_history_holds_a_frame_whose_last_bars_are_missing(tmp_path: Path) -> No
     assert [bar.closed_at for bar in market.history("AAA", "1h")] == [at(60), at(120), at(180)]
 
 
+def rest_of(every: Sequence[Step], after: int) -> list[Step]:
+    """Return the steps after an instant, and before them what came late to that of this instant."""
+    return [step for step in every if step.at >= after][any(step.at == after for step in every) :]
+
+
 broken_lines = st.lists(
     st.one_of(
         st.integers(0, 60).map(line),
@@ -386,7 +391,7 @@ def test_reading_from_any_point_gives_the_rest_of_reading_from_the_start(
 
         rest = list(market.steps(at(after * unit)))
 
-    assert rest == [step for step in every if step.at > at(after * unit)]
+    assert rest == rest_of(every, at(after * unit))
     assert [step.at for step in every] == sorted(step.at for step in every)
     wanted = sum(bool(text) for lines in files for text in lines)
     assert sum(len(step.rows) for step in every) == wanted + sum(60 - index for index in range(len(files)))
@@ -402,7 +407,7 @@ def test_wherever_batches_end_skipping_changes_nothing(tmp_path: Path, monkeypat
         monkeypatch.setattr(bar_files, "BATCH_BYTES", batch)
         for hour in (60, 61, 119, 121, 170):
             first_two = list(islice(market.steps(at(60 * hour)), 2))
-            assert first_two == [step for step in every if step.at > at(60 * hour)][:2], (batch, hour)
+            assert first_two == rest_of(every, at(60 * hour))[:2], (batch, hour)
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:

@@ -236,6 +236,21 @@ def test_what_cannot_be_is_refused_with_a_sentence(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("command", "lives"), [(["audit"], 3), (["replay", "--rerun"], 1)], ids=["audit", "rerun"])
+def test_who_looks_on_sees_how_far_the_market_has_come(
+    lived: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: list[str], lives: int
+) -> None:
+    monkeypatch.setattr(f"holdfast.cli.{command[0]}.is_watched", lambda stream: True)
+
+    run_command_line([*command, "--home", str(lived)])
+    shown = capsys.readouterr().err
+    run_command_line([*command, "--home", str(lived), "--json"])
+
+    assert shown.count("market time ") >= lives
+    assert shown.endswith("\r")
+    assert capsys.readouterr().err == ""
+
+
 def test_a_damaged_journal_and_a_missing_one_have_codes_of_their_own(
     lived: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

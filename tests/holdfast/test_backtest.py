@@ -16,6 +16,7 @@ from holdfast.backtest.running import Ran, run_backtest
 from holdfast.cli.main import run_command_line
 from holdfast.config.problems import ConfigurationError
 from holdfast.exit_codes import ExitCode
+from holdfast.refusals import Refusals, refusals_in
 from holdfast.replay import rebuild, verify_everything
 from tests.endurance.nodes import ROOT, Outcome, outcome_of, run_to_end
 
@@ -122,6 +123,35 @@ def test_bars_that_are_not_there_any_more_are_no_damage_of_the_journal(
 
     assert run_command_line(["replay", "--verify", "--home", str(tmp_path / "kept")]) == ExitCode.CONFIGURATION
     assert str(file) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("symbols", [["BTCUSDT"], ["BTCUSDT", "ETHUSDT"]])
+@pytest.mark.parametrize("bars", [150, 1_500])
+def test_rows_that_are_not_believed_are_counted_by_fault_on_paper_too(
+    tmp_path: Path, symbols: list[str], bars: int
+) -> None:
+    """Wherever they are: in the history, in the midst, or in a last line that was cut."""
+    odd = {"duplicate": 0, "unreadable": 0}
+    (folder := tmp_path / "bars").mkdir()
+    for symbol in symbols:
+        file = folder / f"{symbol}_1m.csv"
+        write_walk(file, seed=1, bars=bars)
+        header, *rows = [row for row in file.read_text().splitlines() if "nonsense" not in row]
+        rows = sorted(set(rows))
+        for place in (bars // 4, bars // 2):
+            rows[place] = f"{rows[place]}\n{rows[place]}\n{rows[place].split(',')[0]},nonsense"
+            odd["duplicate"] += 1
+            odd["unreadable"] += 1
+        odd["unreadable"] += 1
+        file.write_text("\n".join([header, *rows, "162333"]))
+
+    result = run(folder).result
+    on_paper(folder, tmp_path / "paper")
+
+    counted = refusals_in(tmp_path / "paper")
+    assert counted == Refusals(result.refused, result.gaps)
+    assert sum(result.refused.values()) == sum(odd.values())
+    assert result.refused["unreadable"] == odd["unreadable"]
 
 
 def test_a_journal_whose_fold_gives_other_states_is_not_verified(

@@ -197,6 +197,21 @@ def test_what_a_journal_tells_again_is_what_its_actors_remembered(plan: Plan, tm
     assert set(lived) == set(NAMES)
 
 
+@pytest.mark.parametrize("frames", [("1m", "15m"), ("5m",), ("15m", "1h"), ("1m",)])
+@pytest.mark.parametrize("bars", [180, 181, 194, 203, 239])
+def test_a_journal_is_told_again_wherever_its_bars_end(tmp_path: Path, bars: int, frames: tuple[str, ...]) -> None:
+    write_walk(tmp_path / "BTCUSDT_1m.csv", seed=9, bars=bars)
+    overrides = (f"feed.frames={list(frames)}", "feed.warmup_bars=0")
+    strategies: dict[str, tuple[str, ...]] = {"ema-cross": (f"timeframe={frames[0]}", "fast=2", "slow=3")}
+    if frames == ("15m", "1h"):
+        strategies["confidence"] = ("fast=2", "slow=3")
+    for strategy, parameters in strategies.items():
+        plan = plan_backtest(tmp_path, strategy, parameters=parameters, config=None, overrides=overrides)
+        live(plan, tmp_path / strategy)
+
+        assert [check for check in verify_everything(tmp_path / strategy) if check.problems] == []
+
+
 @pytest.mark.slow
 def test_failures_change_nothing_of_the_outcome(plan: Plan, tmp_path: Path) -> None:
     outcomes: list[Outcome] = []

@@ -12,6 +12,7 @@ import pytest
 
 from gateways.exchange.home import ExchangeHome
 from holdfast.backtest.grid import Cell
+from holdfast.cli import tables
 from holdfast.cli.backtest import _rows
 from holdfast.cli.main import run_command_line
 from holdfast.cli.mending import _say_rest
@@ -83,11 +84,19 @@ def test_a_name_in_a_list_of_values_is_followed_by_the_whole_value(capsys: pytes
     )
 
 
-def test_the_last_column_of_a_table_is_never_cut_and_others_are() -> None:
+def test_the_last_column_of_a_table_is_never_cut_and_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "is_watched", lambda stream: True)
     head, line = as_text([{"name": LONG, "problem": LONG}]).splitlines()
 
     assert line == f"{LONG[:57]}...  {LONG}"
     assert head.split() == ["name", "problem"]
+
+
+def test_nothing_is_cut_where_no_person_looks_on() -> None:
+    _head, line = as_text([{"name": LONG, "problem": LONG}]).splitlines()
+
+    assert line == f"{LONG}  {LONG}"
+    assert as_event({"seq": 1, "payload": {"bars": [LONG, LONG]}}).endswith(f"bars={LONG}, {LONG}")
 
 
 def test_what_went_wrong_with_a_backtest_of_a_grid_is_the_last_column() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from holdfast.config import ConfigurationError, Problem, Settings, instrument_for, load_settings, public_view
 from holdfast.config.settings import InstrumentRules
-from holdfast.config.view import as_toml
+from holdfast.config.view import as_configuration, as_toml
 from holdfast.config.walker import known_keys
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -497,10 +498,43 @@ def test_what_is_shown_as_toml_loads_as_the_same_settings(tmp_path: Path) -> Non
     before = loaded(text)
 
     shown = tmp_path / "shown.toml"
-    shown.write_text(as_toml(public_view(before)))
-    after = load_settings(shown, environ={}).settings
+    for written in (as_toml(public_view(before)), as_configuration(before)):
+        shown.write_text(written)
 
-    assert after == before
+        assert load_settings(shown, environ={}).settings == before
+
+
+def test_what_people_are_shown_has_numbers_as_numbers_and_secrets_as_comments_only(tmp_path: Path) -> None:
+    text = """
+    [feed]
+    source = "venue"
+    symbols = ["BTCUSDT"]
+    start = 2021-06-10T12:30:00Z
+    [venue]
+    kind = "binance"
+    url = "http://127.0.0.1:1"
+    credentials = {api_key = "env:KEY", api_secret = "env:SECRET"}
+    [strategies.mine]
+    class = "mine:Mine"
+    parameters = {share = 0.25, name = "0.25", api_token = "not-for-eyes-0123"}
+    """
+    (tmp_path / "given.toml").write_text(text)
+    environ = {"KEY": "key-of-a-test-0123456789", "SECRET": "secret-of-a-test-0123456789"}
+
+    shown = as_configuration(load_settings(tmp_path / "given.toml", environ=environ).settings)
+
+    said = tomllib.loads(shown)
+    assert (said["feed"]["speed"], said["venue"]["fee_maker_bps"], said["venue"]["balances"]["USDT"]) == (
+        600,
+        10,
+        10_000,
+    )
+    assert said["feed"]["start"].isoformat() == "2021-06-10T12:30:00+00:00"
+    assert said["strategies"]["mine"]["parameters"] == {"share": 0.25, "name": "0.25"}
+    assert said["venue"]["credentials"] == {}
+    assert shown.startswith("# A secret is hidden")
+    assert '# api_secret = "***"' in shown
+    assert not any(secret in shown for secret in (*environ.values(), "not-for-eyes"))
 
 
 def test_the_view_is_made_of_plain_json_values() -> None:

@@ -12,13 +12,15 @@ from domain.market import DAY_MS, MINUTE_MS, Bar
 from domain.order import OrderType, Terms
 from domain.proposal import Entry
 from domain.venue import Answer, OrderSeen, Refused
-from gateways.paper import PaperVenue
+from gateways.paper import PaperVenue, profile_of
 from gateways.sample import SampleMarket
 from holdfast.config.loading import load_settings
 from holdfast.config.problems import ConfigurationError
-from holdfast.parts import Parts, gather, paper_settings
+from holdfast.config.settings import Feed, Settings, StrategySettings
+from holdfast.parts import Parts, demand_strategies, gather, paper_settings
 from holdfast.staging import StagedNode
 from tests.endurance.nodes import ROOT, outcome_of
+from tests.holdfast.test_backtest import RAISING
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,58 @@ def test_what_cannot_be_is_named_before_anything_starts(override: str, key: str)
         gather(settings, folder=ROOT)
 
     assert [problem.key for problem in refused.value.problems] == [key]
+
+
+@pytest.mark.parametrize("source", ["sample", "files", "venue"])
+@pytest.mark.parametrize(
+    ("timeframes", "found"),
+    [(("7s",), "'7s'"), (("1m", "7m"), "'7m'"), ("1m", "'1m'"), ((), "none"), ((1,), "1")],
+)
+def test_time_frames_that_there_are_none_of_are_refused_wherever_the_bars_come_from(
+    tmp_path: Path, source: str, timeframes: object, found: str
+) -> None:
+    (tmp_path / "odd.py").write_text(RAISING.replace('("1m",)', repr(timeframes)))
+    (tmp_path / "BTCUSDT_1m.csv").write_text(f"ts,open,high,low,close,volume\n{DAY_MS * 18_000},1,1,1,1,1\n")
+    given = {"odd": StrategySettings(implementation="odd.py:Raising")}
+    feed = Feed(source=source, path=".", symbols=("BTCUSDT",))  # type: ignore[arg-type]
+
+    with pytest.raises(ConfigurationError, match=f"timeframes must be a tuple of some of 1s, .*; found {found}"):
+        (demand_strategies if source == "venue" else gathered)(Settings(feed=feed, strategies=given), tmp_path)
+
+
+def gathered(settings: Settings, folder: Path) -> None:
+    gather(settings, folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("frames", "timeframe", "hint"),
+    [(("1s",), "1m", '"15m", "1s"'), (("1h",), "1m", '"15m", "1h"'), (("15m", "1h"), "1h", "bars of 1h")],
+)
+def test_bars_that_a_venue_does_not_give_a_strategy_are_told_without_asking_it(
+    frames: tuple[str, ...], timeframe: str, hint: str
+) -> None:
+    feed = Feed(source="venue", symbols=("BTCUSDT",), timeframe=timeframe, frames=frames)
+    given = {"ema_cross": StrategySettings(implementation="ema_cross")}
+    settings = Settings(feed=feed, strategies=given)
+
+    with pytest.raises(ConfigurationError) as checked:
+        demand_strategies(settings, ROOT)
+    with pytest.raises(ConfigurationError) as started:
+        gather(settings, folder=ROOT, source=OfVenue(timeframe), profile=profile_of(paper_settings(settings), "USDT"))
+
+    assert str(checked.value) == str(started.value)
+    assert hint in str(checked.value)
+
+
+class OfVenue(SampleMarket):
+    """A market with the bars of a time frame."""
+
+    def __init__(self, timeframe: str) -> None:
+        super().__init__(symbols=("BTCUSDT",), days=1)
+        self._base = timeframe
+
+    def base_timeframe(self, symbol: str) -> str:
+        return self._base
 
 
 def test_a_strategy_of_bars_that_the_market_is_opened_with_is_taken() -> None:
