@@ -7,7 +7,7 @@ from domain.market import DAY_MS, Instant
 from domain.money import ZERO
 from domain.order import Side
 from gateways.exchange.bybit import shapes
-from gateways.exchange.bybit.errors import error_of, malformed
+from gateways.exchange.bybit.errors import error_of, malformed, not_supported
 from gateways.exchange.bybit.parameters import Parameters
 from gateways.exchange.bybit.public import PublicApi, demand_spot
 from gateways.exchange.clock import VenueClock
@@ -27,6 +27,19 @@ SPAN_MS = 7 * DAY_MS
 """The longest stretch of time that a list is told of at once, and that of one asked for without any."""
 _FILTERS = ("Order", "StopOrder", "tpslOrder")
 IDS = ("orderId", "orderLinkId")
+_SAYS_NOTHING = ("", "0", "false")
+_NOT_MODELLED: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("takeProfit", "stopLoss", "tpLimitPrice", "slLimitPrice"), _SAYS_NOTHING),
+    **dict.fromkeys(("slippageTolerance", "slippageToleranceType", "bboSideType", "bboLevel"), _SAYS_NOTHING),
+    "isLeverage": _SAYS_NOTHING,
+    # An order that would trade with another one of the account ends that one, which is the maker.
+    "smpType": ("", "None", "CancelMaker"),
+    "triggerBy": ("", "LastPrice"),
+}
+"""What would make another order of it, and the values with which it says no more than its absence.
+
+Others that are not read are of no meaning to a spot order at Bybit either, which takes them and says nothing.
+"""
 
 
 class PrivateApi:
@@ -198,6 +211,7 @@ class PrivateApi:
 
     def _order_request(self, asked: Parameters) -> OrderRequest:
         listing = self._public.listing(asked)
+        _demand_modelled(asked)
         side = asked.one_of("side", ("Buy", "Sell")).lower()
         is_market = asked.one_of("orderType", ("Market", "Limit")) == "Market"
         waits = asked.one_of("orderFilter", _FILTERS, "Order") != "Order"
@@ -222,6 +236,15 @@ class PrivateApi:
             stop_price=stop_price,
             time_in_force=cast(TimeInForce, "GTC" if is_market or force == "PostOnly" else force),
         )
+
+
+def _demand_modelled(asked: Parameters) -> None:
+    """Refuse an order that would have to be another one than it could become here."""
+    for name, harmless in _NOT_MODELLED.items():
+        if asked.text(name, "") not in harmless:
+            raise not_supported(name)
+    if "triggerPrice" in asked and asked.one_of("orderFilter", _FILTERS, "Order") == "Order":
+        raise not_supported("triggerPrice without the orderFilter of an order that waits")
 
 
 def _waiting_kind(asked: Parameters, side: str, *, is_market: bool, listing: Listing) -> Kind:

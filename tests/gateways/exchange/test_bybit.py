@@ -184,6 +184,53 @@ def test_what_is_refused_has_the_venues_code() -> None:
     lived(law)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"takeProfit": "200000"},
+        {"stopLoss": "10", "tpslMode": "Full"},
+        {"isLeverage": 1},
+        {"slippageTolerance": "10", "slippageToleranceType": "TickSize"},
+        {"bboSideType": "Queue", "bboLevel": "1"},
+        {"smpType": "CancelTaker"},
+        {"triggerPrice": "10"},
+        {"orderFilter": "StopOrder", "triggerPrice": "10", "triggerBy": "MarkPrice"},
+    ],
+    ids=lambda more: next(iter(more)),
+)
+def test_what_would_be_another_order_than_can_be_made_of_it_is_refused(more: dict[str, Any]) -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        order = {"category": "spot", "symbol": "BTCUSDT", "side": "Buy", "orderType": "Market", "qty": "100"}
+        body, _ = await ask(exchange, "POST", "order/create", order | more)
+
+        assert (body["retCode"], body["retMsg"].split(" is ")[1]) == (10001, "not supported here")
+        assert [row["reason"] for row in exchange.ledger()["refused"]] == ["10001"]
+        assert exchange.ledger()["orders"] == []
+
+    lived(law)
+
+
+def test_what_says_no_more_than_its_absence_is_taken() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        order = {"category": "spot", "symbol": "BTCUSDT", "side": "Buy", "orderType": "Market", "qty": "100"}
+        more = {"isLeverage": 0, "smpType": "None", "takeProfit": "0", "positionIdx": 0, "reduceOnly": False}
+        body, _ = await ask(exchange, "POST", "order/create", order | more)
+
+        assert body["retCode"] == 0
+
+    lived(law)
+
+
+def test_an_order_with_a_stop_that_there_is_not_raises_in_ccxt() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        made = bot.create_order(SYMBOL, "limit", "buy", 0.01, 20_000, {"stopLoss": {"triggerPrice": 10_000}})
+
+        assert await outcome_of(made) == "BadRequest"
+        assert exchange.ledger()["orders"] == []
+
+    lived(law)
+
+
 def test_the_coins_that_are_named_are_told_also_where_there_is_nothing_of_them() -> None:
     async def law(exchange: Exchange, bot: Any) -> None:
         async def coins(**params: str) -> dict[str, str]:
