@@ -12,7 +12,7 @@ import msgspec
 
 from gateways.exchange.errors import ExchangeFailed, HomeTaken
 
-KEYS = "keys.json"
+KEYS, LOCK = "keys.json", "exchange.lock"
 KEY_BYTES = 48
 
 
@@ -38,7 +38,7 @@ class ExchangeHome:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = os.open(folder / "exchange.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -66,6 +66,16 @@ class ExchangeHome:
     def release(self) -> None:
         """Let others have the home."""
         os.close(self._lock)
+
+
+def demand_free(folder: Path) -> None:
+    """Refuse a home that another exchange holds; where there is none, none is made.
+
+    Raises:
+        HomeTaken: another exchange holds it.
+    """
+    if (folder / LOCK).exists():
+        ExchangeHome(folder).release()
 
 
 @contextmanager

@@ -74,6 +74,17 @@ def test_a_second_one_on_the_same_home_is_turned_away(tmp_path: Path) -> None:
     assert "another exchange" in second.stderr and not second.stdout
 
 
+def test_an_address_that_is_taken_is_said_with_what_to_do_and_leaves_no_home(tmp_path: Path) -> None:
+    with running(tmp_path / "venue") as (_, ready):
+        port = ready["rest_url"].rpartition(":")[2]
+        other, same = ask(tmp_path / "other", "--port", port), ask(tmp_path / "venue", "--port", port)
+
+    said = f"holdfast: expected to listen on 127.0.0.1:{port}, found that somebody else does; port 0 takes any that"
+    assert other.returncode == ExitCode.IO_ERROR and other.stderr == said + " is free\n"
+    assert not (tmp_path / "other").exists()
+    assert same.returncode == ExitCode.LOCKED
+
+
 def test_keys_are_for_their_owner_and_told_when_asked_only(tmp_path: Path) -> None:
     home = tmp_path / "venue"
     with running(home) as (process, ready):
