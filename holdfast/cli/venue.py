@@ -70,6 +70,9 @@ class House:
     orders_max: Annotated[int, Parameter(validator=Number(gte=1))] = 100
     """Orders of ten seconds."""
 
+    key_may_withdraw: Annotated[bool, Parameter(negative=(), show_default=False)] = False
+    """Say of the key that it permits withdrawals, for whoever has to refuse such a one; nobody can withdraw."""
+
 
 @app.default
 def venue(
@@ -119,6 +122,7 @@ def venue(
         fee_taker_bps=Decimal(str(house.fee_bps)),
         weight_max=house.weight_max,
         orders_max=house.orders_max,
+        key_may_withdraw=house.key_may_withdraw,
         scenario=scenario,
     )
     return run_venue(settings, as_json=as_json, is_quiet=quiet)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import resource
 import signal
 import stat
@@ -83,6 +84,25 @@ def test_an_address_that_is_taken_is_said_with_what_to_do_and_leaves_no_home(tmp
     assert other.returncode == ExitCode.IO_ERROR and other.stderr == said + " is free\n"
     assert not (tmp_path / "other").exists()
     assert same.returncode == ExitCode.LOCKED
+
+
+@pytest.mark.parametrize("api", ["binance", "bybit"])
+def test_a_key_that_may_withdraw_is_refused_by_a_node_that_may_not_have_one(tmp_path: Path, api: str) -> None:
+    with running(tmp_path / "venue", "--key-may-withdraw") as (_, ready):
+        keys = json.loads(ask(tmp_path / "venue", "keys", "--json").stdout)
+        settings = ["feed.source=venue", "feed.symbols=BTCUSDT", f"venue.kind={api}", f"venue.url={ready['rest_url']}"]
+        settings += ["venue.credentials.api_key=env:KEY", "venue.credentials.api_secret=env:SECRET"]
+        words = [word for each in settings for word in ("--set", each)]
+        done = subprocess.run(
+            [sys.executable, "-m", "holdfast", "run", "--home", str(tmp_path / "node"), *words],
+            env={**os.environ, "KEY": keys["api_key"], "SECRET": keys["secret"]},
+            capture_output=True,
+            text=True,
+            timeout=WAIT_S,
+            check=False,
+        )
+
+    assert (done.returncode, "venue.allow_withdrawals" in done.stderr) == (ExitCode.CONFIGURATION, True), done.stderr
 
 
 def test_keys_are_for_their_owner_and_told_when_asked_only(tmp_path: Path) -> None:
