@@ -1,5 +1,6 @@
 """Laws of what the command line tells a person: whole, about the right home, and before anything is lost."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -233,3 +234,46 @@ def test_orders_that_are_not_shown_are_counted(capsys: pytest.CaptureFixture[str
     said = capsys.readouterr().out
     assert "h19" in said and "h20" not in said
     assert "... and 3 more; --json has all" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            ["venue.credentials.api_secret=env:NOPE"],
+            "venue.credentials.api_secret: expected environment variable NOPE to be set, found that it is not",
+        ),
+        (
+            ["strategies.mine.class=flup.py:Flip"],
+            "strategies.mine: expected a Python file, found none at {here}/flup.py (flup.py:Flip)",
+        ),
+        (
+            ["strategies.mine.class=broken.py:Mine"],
+            "strategies.mine: expected a module that can be imported, found SyntaxError: ",
+        ),
+        (
+            ["strategies.mine.class=other.py:Mine"],
+            "strategies.mine: expected a class Mine, found Other (other.py:Mine)",
+        ),
+        (
+            ["feed.source=files", "feed.path=BTCUSDT_1m.csv.gz"],
+            "feed: expected a whole gzip file, found Compressed file ended",
+        ),
+    ],
+)
+def test_a_mistake_says_once_what_was_expected_and_once_what_was_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: list[str], sentence: str
+) -> None:
+    Path("broken.py").write_text("class Mine(:\n")
+    Path("other.py").write_text("class Other: pass\n")
+    rows = "ts,open,high,low,close,volume\n" + "".join(
+        f"{1_700_000_040_000 + 60_000 * row},1,1,1,1,1\n" for row in range(1, 2_000)
+    )
+    Path("BTCUSDT_1m.csv.gz").write_bytes(gzip.compress(rows.encode())[:-40])
+
+    code = run_command_line(["config", "check", *(word for each in settings for word in ("--set", each))])
+
+    said = capsys.readouterr().err
+    assert code == ExitCode.CONFIGURATION
+    assert sentence.format(here=Path().absolute()) in said
+    assert (said.count("expected "), said.count("found ")) == (1, 1), said
