@@ -43,6 +43,7 @@ _BY_NAME: dict[str, ExitCode] = {
     "gateways.exchange.errors.HomeTaken": ExitCode.LOCKED,
     "gateways.exchange.scenario.ScenarioBroken": ExitCode.CONFIGURATION,
     "holdfast.torture.lives.NodeEnded": ExitCode.FAILED,
+    "holdfast.venue.VenueMisused": ExitCode.USAGE,
     "holdfast.venue.VenueMisconfigured": ExitCode.CONFIGURATION,
     "persistence.errors.JournalMissing": ExitCode.IO_ERROR,
     "persistence.errors.JournalLocked": ExitCode.LOCKED,

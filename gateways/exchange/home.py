@@ -99,6 +99,8 @@ def read_keys(folder: Path) -> Keys:
         ValueError: the file is not one of keys.
     """
     path = folder / KEYS
+    if not path.exists():
+        raise FileNotFoundError(f"expected an exchange's home in {folder}, found no {KEYS}")
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         raise PermissionError(f"{path} must be closed to others (chmod 600), its mode is {mode:04o}")

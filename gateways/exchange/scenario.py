@@ -63,10 +63,13 @@ def read_scenario(path: Path) -> Scenario:
     """Return the scenario in a TOML file.
 
     Raises:
-        OSError: the file cannot be read.
-        ScenarioBroken: it has mistakes.
+        ScenarioBroken: the file cannot be read, or has mistakes.
     """
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        found = error.strerror or str(error)
+        raise ScenarioBroken([Mistake(str(path), "a file of faults that can be read", found)]) from error
     if len(data) > SIZE_MAX:
         raise ScenarioBroken([Mistake(str(path), f"at most {SIZE_MAX} bytes", str(len(data)))])
     try:

@@ -277,3 +277,14 @@ def test_a_mistake_says_once_what_was_expected_and_once_what_was_found(
     assert code == ExitCode.CONFIGURATION
     assert sentence.format(here=Path().absolute()) in said
     assert (said.count("expected "), said.count("found ")) == (1, 1), said
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    below = str(tmp_path / "file" / "below")
+
+    assert run_command_line(["run", "--home", below]) == ExitCode.IO_ERROR
+    assert run_command_line(["journal", "backup", "--to", below, "--home", str(tmp_path / "home")]) == ExitCode.IO_ERROR
+    said = capsys.readouterr().err
+    assert said.count(f"expected to make the folder {below}, found: ") == 2, said
+    assert "Errno" not in said

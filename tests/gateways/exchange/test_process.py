@@ -123,7 +123,7 @@ def test_keys_are_for_their_owner_and_told_when_asked_only(tmp_path: Path) -> No
 def test_it_does_not_listen_beyond_this_machine_unless_told_twice(tmp_path: Path) -> None:
     refused = ask(tmp_path / "venue", "--host", "0.0.0.0")
 
-    assert refused.returncode == ExitCode.CONFIGURATION and "loopback" in refused.stderr
+    assert refused.returncode == ExitCode.USAGE and "--expose" in refused.stderr
     with running(tmp_path / "venue", "--host", "0.0.0.0", "--expose") as (_, ready):
         assert ready["event"] == "ready"
 
@@ -132,17 +132,20 @@ def test_it_does_not_listen_beyond_this_machine_unless_told_twice(tmp_path: Path
     ("words", "code", "says"),
     [
         (("--data", "no-such-file"), ExitCode.CONFIGURATION, "no-such-file"),
-        (("--balance", "USDT"), ExitCode.CONFIGURATION, "USDT=10000"),
+        (("--balance", "USDT"), ExitCode.USAGE, "USDT=10000"),
+        (("--balance", "USDT=-4"), ExitCode.USAGE, "USDT=-4"),
         (("--symbols", "NOQUOTE"), ExitCode.CONFIGURATION, "NOQUOTE"),
-        (("--scenario", "no-such-file"), ExitCode.IO_ERROR, "no-such-file"),
+        (("--scenario", "no-such-file"), ExitCode.CONFIGURATION, "no-such-file: expected a file of faults"),
         (("--speed", "0"), ExitCode.USAGE, "0"),
-        (("ledger",), ExitCode.IO_ERROR, "book.db"),
+        (("ledger",), ExitCode.IO_ERROR, "expected an exchange's home in"),
+        (("keys",), ExitCode.IO_ERROR, "expected an exchange's home in"),
     ],
 )
 def test_what_cannot_be_is_said_with_a_code(tmp_path: Path, words: tuple[str, ...], code: int, says: str) -> None:
     done = ask(tmp_path / "venue", *words)
 
     assert (done.returncode, says in done.stderr) == (code, True), done.stderr
+    assert "Errno" not in done.stderr
 
 
 @pytest.mark.parametrize("said", ["", "no database"])
