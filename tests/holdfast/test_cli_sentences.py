@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from holdfast.exit_codes import ExitCode
 from holdfast.logs import NodeLog
 from holdfast.secrets import print_scrubbed
 from holdfast.venue import keys_of
+from persistence.home import Lock
 from persistence.journal import Journal
 
 LONG = "x" * 100
@@ -288,3 +289,25 @@ def test_a_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path, capsys: p
     said = capsys.readouterr().err
     assert said.count(f"expected to make the folder {below}, found: ") == 2, said
     assert "Errno" not in said
+
+
+def test_who_would_mend_the_home_of_a_node_is_told_to_stop_it_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(Journal.open(tmp_path / "home")):
+        code = run_command_line(["journal", "salvage", "--home", str(tmp_path / "home")])
+
+    said = capsys.readouterr().err
+    assert code == ExitCode.LOCKED, said
+    assert f"a node has the home {tmp_path / 'home'}; stop that one first, or use another --home" in said
+
+
+def test_a_second_backup_to_one_folder_is_told_to_wait(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Journal.open(tmp_path / "home").close()
+    (tmp_path / "backups").mkdir()
+    with ExitStack() as stack:
+        stack.callback(Lock(tmp_path / "backups" / ".backup.lock").release)
+        code = run_command_line(["journal", "backup", "--to", "backups", "--home", str(tmp_path / "home")])
+
+    assert code == ExitCode.LOCKED
+    assert "another backup is under way in that folder; wait for it" in capsys.readouterr().err
