@@ -5,6 +5,7 @@ import resource
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -189,10 +190,14 @@ def _balance(word: str) -> tuple[str, Decimal]:
 def _log_json(event: Mapping[str, Any]) -> None:
     # Nobody has to listen for the exchange to go on.
     with suppress(OSError):
-        say_json(event)
+        say_json({"time": _now(), **event})
 
 
 def _log_text(event: Mapping[str, Any]) -> None:
     values = " ".join(f"{name}={value}" for name, value in event.items() if name != "event")
     with suppress(OSError):
-        say(f"{event['event']} {values}".rstrip())
+        say(f"{_now()} {event['event']} {values}".rstrip())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -26,6 +26,7 @@ from gateways.exchange.gate import Gate
 from gateways.exchange.home import ExchangeHome, Keys, demand_free, readable
 from gateways.exchange.house import House
 from gateways.exchange.ledger import Ledger
+from gateways.exchange.lies import KINDS, Lie
 from gateways.exchange.market import Listing, Market
 from gateways.exchange.opening import open_market
 from gateways.exchange.orders import Event, Reported
@@ -274,10 +275,12 @@ class Exchange:
                 for kind, count in struck.items():
                     self._ledger.count_faults(kind, count)
 
-    def _count_fault(self, kind: str) -> None:
-        self._struck[kind] += 1
+    def _count_fault(self, lie: Lie) -> None:
+        self._struck[lie.kind] += 1
         if self._log is not None:
-            self._log({"event": "fault", "kind": kind})
+            # What it had to be given says what it did; how long it lasts is drawn anew each time.
+            given = {name: str(getattr(lie, name)) for name in KINDS[lie.kind].needs if name != "seconds"}
+            self._log({"event": "fault", "kind": lie.kind} | given)
 
     def _note(self, event: Event) -> None:
         if self._log is None or not isinstance(event, Reported):

@@ -16,6 +16,15 @@ from holdfast.exit_codes import ExitCode
 
 HOME_VARIABLE = "HOLDFAST_VENUE_HOME"
 
+SAYS = {
+    "orders": "taken, whatever became of them",
+    "refused": "not taken, with the reason",
+    "requests": "kinds of request by client id; those with an id of the exchange's own making are not among them",
+    "trades": "of all orders",
+    "movements": "of the account: by trades, fees, deposits and withdrawals",
+}
+"""What the lists of a ledger have, for people; `--json` has the lists themselves."""
+
 app = App(name="venue", help="Run an exchange on loopback that can lie, for tests of any bot.")
 scenario_app = App(name="scenario", help="Look at a file of faults.")
 app.command(scenario_app)
@@ -150,7 +159,7 @@ def ledger(*, home: Home = None, as_json: AsJson = False) -> int:
     if as_json:
         say_json(found)
     else:
-        counts = {name: len(rows) for name, rows in found.items() if isinstance(rows, list)}
+        counts = {f"{name} ({SAYS[name]})": len(found[name]) for name in SAYS}
         say(as_text(counts | {f"balance of {asset}": total for asset, total in found["balances"].items()}))
     return ExitCode.OK
 

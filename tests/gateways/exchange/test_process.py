@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import resource
 import signal
 import stat
@@ -103,6 +104,19 @@ def test_a_key_that_may_withdraw_is_refused_by_a_node_that_may_not_have_one(tmp_
         )
 
     assert (done.returncode, "venue.allow_withdrawals" in done.stderr) == (ExitCode.CONFIGURATION, True), done.stderr
+
+
+def test_a_line_for_people_has_its_time_and_a_fault_says_what_it_did(tmp_path: Path) -> None:
+    file, home = tmp_path / "scenario.toml", tmp_path / "venue"
+    file.write_text('fault = [{ kind = "deposit", asset = "USDT", amount = "250", times = 1 }]')
+    with subprocess.Popen(command(home, "--scenario", str(file)), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(2)]
+        process.send_signal(signal.SIGTERM)
+
+    assert said[0].startswith("ready: ")
+    assert re.fullmatch(r"\S+T\S+Z fault kind=deposit asset=USDT amount=250\n", said[1]), said
+    assert "requests (kinds of request by client id; " in ask(home, "ledger").stdout
 
 
 def test_keys_are_for_their_owner_and_told_when_asked_only(tmp_path: Path) -> None:
