@@ -8,7 +8,7 @@ class SourceMissing(OSError):
 
     def __init__(self, path: Path, expected: str, found: str) -> None:
         super().__init__(f"{path}: expected {expected}, found {found}")
-        self.path, self.expected, self.found = path, expected, found
+        self.path, self.expected, self.found, self.place = path, expected, found, str(path)
 
 
 class SourceBroken(ValueError):
@@ -17,4 +17,4 @@ class SourceBroken(ValueError):
     def __init__(self, path: Path, expected: str, found: str, *, line: int | None = None) -> None:
         place = f"{path}, line {line}" if line is not None else f"{path}"
         super().__init__(f"{place}: expected {expected}, found {found}")
-        self.path, self.expected, self.found, self.line = path, expected, found, line
+        self.path, self.expected, self.found, self.line, self.place = path, expected, found, line, place

@@ -51,6 +51,7 @@ class StrategyNotFound(ValueError):
 
     def __init__(self, place: str, *, expected: str, found: str) -> None:
         super().__init__(f"{place}: expected {expected}, found {found}")
+        self.place, self.expected, self.found = place, expected, found
 
 
 def find_strategy(place: str, *, folder: Path) -> StrategyClass:

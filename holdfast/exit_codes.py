@@ -10,6 +10,8 @@ class ExitCode(IntEnum):
     """Stopped by the operator, the data has ended, or the command did what it was told."""
     FAILED = 1
     """The node answered, and refused."""
+    PROVED_NOTHING = 2
+    """A torture found nothing broken, and nothing had been tried: no node sent an order."""
     USAGE = 64
     """The command line makes no sense."""
     DAMAGED = 65
@@ -41,6 +43,7 @@ _BY_NAME: dict[str, ExitCode] = {
     "gateways.exchange.errors.HomeTaken": ExitCode.LOCKED,
     "gateways.exchange.scenario.ScenarioBroken": ExitCode.CONFIGURATION,
     "holdfast.torture.lives.NodeEnded": ExitCode.FAILED,
+    "holdfast.venue.VenueMisused": ExitCode.USAGE,
     "holdfast.venue.VenueMisconfigured": ExitCode.CONFIGURATION,
     "persistence.errors.JournalMissing": ExitCode.IO_ERROR,
     "persistence.errors.JournalLocked": ExitCode.LOCKED,

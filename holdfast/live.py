@@ -41,6 +41,9 @@ Value = TypeVar("Value")
 NO_RULES: Mapping[str, InstrumentRules] = {}
 
 
+REFUSED, NOBODY_THERE = ConnectionRefusedError.__name__, "nothing listens there; is the exchange running?"
+
+
 @contextmanager
 def reaching(settings: Settings) -> Iterator[None]:
     """Name the venue where it does not answer a node that starts.
@@ -56,7 +59,8 @@ def reaching(settings: Settings) -> Iterator[None]:
         problem = Problem("venue.credentials", f"keys that {place} takes", str(error), place)
         raise ConfigurationError([problem]) from error
     except VenueSilent as error:
-        raise VenueSilent(f"{place} must answer before a node can start: {error}") from error
+        why = NOBODY_THERE if REFUSED in str(error) else error
+        raise VenueSilent(f"{place} must answer before a node can start: {why}") from error
 
 
 def ccxt_settings_of(venue: VenueSettings) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from gateways.sample import SampleMarket
 from gateways.sample_news import sample_headlines
 from gateways.sample_plan import BEGIN as SAMPLE_BEGIN
 from holdfast.config.instruments import instrument_for
-from holdfast.config.problems import ConfigurationError, Problem
+from holdfast.config.problems import ConfigurationError, Problem, problem_of
 from holdfast.config.settings import Settings, StrategySettings
 from holdfast.feeding import LIVE_TIMEFRAME, unfed
 
@@ -217,7 +217,7 @@ def open_market(settings: Settings, folder: Path) -> MarketSource:
             frames=feed.frames,
         )
     except (ValueError, OSError) as error:
-        raise ConfigurationError([Problem("feed", "a market that can be read", str(error), "the source")]) from error
+        raise ConfigurationError([problem_of("feed", error, "a market that can be read", "the source")]) from error
 
 
 def _sample_days(end: Instant | None) -> int:
@@ -327,4 +327,4 @@ def _strategy(
 
 def refused_parameters(name: str, error: ValueError) -> Problem:
     """Return the mistake that a strategy does not take its parameters, or cannot be made at all."""
-    return Problem(f"strategies.{name}", "a strategy with parameters it takes", str(error), "the class")
+    return problem_of(f"strategies.{name}", error, "a strategy with parameters it takes", "the class")

@@ -30,6 +30,10 @@ _NAME_ENDINGS = ("_secret", "_password", "_passphrase", "_token", "_signature", 
 class SecretRefused(ValueError):
     """A secret cannot be taken: the sentence says why and shows nothing of it."""
 
+    def __init__(self, expected: str, found: str = "one that cannot be used") -> None:
+        super().__init__(f"expected {expected}, found {found}")
+        self.expected, self.found = expected, found
+
 
 class Secret:
     """A text that prints as `***`, cannot be pickled or encoded, and is scrubbed from all output once it exists.
@@ -42,7 +46,7 @@ class Secret:
 
     def __init__(self, text: str) -> None:
         if len(text) < LENGTH_MIN:
-            raise SecretRefused(f"a secret of at least {LENGTH_MIN} characters")
+            raise SecretRefused(f"a secret of at least {LENGTH_MIN} characters", "a shorter one")
         self._text = text
         remember(text)
 
@@ -74,7 +78,7 @@ def resolve(reference: str, environ: Mapping[str, str]) -> Secret:
         return Secret(_read_private(Path(os.path.expandvars(rest)).expanduser()))
     if colon and kind == "env":
         if rest not in environ:
-            raise SecretRefused(f"environment variable {rest} to be set")
+            raise SecretRefused(f"environment variable {rest} to be set", "that it is not")
         return Secret(environ[rest])
     return Secret(reference)
 
@@ -85,21 +89,21 @@ def _read_private(path: Path) -> str:
             _require_private(path, os.fstat(file.fileno()))
             content = file.read(FILE_BYTES_MAX)
     except OSError as error:
-        raise SecretRefused(f"a readable file at {path} ({error.strerror})") from None
+        raise SecretRefused(f"a readable file at {path}", str(error.strerror)) from None
     try:
         return content.decode().strip()
     except UnicodeDecodeError:
-        raise SecretRefused(f"a UTF-8 text in {path}") from None
+        raise SecretRefused(f"a UTF-8 text in {path}", "other bytes") from None
 
 
 def _require_private(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise SecretRefused(f"a regular file at {path}")
+        raise SecretRefused(f"a regular file at {path}", "something else")
     if status.st_mode & 0o077:
         mode = stat.S_IMODE(status.st_mode)
-        raise SecretRefused(f"{path} to be readable by its owner only (chmod 600), its mode is {mode:04o}")
+        raise SecretRefused(f"{path} to be readable by its owner only (chmod 600)", f"mode {mode:04o}")
     if status.st_uid not in (0, os.geteuid()):
-        raise SecretRefused(f"{path} to belong to uid {os.geteuid()} or root, it belongs to {status.st_uid}")
+        raise SecretRefused(f"{path} to belong to uid {os.geteuid()} or root", f"that it belongs to {status.st_uid}")
 
 
 _lock = threading.Lock()

@@ -5,6 +5,7 @@ import resource
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from gateways.exchange.ledger import Ledger
 from gateways.exchange.lies import KINDS, places_of
 from gateways.exchange.scenario import Scenario, read_scenario
 from gateways.exchange.server import Exchange, ledger_of
-from gateways.exchange.settings import ExchangeSettings
+from gateways.exchange.settings import LOOPBACK, ExchangeSettings
 from gateways.paper.audit import Audit
 from holdfast.cli.output import say, say_json
 from holdfast.config.instruments import instrument_for
@@ -28,6 +29,10 @@ SAMPLE = "sample"
 
 class VenueMisconfigured(Exception):
     """The exchange cannot be set up like this."""
+
+
+class VenueMisused(VenueMisconfigured):
+    """The command line makes no sense, whatever else there is."""
 
 
 def settings_of(
@@ -47,10 +52,12 @@ def settings_of(
     """Return settings from the words of a command line; what is in `more` is taken as it is.
 
     Raises:
-        VenueMisconfigured: a word says nothing, or what cannot be.
-        ScenarioBroken: the file of faults has mistakes.
-        OSError: it cannot be read.
+        VenueMisused: a word says nothing, or what cannot be.
+        VenueMisconfigured: a symbol cannot be read.
+        ScenarioBroken: the file of faults has mistakes, or cannot be read.
     """
+    if host not in LOOPBACK and not exposed:
+        raise VenueMisused(f"expected a loopback address, or --expose beside one that others reach, found {host}")
     more |= {"balances": dict(map(_balance, balances))} if balances else {}
     try:
         return ExchangeSettings(
@@ -176,17 +183,21 @@ def _balance(word: str) -> tuple[str, Decimal]:
     except InvalidOperation:
         value = Decimal(-1)
     if not asset or not value.is_finite() or value < 0:
-        raise VenueMisconfigured(f"expected a balance such as USDT=10000, found {word}")
+        raise VenueMisused(f"expected a balance such as USDT=10000, found {word}")
     return asset, value
 
 
 def _log_json(event: Mapping[str, Any]) -> None:
     # Nobody has to listen for the exchange to go on.
     with suppress(OSError):
-        say_json(event)
+        say_json({"time": _now(), **event})
 
 
 def _log_text(event: Mapping[str, Any]) -> None:
     values = " ".join(f"{name}={value}" for name, value in event.items() if name != "event")
     with suppress(OSError):
-        say(f"{event['event']} {values}".rstrip())
+        say(f"{_now()} {event['event']} {values}".rstrip())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -52,7 +52,8 @@ class Home(msgspec.Struct, frozen=True):
                 self.folder.mkdir(mode=0o700, exist_ok=True)
                 sync_folder(self.folder.parent)
         except OSError as error:
-            raise JournalUnwritable(f"expected to make the folder {self.folder}, found that {error}") from error
+            found = error.strerror or str(error)
+            raise JournalUnwritable(f"expected to make the folder {self.folder}, found: {found}") from error
 
 
 class Lock:

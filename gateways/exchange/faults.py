@@ -71,7 +71,7 @@ def drawn(scenario: Scenario) -> Iterator[tuple[Lie, Random]]:
 class Faults:
     """All the lies of an exchange.  The same scenario lies the same at the same occasions."""
 
-    def __init__(self, clock: Clock, count: Callable[[str], None]) -> None:
+    def __init__(self, clock: Clock, count: Callable[[Lie], None]) -> None:
         self._clock, self._count = clock, count
         self._armed: dict[int, Armed] = {}
         self._number, self._seed = 0, 0
@@ -102,7 +102,7 @@ class Faults:
     def befall(self, lie: Lie, draws: Random | None = None) -> Struck:
         """Return what befalls the world at once, and count it."""
         draws = draws or Random(f"{self._seed}/at once/{self.counts.total()}")
-        self.note(lie.kind)
+        self.note(lie)
         return Struck(lie, Armed(0, lie, draws, self._clock()).seconds())
 
     def remove(self, number: int) -> bool:
@@ -146,11 +146,11 @@ class Faults:
             for armed in self._armed.values()
         ]
 
-    def note(self, kind: str) -> None:
-        """Count that a kind of fault struck."""
-        self.counts[kind] += 1
-        self._count(kind)
+    def note(self, lie: Lie) -> None:
+        """Count that a fault struck."""
+        self.counts[lie.kind] += 1
+        self._count(lie)
 
     def _note(self, found: Iterable[Struck]) -> None:
         for struck in found:
-            self.note(struck.lie.kind)
+            self.note(struck.lie)

@@ -12,7 +12,7 @@ import msgspec
 
 from gateways.exchange.errors import ExchangeFailed, HomeTaken
 
-KEYS = "keys.json"
+KEYS, LOCK = "keys.json", "exchange.lock"
 KEY_BYTES = 48
 
 
@@ -38,7 +38,7 @@ class ExchangeHome:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = os.open(folder / "exchange.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -68,6 +68,16 @@ class ExchangeHome:
         os.close(self._lock)
 
 
+def demand_free(folder: Path) -> None:
+    """Refuse a home that another exchange holds; where there is none, none is made.
+
+    Raises:
+        HomeTaken: another exchange holds it.
+    """
+    if (folder / LOCK).exists():
+        ExchangeHome(folder).release()
+
+
 @contextmanager
 def readable(folder: Path) -> Iterator[None]:
     """Read a home's book and ledger within this.
@@ -89,6 +99,8 @@ def read_keys(folder: Path) -> Keys:
         ValueError: the file is not one of keys.
     """
     path = folder / KEYS
+    if not path.exists():
+        raise FileNotFoundError(f"expected an exchange's home in {folder}, found no {KEYS}")
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         raise PermissionError(f"{path} must be closed to others (chmod 600), its mode is {mode:04o}")

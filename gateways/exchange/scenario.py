@@ -1,7 +1,8 @@
 """A scenario file: a seed and a list of faults.  Every mistake in it is found at once."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
@@ -35,13 +36,16 @@ class Mistake(msgspec.Struct, frozen=True):
     path: str
     expected: str
     found: str
+    meant: str = ""
+    """What was probably meant."""
 
     def as_dict(self) -> dict[str, str]:
         """Return it as JSON has it."""
         return {"path": self.path, "expected": self.expected, "found": self.found}
 
     def __str__(self) -> str:
-        return f"{self.path}: expected {self.expected}, found {self.found}"
+        hint = f"; did you mean {self.meant}?" if self.meant else ""
+        return f"{self.path}: expected {self.expected}, found {self.found}{hint}"
 
 
 class ScenarioBroken(ValueError):
@@ -63,10 +67,13 @@ def read_scenario(path: Path) -> Scenario:
     """Return the scenario in a TOML file.
 
     Raises:
-        OSError: the file cannot be read.
-        ScenarioBroken: it has mistakes.
+        ScenarioBroken: the file cannot be read, or has mistakes.
     """
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        found = error.strerror or str(error)
+        raise ScenarioBroken([Mistake(str(path), "a file of faults that can be read", found)]) from error
     if len(data) > SIZE_MAX:
         raise ScenarioBroken([Mistake(str(path), f"at most {SIZE_MAX} bytes", str(len(data)))])
     try:
@@ -104,7 +111,7 @@ def lie_of(table: Any, path: str = "fault") -> Lie:
     name = table.get("kind")
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise ScenarioBroken([Mistake(f"{path}.kind", f"one of {', '.join(KINDS)}", _show(name))])
+        raise ScenarioBroken([_choice(f"{path}.kind", KINDS, name)])
     mistakes = [*_keys(table, kind, path), *_numbers(table, path), *_place(table, kind, path), *_when(table, path)]
     if mistakes:
         raise ScenarioBroken(mistakes)
@@ -120,7 +127,7 @@ def lie_of(table: Any, path: str = "fault") -> Lie:
 def _keys(table: Mapping[str, Any], kind: Kind, path: str) -> list[Mistake]:
     common = _OF_WORLD if kind.family == "world" else _COMMON
     legal = common | {*kind.needs, *kind.takes}
-    strange = [Mistake(f"{path}.{key}", f"one of {', '.join(sorted(legal))}", key) for key in table if key not in legal]
+    strange = [_choice(f"{path}.{key}", sorted(legal), key) for key in table if key not in legal]
     return strange + [Mistake(f"{path}.{key}", "a value", "nothing") for key in kind.needs if key not in table]
 
 
@@ -151,7 +158,9 @@ def _place(table: Mapping[str, Any], kind: Kind, path: str) -> list[Mistake]:
     mistakes = []
     where, strike, places = table.get("where"), table.get("strike"), places_of(kind)
     if where is not None and places and not (isinstance(where, str) and any(is_at(place, where) for place in places)):
-        mistakes.append(Mistake(f"{path}.where", f"one of {', '.join(places)}, or * for a part of it", _show(where)))
+        # `order` stands for all that begins with it, as `*` does for any part.
+        begins = dict.fromkeys(place.rpartition(".")[0] for place in places if "." in place)
+        mistakes.append(_choice(f"{path}.where", (*places, *begins), where, more=", or * for a part of it"))
     legal = kind.strikes or get_args(Strike)
     if strike is not None and strike not in legal:
         mistakes.append(Mistake(f"{path}.strike", " or ".join(legal), _show(strike)))
@@ -166,6 +175,14 @@ def _when(table: Mapping[str, Any], path: str) -> list[Mistake]:
     if len(given) > 1:
         return [Mistake(path, f"at most one of {', '.join(_WHEN)}", " and ".join(given))]
     return []
+
+
+def _choice(path: str, legal: Iterable[str], found: Any, *, more: str = "") -> Mistake:
+    """Return that one of few words was expected: the one that was probably meant, or all of them."""
+    known = list(legal)
+    near = get_close_matches(found, known, n=1) if isinstance(found, str) else []
+    expected = f"one that there is, as the manual and `scenario kinds` have them{more}"
+    return Mistake(path, expected if near else f"one of {', '.join(known)}{more}", _show(found), *near)
 
 
 def _is_number(value: Any, least: float, most: float) -> bool:

@@ -1,6 +1,8 @@
 """The exchange as a whole: it starts in order, serves on one socket, and stops in reverse."""
 
 import asyncio
+import errno
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
@@ -21,9 +23,10 @@ from gateways.exchange.engine import Engine
 from gateways.exchange.errors import AddressTaken, ExchangeFailed
 from gateways.exchange.faults import Faults
 from gateways.exchange.gate import Gate
-from gateways.exchange.home import ExchangeHome, Keys, readable
+from gateways.exchange.home import ExchangeHome, Keys, demand_free, readable
 from gateways.exchange.house import House
 from gateways.exchange.ledger import Ledger
+from gateways.exchange.lies import KINDS, Lie
 from gateways.exchange.market import Listing, Market
 from gateways.exchange.opening import open_market
 from gateways.exchange.orders import Event, Reported
@@ -122,9 +125,12 @@ class Exchange:
 
     async def __aenter__(self) -> "Exchange":
         async with AsyncExitStack() as stack:
+            # First of all: an exchange that nobody could reach leaves no home behind.
+            door = self._take_address()
+            stack.callback(door.close)
             with readable(self._settings.home):
                 self._open(stack)
-            await self._listen(stack)
+            await self._listen(stack, door)
             self._stack = stack.pop_all()
         return self
 
@@ -132,6 +138,23 @@ class Exchange:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+    def _take_address(self) -> socket.socket:
+        """Return a socket that is bound and does not listen yet."""
+        host, port = self._settings.host, self._settings.port
+        door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind((host, port))
+        except OSError as error:
+            door.close()
+            # Who has the home most likely has the address as well, and is what there is to be told.
+            demand_free(self._settings.home)
+            is_used = error.errno == errno.EADDRINUSE
+            found = "that somebody else does" if is_used else f"that {error.strerror or error}"
+            advice = "; port 0 takes any that is free" if is_used else ""
+            raise AddressTaken(f"expected to listen on {host}:{port}, found {found}{advice}") from error
+        return door
 
     def _open(self, stack: AsyncExitStack) -> None:
         settings = self._settings
@@ -162,8 +185,7 @@ class Exchange:
         self._audit = Audit(home.book)
         stack.callback(self._audit.close)
 
-    async def _listen(self, stack: AsyncExitStack) -> None:
-        settings = self._settings
+    async def _listen(self, stack: AsyncExitStack, door: socket.socket) -> None:
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done, with the error, when the exchange can no longer go on."""
         app = web.Application(client_max_size=BODY_MAX, middlewares=[self._guard])
@@ -171,18 +193,14 @@ class Exchange:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        try:
-            await web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG).start()
-        except OSError as error:
-            place = f"{settings.host}:{settings.port}"
-            raise AddressTaken(f"expected to listen on {place}, found that {error}") from error
+        await web.SockSite(runner, door, backlog=BACKLOG).start()
         self._port = runner.addresses[0][1]
         for work in tasks:
-            task = asyncio.create_task(work)
+            task = asyncio.create_task(work())
             task.add_done_callback(self._fail_with)
             stack.push_async_callback(_stop, task)
 
-    def _add_doors(self, app: web.Application) -> list[Coroutine[Any, Any, None]]:
+    def _add_doors(self, app: web.Application) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """Open every door, and return what has to run beside them."""
         gate = Gate(began_at=self._clock.now())
         connections = Connections(self.faults, lambda: not gate.is_maintained(self._clock.now()))
@@ -200,7 +218,7 @@ class Exchange:
         )
         self._world = World(self._engine, self._market, self._ledger, gate, self._clock, connections)
         AdminDoor(self._keys.admin_token, self.faults, self._world, self.ledger, self.status).add_routes(app)
-        return [self._beat(), open_binance(house, app), open_bybit(house, app)]
+        return [self._beat, open_binance(house, app), open_bybit(house, app)]
 
     async def _beat(self) -> None:
         while True:
@@ -257,10 +275,12 @@ class Exchange:
                 for kind, count in struck.items():
                     self._ledger.count_faults(kind, count)
 
-    def _count_fault(self, kind: str) -> None:
-        self._struck[kind] += 1
+    def _count_fault(self, lie: Lie) -> None:
+        self._struck[lie.kind] += 1
         if self._log is not None:
-            self._log({"event": "fault", "kind": kind})
+            # What it had to be given says what it did; how long it lasts is drawn anew each time.
+            given = {name: str(getattr(lie, name)) for name in KINDS[lie.kind].needs if name != "seconds"}
+            self._log({"event": "fault", "kind": lie.kind} | given)
 
     def _note(self, event: Event) -> None:
         if self._log is None or not isinstance(event, Reported):

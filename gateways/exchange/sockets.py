@@ -34,14 +34,19 @@ class Connection:
     async def serve(self, request: web.Request, hear: Callable[[str], None]) -> web.StreamResponse:
         """Talk until either side has enough; `hear` gets every message."""
         self._request = request
-        await self._socket.prepare(request)
+        try:
+            await self._socket.prepare(request)
+        except ConnectionError:
+            # Whoever asked has left during the handshake: what is answered reaches nobody.
+            return web.Response(status=503)
         tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._beat())]
         try:
             async for message in self._socket:
                 if message.type == WSMsgType.TEXT:
                     hear(message.data)
                 elif message.type == WSMsgType.PING and not self._is_frozen:
-                    await self._socket.pong(message.data)
+                    with suppress(ConnectionError):
+                        await self._socket.pong(message.data)
         finally:
             for task in tasks:
                 task.cancel()

@@ -84,8 +84,9 @@ class Connection:
         if isinstance(outcome, Lost):
             raise VenueSilent(f"{call.path} must be answered, found {outcome.detail}")
         if (error := self.dialect.error_in(outcome)) is not None:
-            kind = KeysRefused if error.blames_keys else VenueSilent
-            raise kind(f"{call.path} must be answered, found code {error.code}: {error.message}")
+            if error.blames_keys:
+                raise KeysRefused(f"code {error.code} from {call.path}: {error.message}")
+            raise VenueSilent(f"{call.path} must be answered, found code {error.code}: {error.message}")
         return outcome
 
     def know_the_time(self) -> None:

@@ -46,6 +46,10 @@ def _hint_for(code: ExitCode, tokens: Sequence[str]) -> str:
     match code, tokens:
         case (ExitCode.LOCKED, ["run", *_]):
             return f"\nanother node has the home {_home_in(tokens)}; use another --home"
+        case (ExitCode.LOCKED, ["journal", "salvage" | "restore", *_]):
+            return f"\na node has the home {_home_in(tokens)}; stop that one first, or use another --home"
+        case (ExitCode.LOCKED, ["journal", "backup", *_]):
+            return "\nanother backup is under way in that folder; wait for it, or use another --to"
         case (
             ExitCode.DAMAGED,
             ["run" | "replay" | "audit" | "why", *_] | ["journal", "stats" | "tail" | "export", *_],

@@ -31,6 +31,7 @@ system calls.  Writes fail and lie, disks are full or read-only, clocks are set,
 stands still: as far as this one lets us (strace for system calls, root for small disks).  See docs/torture.md.
 
 Exit code 0: nothing is violated.  1: something is; the folder is kept, and a command told that repeats the round.
+2: no node has sent an order, which proves nothing.  78: no node could start with the configuration.
 74: it broke off, because an exchange did not come up or does not answer any more.""",
     "audit": """A place is one strategy, symbol, side and instant of market time at which the node, or the day lived
 again, decided something (a proposal, verdict, order, exit, end of an order, trip) or had a fill.  It is matched where

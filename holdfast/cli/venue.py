@@ -16,6 +16,15 @@ from holdfast.exit_codes import ExitCode
 
 HOME_VARIABLE = "HOLDFAST_VENUE_HOME"
 
+SAYS = {
+    "orders": "taken, whatever became of them",
+    "refused": "not taken, with the reason",
+    "requests": "kinds of request by client id; those with an id of the exchange's own making are not among them",
+    "trades": "of all orders",
+    "movements": "of the account: by trades, fees, deposits and withdrawals",
+}
+"""What the lists of a ledger have, for people; `--json` has the lists themselves."""
+
 app = App(name="venue", help="Run an exchange on loopback that can lie, for tests of any bot.")
 scenario_app = App(name="scenario", help="Look at a file of faults.")
 app.command(scenario_app)
@@ -70,6 +79,9 @@ class House:
     orders_max: Annotated[int, Parameter(validator=Number(gte=1))] = 100
     """Orders of ten seconds."""
 
+    key_may_withdraw: Annotated[bool, Parameter(negative=(), show_default=False)] = False
+    """Say of the key that it permits withdrawals, for whoever has to refuse such a one; nobody can withdraw."""
+
 
 @app.default
 def venue(
@@ -119,6 +131,7 @@ def venue(
         fee_taker_bps=Decimal(str(house.fee_bps)),
         weight_max=house.weight_max,
         orders_max=house.orders_max,
+        key_may_withdraw=house.key_may_withdraw,
         scenario=scenario,
     )
     return run_venue(settings, as_json=as_json, is_quiet=quiet)
@@ -146,7 +159,7 @@ def ledger(*, home: Home = None, as_json: AsJson = False) -> int:
     if as_json:
         say_json(found)
     else:
-        counts = {name: len(rows) for name, rows in found.items() if isinstance(rows, list)}
+        counts = {f"{name} ({SAYS[name]})": len(found[name]) for name in SAYS}
         say(as_text(counts | {f"balance of {asset}": total for asset, total in found["balances"].items()}))
     return ExitCode.OK
 

@@ -16,7 +16,11 @@ from holdfast.secrets import Secret, SecretRefused, resolve
 
 
 class Mismatch(ValueError):
-    """A value is not of its kind; the sentence says what was expected."""
+    """A value is not of its kind: what was expected, and what was found where the value itself may not be shown."""
+
+    def __init__(self, expected: str, found: str = "") -> None:
+        super().__init__(expected)
+        self.found = found
 
 
 @runtime_checkable
@@ -186,7 +190,7 @@ class Hidden(msgspec.Struct, frozen=True):
         try:
             return resolve(value, environ)
         except SecretRefused as refused:
-            raise Mismatch(str(refused)) from None
+            raise Mismatch(refused.expected, refused.found) from None
 
 
 class Cron(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Mistakes in a configuration, all of them at once."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -30,12 +30,28 @@ class Problem(msgspec.Struct, frozen=True):
         return f"{where}expected {self.expected}, found {self.found} ({self.origin}){hint}"
 
 
+@runtime_checkable
+class Placed(Protocol):
+    """An error of what is read from outside: where it is, what was expected there and what was found."""
+
+    place: str
+    expected: str
+    found: str
+
+
 class ConfigurationError(Exception):
     """A configuration has mistakes; nothing of it is used."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = tuple(problems)
+
+
+def problem_of(key: str, error: Exception, expected: str, origin: str) -> Problem:
+    """Return an error as a mistake: in its own words where it has a place, what it expected and what it found."""
+    if isinstance(error, Placed):
+        return Problem(key, error.expected, error.found, error.place)
+    return Problem(key, expected, str(error), origin)
 
 
 def show(value: Any) -> str:

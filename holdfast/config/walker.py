@@ -68,13 +68,13 @@ class Walker:
         if isinstance(leaf, Hidden) and isinstance(value, Given) and _is_exposed(value):
             self._report(path, expected='"file:PATH" or "env:NAME"', found="the secret itself, for every user to see")
             return _NOTHING
+        found = show(_plain(value)) if not isinstance(leaf, Hidden) else "one that cannot be used"
         for candidate in _candidates(leaf, value):
             try:
                 read = leaf.read(candidate, self._environ)
                 return self._placed(read, value) if isinstance(leaf, Place) else read
             except Mismatch as mismatch:
-                expected = str(mismatch)
-        found = "one that cannot be used" if isinstance(leaf, Hidden) else show(_plain(value))
+                expected, found = str(mismatch), mismatch.found or found
         self._report(path, expected=expected, found=found)
         return _NOTHING
 

@@ -45,7 +45,8 @@ def back_up(home: Path, to: Path, *, keep: int, progress: Progress, cue: Cue) ->
     try:
         to.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise JournalUnwritable(f"expected to make the folder {to}, found that {error}") from error
+        found = error.strerror or str(error)
+        raise JournalUnwritable(f"expected to make the folder {to}, found: {found}; use another one") from error
     lock = Lock(to / LOCK)
     try:
         _clear(to)

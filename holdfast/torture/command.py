@@ -8,18 +8,25 @@ from types import FrameType
 import msgspec
 
 from gateways.exchange.scenario import read_scenario
+from holdfast.cli.output import complain
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.exit_codes import ExitCode
+from holdfast.torture.preflight import demand_configuration, replaced_by_torture
 from holdfast.torture.report import lines_of
 from holdfast.torture.run import run_torture
 from holdfast.torture.wanted import Wanted
+
+NOTHING_TRADED = (
+    "expected nodes that trade, found not one order in all their lives: this proves nothing; let it die more often, or "
+    'give it a strategy that trades within seconds, such as one with feed.frames = ["1s"]'
+)
 
 
 def torture_command(wanted: Wanted, *, as_json: bool) -> int:
     """Run a torture, print what came of it, and return the exit code.
 
     Raises:
-        ConfigurationError: the folder to keep it in is not empty.
+        ConfigurationError: the folder to keep it in is not empty, or the nodes' configuration has mistakes.
         ScenarioBroken: the scenario has mistakes.
         ExchangeFailed, OSError: it could not be brought to its end.
     """
@@ -29,9 +36,15 @@ def torture_command(wanted: Wanted, *, as_json: bool) -> int:
         problem = Problem("", "an empty folder, or none", "one with files", str(wanted.keep), "--keep")
         raise ConfigurationError([problem])
     read_scenario(wanted.scenario)
+    # What no node could start with is found here, and not by each of its lives.
+    demand_configuration(wanted)
+    replaced = replaced_by_torture(wanted)
+    for each in replaced:
+        complain(f"holdfast: {each}")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     report = run_torture(wanted, show=lambda kills, violations: _show_progress(kills, violations, wanted.kills))
+    report.replaced = replaced
     _clear_progress()
     out = sys.stdout
     if as_json:
@@ -40,7 +53,12 @@ def torture_command(wanted: Wanted, *, as_json: bool) -> int:
         out.write("\n".join(lines_of(report)) + "\n")
     if report.violations:
         return int(ExitCode.FAILED)
-    return int(ExitCode.IO_ERROR if report.broke else ExitCode.OK)
+    if report.broke:
+        return int(ExitCode.IO_ERROR)
+    if report.proves_nothing:
+        complain(f"holdfast: {NOTHING_TRADED}")
+        return int(ExitCode.PROVED_NOTHING)
+    return int(ExitCode.OK)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -31,6 +31,8 @@ class Tally(msgspec.Struct):
     orders: int = 0
     fills: int = 0
     absent: int = 0
+    intended: int = 0
+    """Orders that a node meant to send."""
     verdicts: int = 0
     conflicts: int = 0
     events: int = 0
@@ -102,6 +104,10 @@ class Report(msgspec.Struct, kw_only=True):
     """Why it could not be brought to its end; empty where it could."""
     left_out: list[str]
     """What could not be tried on this machine."""
+    proves_nothing: bool
+    """No node meant to send an order, so that nothing which must hold of orders was tried."""
+    replaced: list[str] = []
+    """Settings of the file in place of which the torture has its own."""
     violations: list[str]
     reproduce: list[str]
     """A command for each round with a violation."""
@@ -142,6 +148,7 @@ def report_of(
         is_partial=is_partial,
         broke=broke,
         left_out=list(left_out),
+        proves_nothing=not tally.intended,
         kept=kept,
     )
 
@@ -182,6 +189,7 @@ def lines_of(report: Report) -> Iterator[str]:
         if times is not None:
             yield f"{name:<12} after {times.p50:g} s (p50), {times.p99:g} s (p99), {times.most:g} s at most"
     yield from (f"left out     {each}" for each in report.left_out)
+    yield from (f"replaced     {each}" for each in report.replaced)
     yield f"violations   {len(report.violations)}"
     yield from (f"  {each}" for each in report.violations)
     yield from (f"  again: {each}" for each in report.reproduce)

@@ -296,6 +296,7 @@ class Round:
         tally = self.tally
         history = rebuild(self._home)[0].history
         tally.orders, tally.fills = len(ledger["orders"]), len(ledger["trades"])
+        tally.intended = len(history.orders)
         tally.absent = sum(order.state == "absent" for order in history.orders.values())
         verdicts = Books(self._home).verdicts
         tally.verdicts, tally.conflicts = len(verdicts), sum(len(each.findings) for each in verdicts)

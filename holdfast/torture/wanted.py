@@ -104,19 +104,32 @@ def arguments_for(wanted: Wanted, plan: "Plan", exchange: ExchangeProcess, folde
         file = folder / name
         file.touch(mode=0o600)
         file.write_text(text)
-    settings = [
-        *("feed.source=venue", f"feed.symbols={','.join(wanted.symbols)}", "feed.timeframe=1s", "feed.warmup_bars=10"),
-        *(f"venue.kind={wanted.api}", f"venue.url={exchange.rest_url}"),
-        f"venue.credentials.api_key=file:{folder / 'api_key'}",
-        f"venue.credentials.api_secret=file:{folder / 'api_secret'}",
+    keys = (f"file:{folder / 'api_key'}", f"file:{folder / 'api_secret'}")
+    given = ["--config", str(wanted.config)] if wanted.config is not None else []
+    return [*given, *setting_words(settings_for(wanted, plan, exchange.rest_url, keys))]
+
+
+def settings_for(wanted: Wanted, plan: "Plan", url: str, keys: tuple[str, str]) -> list[str]:
+    """Return the settings of a node beside its file, for an exchange at `url` and references to its keys."""
+    return [
+        *market_settings(wanted),
+        f"venue.url={url}",
+        f"venue.credentials.api_key={keys[0]}",
+        f"venue.credentials.api_secret={keys[1]}",
         *("log.level=error", "admin.enabled=false", "health.disk_free_min_mb=1"),
         *(() if plan.is_real else BOUNDS),
         *(HASTY if wanted.config is None else ()),
         *(TAKES_IN if has_strangers(wanted, plan) else ()),
         *wanted.overrides,
     ]
-    given = ["--config", str(wanted.config)] if wanted.config is not None else []
-    return [*given, *setting_words(settings)]
+
+
+def market_settings(wanted: Wanted) -> list[str]:
+    """Return what a torture trades, and where: it takes the place of what a file says of that."""
+    return [
+        *("feed.source=venue", f"feed.symbols={','.join(wanted.symbols)}", "feed.timeframe=1s", "feed.warmup_bars=10"),
+        f"venue.kind={wanted.api}",
+    ]
 
 
 def setting_words(settings: Sequence[str]) -> list[str]:

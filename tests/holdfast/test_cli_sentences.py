@@ -1,11 +1,12 @@
 """Laws of what the command line tells a person: whole, about the right home, and before anything is lost."""
 
+import gzip
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from holdfast.logs import NodeLog
 from holdfast.replay import _print
 from holdfast.secrets import print_scrubbed
 from holdfast.venue import keys_of
+from persistence.home import Lock
 from persistence.journal import Journal
 
 LONG = "x" * 100
@@ -254,3 +256,79 @@ def test_orders_that_are_not_shown_are_counted(capsys: pytest.CaptureFixture[str
     said = capsys.readouterr().out
     assert "h19" in said and "h20" not in said
     assert "... and 3 more; --json has all" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            ["venue.credentials.api_secret=env:NOPE"],
+            "venue.credentials.api_secret: expected environment variable NOPE to be set, found that it is not",
+        ),
+        (
+            ["strategies.mine.class=flup.py:Flip"],
+            "strategies.mine: expected a Python file, found none at {here}/flup.py (flup.py:Flip)",
+        ),
+        (
+            ["strategies.mine.class=broken.py:Mine"],
+            "strategies.mine: expected a module that can be imported, found SyntaxError: ",
+        ),
+        (
+            ["strategies.mine.class=other.py:Mine"],
+            "strategies.mine: expected a class Mine, found Other (other.py:Mine)",
+        ),
+        (
+            ["feed.source=files", "feed.path=BTCUSDT_1m.csv.gz"],
+            "feed: expected a whole gzip file, found Compressed file ended",
+        ),
+    ],
+)
+def test_a_mistake_says_once_what_was_expected_and_once_what_was_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: list[str], sentence: str
+) -> None:
+    Path("broken.py").write_text("class Mine(:\n")
+    Path("other.py").write_text("class Other: pass\n")
+    rows = "ts,open,high,low,close,volume\n" + "".join(
+        f"{1_700_000_040_000 + 60_000 * row},1,1,1,1,1\n" for row in range(1, 2_000)
+    )
+    Path("BTCUSDT_1m.csv.gz").write_bytes(gzip.compress(rows.encode())[:-40])
+
+    code = run_command_line(["config", "check", *(word for each in settings for word in ("--set", each))])
+
+    said = capsys.readouterr().err
+    assert code == ExitCode.CONFIGURATION
+    assert sentence.format(here=Path().absolute()) in said
+    assert (said.count("expected "), said.count("found ")) == (1, 1), said
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    below = str(tmp_path / "file" / "below")
+
+    assert run_command_line(["run", "--home", below]) == ExitCode.IO_ERROR
+    assert run_command_line(["journal", "backup", "--to", below, "--home", str(tmp_path / "home")]) == ExitCode.IO_ERROR
+    said = capsys.readouterr().err
+    assert said.count(f"expected to make the folder {below}, found: ") == 2, said
+    assert "Errno" not in said
+
+
+def test_who_would_mend_the_home_of_a_node_is_told_to_stop_it_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(Journal.open(tmp_path / "home")):
+        code = run_command_line(["journal", "salvage", "--home", str(tmp_path / "home")])
+
+    said = capsys.readouterr().err
+    assert code == ExitCode.LOCKED, said
+    assert f"a node has the home {tmp_path / 'home'}; stop that one first, or use another --home" in said
+
+
+def test_a_second_backup_to_one_folder_is_told_to_wait(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Journal.open(tmp_path / "home").close()
+    (tmp_path / "backups").mkdir()
+    with ExitStack() as stack:
+        stack.callback(Lock(tmp_path / "backups" / ".backup.lock").release)
+        code = run_command_line(["journal", "backup", "--to", "backups", "--home", str(tmp_path / "home")])
+
+    assert code == ExitCode.LOCKED
+    assert "another backup is under way in that folder; wait for it" in capsys.readouterr().err

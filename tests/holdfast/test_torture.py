@@ -218,11 +218,12 @@ def test_what_a_node_does_as_it_ends_in_order_is_judged_too(tmp_path: Path) -> N
 
 
 def test_a_node_that_ends_by_itself_is_a_violation_that_says_what_it_said(tmp_path: Path) -> None:
-    ended = torture("--kills", "2", "--real", "0", "--set", "risk.nonsense=1", "--keep", str(tmp_path / "kept"))
+    wanted = Wanted(kills=2, real=0, seed=4, keep=tmp_path / "kept", overrides=("risk.nonsense=1",))
 
-    assert ended.returncode == 1
-    assert "it ended with 78" in json.loads(ended.stdout)["violations"][0]
-    assert "nonsense" in json.loads(ended.stdout)["violations"][0]
+    report = run_torture(wanted, show=lambda kills, violations: None)
+
+    assert "it ended with 78" in report.violations[0]
+    assert "nonsense" in report.violations[0]
 
 
 def test_a_spread_has_the_middle_and_the_late() -> None:

@@ -1,6 +1,6 @@
 """Binance spot's doors: REST, market streams and the account's stream."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from aiohttp import web
@@ -15,7 +15,7 @@ from gateways.exchange.binance.weights import Weights
 from gateways.exchange.house import House, by_address
 
 
-def open_binance(house: House, app: web.Application) -> Coroutine[Any, Any, None]:
+def open_binance(house: House, app: web.Application) -> Callable[[], Coroutine[Any, Any, None]]:
     """Take the paths, and return what has to run beside them."""
     settings, clock = house.settings, house.clock
     public = PublicApi(house.market, clock, settings)
@@ -36,4 +36,4 @@ def open_binance(house: House, app: web.Application) -> Coroutine[Any, Any, None
     streams = MarketStreams(house.market, clock, house.connections)
     streams.add_routes(app)
     UserStream(house).add_routes(app)
-    return streams.run()
+    return streams.run

@@ -22,20 +22,21 @@ class Parameters:
         self.payload = query + body
         """What is signed, with the signature still in it."""
         self._values = dict([*parse_qsl(query, keep_blank_values=True), *parse_qsl(body, keep_blank_values=True)])
+        self._read = {"signature"}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
     def text(self, name: str) -> str:
         """Return a parameter; raise ApiError where there is none."""
-        value = self._values.get(name, "")
+        value = self._given(name) or ""
         if not value:
             raise missing(name)
         return value
 
     def text_or(self, name: str, other: str) -> str:
         """Return a parameter, or what stands for it."""
-        return self._values.get(name) or other
+        return self._given(name) or other
 
     def one_of(self, name: str, legal: tuple[str, ...], code: int, other: str = "") -> str:
         """Return a parameter that is one of few."""
@@ -46,7 +47,7 @@ class Parameters:
 
     def names(self, name: str) -> list[str]:
         """Return a list of names in JSON, an empty one where there is none."""
-        value = self._values.get(name)
+        value = self._given(name)
         try:
             return msgspec.json.decode(value, type=list[str]) if value else []
         except (msgspec.DecodeError, UnicodeEncodeError):
@@ -54,7 +55,7 @@ class Parameters:
 
     def whole(self, name: str) -> int | None:
         """Return a whole number, or None where there is none."""
-        value = self._values.get(name)
+        value = self._given(name)
         if value is None:
             return None
         if not _WHOLE.fullmatch(value):
@@ -72,7 +73,7 @@ class Parameters:
 
     def amount(self, name: str, *, needed: bool = False) -> Decimal:
         """Return an amount, 0 where there is none."""
-        value = self.text(name) if needed else self._values.get(name, "")
+        value = self.text(name) if needed else self._given(name) or ""
         if not value:
             return Decimal(0)
         if not _NUMBER.fullmatch(value):
@@ -87,11 +88,22 @@ class Parameters:
             raise ApiError(-1111, f"Parameter '{name}' has too much precision.")
         return amount
 
+    def demand_all_read(self) -> None:
+        """Refuse a request that says more than was looked at: what it means by that would be left undone."""
+        sent = len(self._values)
+        if unread := len(self._values.keys() - self._read):
+            counts = f"read '{sent - unread}' parameter(s) but was sent '{sent}'"
+            raise ApiError(-1104, f"Not all sent parameters were read; {counts}.")
+
     def client_id(self, name: str) -> str | None:
         """Return a client order id, or None where there is none."""
-        value = self._values.get(name)
+        value = self._given(name)
         if not value:
             return None
         if not CLIENT_ID.fullmatch(value):
             raise malformed(name, r"^[\.A-Z\:/a-z0-9_-]{1,36}$")
         return value
+
+    def _given(self, name: str) -> str | None:
+        self._read.add(name)
+        return self._values.get(name)

@@ -53,6 +53,7 @@ class PrivateApi:
         request = self._order_request(asked)
         usual = "FULL" if request.kind in ("market", "limit") else "ACK"
         answer_kind = asked.one_of("newOrderRespType", ("ACK", "RESULT", "FULL"), -1100, usual)
+        asked.demand_all_read()
         try:
             order, trades = self._engine.place(request, share=self._veil.share_at_once)
         except Refused as refused:
@@ -63,6 +64,8 @@ class PrivateApi:
     def test_order(self, asked: Parameters) -> Any:
         """Say whether an order could be read, and keeps to its symbol's filters."""
         request = self._order_request(asked)
+        asked.one_of("newOrderRespType", ("ACK", "RESULT", "FULL"), -1100, "ACK")
+        asked.demand_all_read()
         try:
             demand_by_filters(request, self._public.listing(request.symbol))
         except Refused as refused:
@@ -72,6 +75,7 @@ class PrivateApi:
     def query_order(self, asked: Parameters) -> Any:
         """Tell an order, by its number or its client id."""
         symbol, order_id, client_id = self._named(asked)
+        asked.demand_all_read()
         order = self._engine.account.find(symbol, order_id=order_id, client_id=client_id)
         is_named = order is not None and client_id in (None, order.request.client_id)
         if order is None or not is_named or self._veil.hides(order.order_id, self._clock.now()):
@@ -82,6 +86,7 @@ class PrivateApi:
         """Cancel an order, by its number or its client id."""
         symbol, order_id, client_id = self._named(asked)
         by = asked.client_id("newClientOrderId") or _new_client_id()
+        asked.demand_all_read()
         share = self._veil.share_at_cancel
         before = self._engine.account.find(symbol, order_id=order_id, client_id=client_id)
         shown = None if before is None else (before.executed, before.executed_worth)
@@ -96,6 +101,7 @@ class PrivateApi:
     def cancel_all(self, asked: Parameters) -> Any:
         """Cancel every open order of a symbol."""
         symbol = self._public.listing(asked.text("symbol")).instrument.symbol
+        asked.demand_all_read()
         orders = self._engine.account.open_orders(symbol)
         if not orders:
             raise error_of(Refused(Reason.UNKNOWN_ORDER, "none is open"))

@@ -1,6 +1,6 @@
 """Bybit v5 spot's doors: REST, market streams and the account's stream."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from aiohttp import web
@@ -17,7 +17,7 @@ ORDERS_SHARE = 5
 """`orders_max` is for ten seconds; in each of them a fifth of it is allowed, which lets them come in bursts."""
 
 
-def open_bybit(house: House, app: web.Application) -> Coroutine[Any, Any, None]:
+def open_bybit(house: House, app: web.Application) -> Callable[[], Coroutine[Any, Any, None]]:
     """Take the paths, and return what has to run beside them."""
     settings, clock = house.settings, house.clock
     public = PublicApi(house.market, clock)
@@ -38,4 +38,4 @@ def open_bybit(house: House, app: web.Application) -> Coroutine[Any, Any, None]:
     streams = MarketStreams(house.market, clock, house.connections)
     streams.add_routes(app)
     UserStream(house).add_routes(app)
-    return streams.run()
+    return streams.run

@@ -37,6 +37,11 @@ def malformed(name: str) -> ApiError:
     return ApiError(10001, f"params error: {name} invalid")
 
 
+def not_supported(name: str) -> ApiError:
+    """Return that a parameter asks for what there is not."""
+    return ApiError(10001, f"params error: {name} is not supported here")
+
+
 def outside_window() -> ApiError:
     """Return that a request came too late, or too early."""
     return ApiError(10002, "invalid request, please check your server timestamp or recv_window param")

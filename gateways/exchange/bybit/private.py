@@ -1,13 +1,15 @@
 """What the account's owner may ask and order."""
 
 import secrets
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, cast
 
 from domain.market import DAY_MS, Instant
 from domain.money import ZERO
 from domain.order import Side
 from gateways.exchange.bybit import shapes
-from gateways.exchange.bybit.errors import error_of, malformed
+from gateways.exchange.bybit.errors import error_of, malformed, not_supported
 from gateways.exchange.bybit.parameters import Parameters
 from gateways.exchange.bybit.public import PublicApi, demand_spot
 from gateways.exchange.clock import VenueClock
@@ -27,6 +29,19 @@ SPAN_MS = 7 * DAY_MS
 """The longest stretch of time that a list is told of at once, and that of one asked for without any."""
 _FILTERS = ("Order", "StopOrder", "tpslOrder")
 IDS = ("orderId", "orderLinkId")
+_SAYS_NOTHING = ("", "0", "false")
+_NOT_MODELLED: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("takeProfit", "stopLoss", "tpLimitPrice", "slLimitPrice"), _SAYS_NOTHING),
+    **dict.fromkeys(("slippageTolerance", "slippageToleranceType", "bboSideType", "bboLevel"), _SAYS_NOTHING),
+    "isLeverage": _SAYS_NOTHING,
+    # An order that would trade with another one of the account ends that one, which is the maker.
+    "smpType": ("", "None", "CancelMaker"),
+    "triggerBy": ("", "LastPrice"),
+}
+"""What would make another order of it, and the values with which it says no more than its absence.
+
+Others that are not read are of no meaning to a spot order at Bybit either, which takes them and says nothing.
+"""
 
 
 class PrivateApi:
@@ -72,7 +87,7 @@ class PrivateApi:
             before = (found.executed, found.executed_worth)
         waits_for_price = asked.one_of("orderFilter", _FILTERS, "Order") != "Order"
         try:
-            if found is not None and (found.request.kind in WAITS and not found.working_at) != waits_for_price:
+            if found is not None and _waits(found) != waits_for_price:
                 raise Refused(Reason.UNKNOWN_ORDER, "it is of another kind than the request names")
             order = self._engine.cancel(symbol, order_id=order_id, client_id=link_id, share_first=share)
         except Refused as refused:
@@ -82,8 +97,11 @@ class PrivateApi:
         return shapes.ids_of(order)
 
     def cancel_all(self, asked: Parameters) -> Any:
-        """Cancel every open order, of one symbol or of all."""
+        """Cancel every open order, of one symbol or of all, or only those that wait for their price, or that do not."""
         orders = self._engine.account.open_orders(self._symbol(asked))
+        if "orderFilter" in asked:
+            waiting = asked.one_of("orderFilter", _FILTERS) != "Order"
+            orders = [order for order in orders if _waits(order) == waiting]
         for order in orders:
             self._engine.cancel(order.request.symbol, order_id=order.order_id, client_id=None)
         return {"list": [shapes.ids_of(order) for order in orders], "success": "1"}
@@ -106,11 +124,24 @@ class PrivateApi:
         return self._page(found, asked)
 
     def history(self, asked: Parameters) -> Any:
-        """Tell orders that have ended, newest first."""
+        """Tell orders that have ended, or those of them with one status, newest first."""
         search = self._search(asked, asked.limit(PAGE, PAGE_MAX))
-        found = self._ledger.closed_orders(search)
+        status = asked.one_of("orderStatus", shapes.ENDED) if "orderStatus" in asked else ""
+        now = self._clock.now()
+        closed = (
+            order
+            for order in self._closed(search)
+            if not status or shapes.status_of(self._veil.as_shown(order, now)) == status
+        )
+        found = list(islice(closed, search.limit))
         cursor = str(found[-1].order_id) if len(found) >= search.limit else ""
         return _listed(self._rows(found)) | {"nextPageCursor": cursor}
+
+    def _closed(self, search: Search) -> Iterator[Order]:
+        """Yield orders that have ended, newest first: a status is more than the ledger can search by."""
+        while found := self._ledger.closed_orders(search):
+            yield from found
+            search = search._replace(before_id=found[-1].order_id)
 
     def executions(self, asked: Parameters) -> Any:
         """Tell the account's trades, newest first."""
@@ -198,6 +229,7 @@ class PrivateApi:
 
     def _order_request(self, asked: Parameters) -> OrderRequest:
         listing = self._public.listing(asked)
+        _demand_modelled(asked)
         side = asked.one_of("side", ("Buy", "Sell")).lower()
         is_market = asked.one_of("orderType", ("Market", "Limit")) == "Market"
         waits = asked.one_of("orderFilter", _FILTERS, "Order") != "Order"
@@ -224,6 +256,15 @@ class PrivateApi:
         )
 
 
+def _demand_modelled(asked: Parameters) -> None:
+    """Refuse an order that would have to be another one than it could become here."""
+    for name, harmless in _NOT_MODELLED.items():
+        if asked.text(name, "") not in harmless:
+            raise not_supported(name)
+    if "triggerPrice" in asked and asked.one_of("orderFilter", _FILTERS, "Order") == "Order":
+        raise not_supported("triggerPrice without the orderFilter of an order that waits")
+
+
 def _waiting_kind(asked: Parameters, side: str, *, is_market: bool, listing: Listing) -> Kind:
     """Return the kind of an order that waits: to which side of its price the market is to go, and what it does then."""
     direction = asked.whole("triggerDirection")
@@ -232,6 +273,10 @@ def _waiting_kind(asked: Parameters, side: str, *, is_market: bool, listing: Lis
     kind = ("stop" if is_stop else "take_profit") + ("" if is_market else "_limit")
     assert kind in WAITS
     return cast(Kind, kind)
+
+
+def _waits(order: Order) -> bool:
+    return order.request.kind in WAITS and not order.working_at
 
 
 def _is_named(order: Order, order_id: int | None, link_id: str | None) -> bool:

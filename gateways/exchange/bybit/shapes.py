@@ -100,6 +100,10 @@ def public_trade(trade: Print) -> dict[str, Any]:
     }
 
 
+ENDED = ("Filled", "Cancelled", "PartiallyFilledCanceled", "Deactivated", "Rejected")
+"""Statuses of orders that have ended; none is ever rejected once it was taken."""
+
+
 def status_of(order: Order) -> str:
     """Return an order's status: what ended early and had traded has one of its own."""
     waits = order.request.kind in WAITS and not order.working_at

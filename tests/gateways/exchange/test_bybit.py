@@ -100,7 +100,8 @@ def test_both_apis_are_doors_to_the_same_account() -> None:
             await other.close()
 
         assert seen["id"] == made["id"] and seen["status"] == "open"
-        assert (await bot.fetch_closed_order(made["id"], SYMBOL))["status"] == "canceled"
+        (gone,) = await bot.fetch_canceled_orders(SYMBOL)
+        assert (gone["id"], gone["status"]) == (made["id"], "canceled")
 
     lived(law)
 
@@ -184,6 +185,53 @@ def test_what_is_refused_has_the_venues_code() -> None:
     lived(law)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"takeProfit": "200000"},
+        {"stopLoss": "10", "tpslMode": "Full"},
+        {"isLeverage": 1},
+        {"slippageTolerance": "10", "slippageToleranceType": "TickSize"},
+        {"bboSideType": "Queue", "bboLevel": "1"},
+        {"smpType": "CancelTaker"},
+        {"triggerPrice": "10"},
+        {"orderFilter": "StopOrder", "triggerPrice": "10", "triggerBy": "MarkPrice"},
+    ],
+    ids=lambda more: next(iter(more)),
+)
+def test_what_would_be_another_order_than_can_be_made_of_it_is_refused(more: dict[str, Any]) -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        order = {"category": "spot", "symbol": "BTCUSDT", "side": "Buy", "orderType": "Market", "qty": "100"}
+        body, _ = await ask(exchange, "POST", "order/create", order | more)
+
+        assert (body["retCode"], body["retMsg"].split(" is ")[1]) == (10001, "not supported here")
+        assert [row["reason"] for row in exchange.ledger()["refused"]] == ["10001"]
+        assert exchange.ledger()["orders"] == []
+
+    lived(law)
+
+
+def test_what_says_no_more_than_its_absence_is_taken() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        order = {"category": "spot", "symbol": "BTCUSDT", "side": "Buy", "orderType": "Market", "qty": "100"}
+        more = {"isLeverage": 0, "smpType": "None", "takeProfit": "0", "positionIdx": 0, "reduceOnly": False}
+        body, _ = await ask(exchange, "POST", "order/create", order | more)
+
+        assert body["retCode"] == 0
+
+    lived(law)
+
+
+def test_an_order_with_a_stop_that_there_is_not_raises_in_ccxt() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        made = bot.create_order(SYMBOL, "limit", "buy", 0.01, 20_000, {"stopLoss": {"triggerPrice": 10_000}})
+
+        assert await outcome_of(made) == "BadRequest"
+        assert exchange.ledger()["orders"] == []
+
+    lived(law)
+
+
 def test_the_coins_that_are_named_are_told_also_where_there_is_nothing_of_them() -> None:
     async def law(exchange: Exchange, bot: Any) -> None:
         async def coins(**params: str) -> dict[str, str]:
@@ -231,8 +279,9 @@ def test_an_order_that_ended_partly_filled_has_a_status_of_its_own() -> None:
     async def law(exchange: Exchange, bot: Any) -> None:
         exchange.faults.add(kind="partial", share="0.5")
         made = await bot.create_order(SYMBOL, "market", "buy", 0.01)
-        order = await bot.fetch_closed_order(made["id"], SYMBOL)
+        (order,) = await bot.fetch_canceled_and_closed_orders(SYMBOL)
 
+        assert order["id"] == made["id"]
         assert order["info"]["orderStatus"] == "PartiallyFilledCanceled"
         assert order["filled"] == "0.005"
 
@@ -256,6 +305,42 @@ def test_the_real_time_list_forgets_finished_orders_at_a_restart_and_the_history
 
     lived(first, home=tmp_path / "venue")
     lived(second, home=tmp_path / "venue")
+
+
+def test_the_history_is_of_the_status_that_is_asked_for() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        low, traded, gone = await price_of(bot) * 0.9, [], []
+        for _ in range(3):
+            traded.append((await bot.create_order(SYMBOL, "market", "buy", 0.001))["id"])
+            gone.append((await bot.create_order(SYMBOL, "limit", "buy", 0.01, low))["id"])
+            await bot.cancel_order(gone[-1], SYMBOL)
+
+        async def told(**params: Any) -> tuple[list[str], str]:
+            body, _ = await ask(exchange, "GET", "order/history", {"category": "spot"} | params)
+            return [row["orderId"] for row in body["result"]["list"]], body["result"]["nextPageCursor"]
+
+        assert [each["id"] for each in await bot.fetch_closed_orders(SYMBOL)] == traded
+        assert [each["id"] for each in await bot.fetch_canceled_orders(SYMBOL)] == gone
+        assert len(await bot.fetch_canceled_and_closed_orders(SYMBOL)) == 6
+        newest, cursor = await told(orderStatus="Cancelled", limit=2)
+        assert newest == gone[:0:-1]
+        assert await told(orderStatus="Cancelled", limit=2, cursor=cursor) == ([gone[0]], "")
+        body, _ = await ask(exchange, "GET", "order/history", {"category": "spot", "orderStatus": "Nonsense"})
+        assert body["retCode"] == 10001
+
+    lived(law)
+
+
+def test_only_the_orders_of_the_kind_that_is_named_are_all_cancelled() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        price = await price_of(bot)
+        rests = await bot.create_order(SYMBOL, "limit", "buy", 0.01, price * 0.5)
+        await bot.create_order(SYMBOL, "market", "sell", 0.01, None, {"stopLossPrice": price * 0.5})
+
+        await bot.cancel_all_orders(SYMBOL, {"trigger": True})
+        assert [each["id"] for each in await bot.fetch_open_orders(SYMBOL)] == [rests["id"]]
+
+    lived(law, balances={"BTC": D(1), "USDT": D(10_000)})
 
 
 def test_executions_come_page_by_page_each_once() -> None:
@@ -369,9 +454,9 @@ def test_an_order_may_be_hidden_and_a_fill_kept_back_while_it_is_cancelled() -> 
         assert [each["id"] for each in await bot.fetch_open_orders(SYMBOL)] == [made["id"]]
 
         await bot.cancel_order(made["id"], SYMBOL)
-        at_once = await bot.fetch_closed_order(made["id"], SYMBOL)
+        (at_once,) = await bot.fetch_canceled_orders(SYMBOL)
         await asyncio.sleep(0.6)
-        later = await bot.fetch_closed_order(made["id"], SYMBOL)
+        (later,) = await bot.fetch_canceled_and_closed_orders(SYMBOL)
 
         assert (at_once["filled"], later["filled"]) == ("0", "0.005")
 

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import os
+import re
 import resource
 import signal
 import stat
@@ -74,6 +76,49 @@ def test_a_second_one_on_the_same_home_is_turned_away(tmp_path: Path) -> None:
     assert "another exchange" in second.stderr and not second.stdout
 
 
+def test_an_address_that_is_taken_is_said_with_what_to_do_and_leaves_no_home(tmp_path: Path) -> None:
+    with running(tmp_path / "venue") as (_, ready):
+        port = ready["rest_url"].rpartition(":")[2]
+        other, same = ask(tmp_path / "other", "--port", port), ask(tmp_path / "venue", "--port", port)
+
+    said = f"holdfast: expected to listen on 127.0.0.1:{port}, found that somebody else does; port 0 takes any that"
+    assert other.returncode == ExitCode.IO_ERROR and other.stderr == said + " is free\n"
+    assert not (tmp_path / "other").exists()
+    assert same.returncode == ExitCode.LOCKED
+
+
+@pytest.mark.parametrize("api", ["binance", "bybit"])
+def test_a_key_that_may_withdraw_is_refused_by_a_node_that_may_not_have_one(tmp_path: Path, api: str) -> None:
+    with running(tmp_path / "venue", "--key-may-withdraw") as (_, ready):
+        keys = json.loads(ask(tmp_path / "venue", "keys", "--json").stdout)
+        settings = ["feed.source=venue", "feed.symbols=BTCUSDT", f"venue.kind={api}", f"venue.url={ready['rest_url']}"]
+        settings += ["venue.credentials.api_key=env:KEY", "venue.credentials.api_secret=env:SECRET"]
+        words = [word for each in settings for word in ("--set", each)]
+        done = subprocess.run(
+            [sys.executable, "-m", "holdfast", "run", "--home", str(tmp_path / "node"), *words],
+            env={**os.environ, "KEY": keys["api_key"], "SECRET": keys["secret"]},
+            capture_output=True,
+            text=True,
+            timeout=WAIT_S,
+            check=False,
+        )
+
+    assert (done.returncode, "venue.allow_withdrawals" in done.stderr) == (ExitCode.CONFIGURATION, True), done.stderr
+
+
+def test_a_line_for_people_has_its_time_and_a_fault_says_what_it_did(tmp_path: Path) -> None:
+    file, home = tmp_path / "scenario.toml", tmp_path / "venue"
+    file.write_text('fault = [{ kind = "deposit", asset = "USDT", amount = "250", times = 1 }]')
+    with subprocess.Popen(command(home, "--scenario", str(file)), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(2)]
+        process.send_signal(signal.SIGTERM)
+
+    assert said[0].startswith("ready: ")
+    assert re.fullmatch(r"\S+T\S+Z fault kind=deposit asset=USDT amount=250\n", said[1]), said
+    assert "requests (kinds of request by client id; " in ask(home, "ledger").stdout
+
+
 def test_keys_are_for_their_owner_and_told_when_asked_only(tmp_path: Path) -> None:
     home = tmp_path / "venue"
     with running(home) as (process, ready):
@@ -92,7 +137,7 @@ def test_keys_are_for_their_owner_and_told_when_asked_only(tmp_path: Path) -> No
 def test_it_does_not_listen_beyond_this_machine_unless_told_twice(tmp_path: Path) -> None:
     refused = ask(tmp_path / "venue", "--host", "0.0.0.0")
 
-    assert refused.returncode == ExitCode.CONFIGURATION and "loopback" in refused.stderr
+    assert refused.returncode == ExitCode.USAGE and "--expose" in refused.stderr
     with running(tmp_path / "venue", "--host", "0.0.0.0", "--expose") as (_, ready):
         assert ready["event"] == "ready"
 
@@ -101,17 +146,20 @@ def test_it_does_not_listen_beyond_this_machine_unless_told_twice(tmp_path: Path
     ("words", "code", "says"),
     [
         (("--data", "no-such-file"), ExitCode.CONFIGURATION, "no-such-file"),
-        (("--balance", "USDT"), ExitCode.CONFIGURATION, "USDT=10000"),
+        (("--balance", "USDT"), ExitCode.USAGE, "USDT=10000"),
+        (("--balance", "USDT=-4"), ExitCode.USAGE, "USDT=-4"),
         (("--symbols", "NOQUOTE"), ExitCode.CONFIGURATION, "NOQUOTE"),
-        (("--scenario", "no-such-file"), ExitCode.IO_ERROR, "no-such-file"),
+        (("--scenario", "no-such-file"), ExitCode.CONFIGURATION, "no-such-file: expected a file of faults"),
         (("--speed", "0"), ExitCode.USAGE, "0"),
-        (("ledger",), ExitCode.IO_ERROR, "book.db"),
+        (("ledger",), ExitCode.IO_ERROR, "expected an exchange's home in"),
+        (("keys",), ExitCode.IO_ERROR, "expected an exchange's home in"),
     ],
 )
 def test_what_cannot_be_is_said_with_a_code(tmp_path: Path, words: tuple[str, ...], code: int, says: str) -> None:
     done = ask(tmp_path / "venue", *words)
 
     assert (done.returncode, says in done.stderr) == (code, True), done.stderr
+    assert "Errno" not in done.stderr
 
 
 @pytest.mark.parametrize("said", ["", "no database"])

@@ -11,6 +11,7 @@ from urllib.error import HTTPError
 
 import msgspec
 import pytest
+from ccxt.base.errors import BadRequest
 
 from gateways.exchange.binance.signing import signature_of
 from gateways.exchange.server import Exchange
@@ -303,6 +304,42 @@ def test_an_order_that_breaks_a_rule_is_refused_as_the_exchange_would(name: str)
         assert outcome == ("BadRequest" if "worth" in name else name.split(maxsplit=1)[0])
         assert len(exchange.ledger()["refused"]) == 1
         assert await status_of(bot, "one") == "OrderNotFound"
+
+    lived(law)
+
+
+@pytest.mark.parametrize("more", [{"trailingDelta": "100"}, {"icebergQty": "0.001"}, {"timeinforce": "IOC"}])
+@pytest.mark.parametrize("door", ["private_post_order", "private_post_order_test"])
+def test_an_order_that_says_more_than_is_read_is_refused(door: str, more: dict[str, str]) -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        order = {"symbol": NAME, "side": "BUY", "type": "LIMIT", "quantity": "0.01", "price": "20000"}
+        order |= {"timeInForce": "GTC", "newOrderRespType": "ACK"}
+        await getattr(bot, door)(order)
+        with pytest.raises(BadRequest, match=r"-1104.*Not all sent parameters were read"):
+            await getattr(bot, door)(order | more)
+
+        assert len(exchange.ledger()["orders"]) == (door == "private_post_order")
+
+    lived(law)
+
+
+def test_a_worth_and_a_quantity_are_not_one_order() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        order = {"symbol": NAME, "side": "BUY", "type": "MARKET", "quantity": "0.01", "quoteOrderQty": "50"}
+
+        assert await outcome_of(bot.private_post_order(order)) == "BadRequest"
+        assert exchange.ledger()["orders"] == []
+
+    lived(law)
+
+
+def test_a_cancel_that_says_more_than_is_read_cancels_nothing() -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        made = await bot.create_order(SYMBOL, "limit", "buy", 0.01, 20_000)
+        cancel = {"symbol": NAME, "orderId": made["id"], "cancelRestrictions": "ONLY_PARTIALLY_FILLED"}
+
+        assert await outcome_of(bot.private_delete_order(cancel)) == "BadRequest"
+        assert (await bot.fetch_order(made["id"], SYMBOL))["status"] == "open"
 
     lived(law)
 

@@ -104,6 +104,21 @@ def test_every_mistake_is_found_at_once(tmp_path: Path, capsys: pytest.CaptureFi
     assert all(problem["expected"] and problem["found"] for problem in said["problems"])
 
 
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"kind": "resett"}, "fault.kind: expected one that there is, .*; did you mean reset\\?$"),
+        ({"kind": "reset", "wher": "order"}, "fault.wher: .*; did you mean where\\?$"),
+        ({"kind": "reset", "where": "order.craete"}, "fault.where: .*; did you mean order.create\\?$"),
+        ({"kind": "reset", "where": "nowhere at all"}, "one of ping, .* my_trades, order, or \\* for a part of it"),
+        ({"kind": "zzz"}, "fault.kind: expected one of hang, "),
+    ],
+)
+def test_what_was_probably_meant_is_said_in_place_of_all_there_is(fault: dict[str, str], said: str) -> None:
+    with pytest.raises(ScenarioBroken, match=said):
+        lie_of(fault)
+
+
 def test_a_good_scenario_is_said_to_be_good(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (path := tmp_path / "scenario.toml").write_text(GOOD)
 

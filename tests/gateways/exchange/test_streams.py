@@ -2,16 +2,24 @@
 
 import asyncio
 import json
+import logging
+import socket
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
+import pytest
 
 from gateways.exchange.server import Exchange
 from tests.gateways.exchange.support import NAME, SYMBOL, bot_for, lived, until
 
 WAIT_S = 5.0
+HANDSHAKE = (
+    "GET {path} HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 
 
 async def soon(awaited: Any) -> Any:
@@ -229,5 +237,18 @@ def test_a_stream_hears_every_step_of_an_order_in_order() -> None:
         assert (new["x"], new["X"], new["c"]) == ("NEW", "NEW", "one")
         assert (trade["x"], trade["X"], trade["z"], trade["t"]) == ("TRADE", "FILLED", "0.01000000", 1)
         assert position["e"] == "outboundAccountPosition" and {each["a"] for each in position["B"]} == {"BTC", "USDT"}
+
+    lived(law)
+
+
+def test_who_leaves_during_the_handshake_is_nobodys_fault(caplog: pytest.LogCaptureFixture) -> None:
+    async def law(exchange: Exchange, bot: Any) -> None:
+        place = urlsplit(exchange.ws_url)
+        for path in ("/stream/ws", "/v5/public/spot") * 20:
+            with socket.create_connection((place.hostname, place.port)) as gone:
+                gone.sendall(HANDSHAKE.format(path=path).encode())
+            await asyncio.sleep(0.005)
+
+        assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
     lived(law)
