@@ -17,6 +17,7 @@ from domain.venue import AccountAnswer, AccountSeen, OpenOrder, Unproven
 from gateways.paper.audit import audited
 from holdfast.admin.client import AdminClient, NodeUnreachable
 from holdfast.cli.asking import SOCKET
+from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.settings import Settings
 from holdfast.ground import Past, look_at_home, remembering
 from holdfast.mending.books import BOOK
@@ -41,11 +42,13 @@ def plan_verdict(settings: Settings, home: Path, *, folder: Path) -> dict[str, A
 
     Raises:
         JournalMissing: the home has no journal.
+        ConfigurationError: it names another kind of venue than the one that the home's orders went to.
         VenueSilent: the venue does not tell the account: that is no empty account.
     """
     past = look_at_home(home)
     if not past.has_account:
         raise JournalMissing(f"expected a journal with an account in {home}, found none")
+    _demand_its_venue(settings, home, past)
     is_running = _is_running(home)
     parts, account = (
         _ask_paper(settings, home, past, folder)
@@ -54,6 +57,13 @@ def plan_verdict(settings: Settings, home: Path, *, folder: Path) -> dict[str, A
     )
     parts = remembering(past, parts)
     return _view(_remembered(home, parts), account, parts, is_running=is_running)
+
+
+def _demand_its_venue(settings: Settings, home: Path, past: Past) -> None:
+    """Refuse another venue: nothing that it tells or does not tell says anything about this home's orders."""
+    if past.venue and settings.venue.kind != past.venue:
+        expected, hint = f"{past.venue}, where this home's orders went", "name its configuration with --config"
+        raise ConfigurationError([Problem("venue.kind", expected, settings.venue.kind, f"for {home}", hint)])
 
 
 def _is_running(home: Path) -> bool:
