@@ -16,6 +16,11 @@ from domain.venue import Answer, OrderSeen
 from gateways.live.venue import LiveVenue
 from holdfast.exit_codes import ExitCode
 from holdfast.replay import rebuild
+from messages.codec import encode
+from messages.orders import OrderIntended
+from persistence.journal import Journal
+from persistence.reader import JournalReader
+from persistence.records import Draft
 from tests.gateways.live.served import Served
 from tests.holdfast.test_whole_life import holdfast, living, recorded, told, wait_for
 
@@ -75,6 +80,28 @@ class World:
             then()
             node.kill()
         return recorded(self.home, "Reconciled")[verdicts]
+
+    def intend(self, number: str, *, good_for_ms: int = 20_000) -> Terms:
+        """Write down the intent of an order, as the last thing that a process did."""
+        namespace = rebuild(self.home)[0].executor.state.namespace
+        connection = self.served.connect()
+        connection.know_the_time()
+        until = connection.clock.now_ms() + good_for_ms
+        connection.close()
+        client_id = f"h01{namespace}{number}e00"
+        terms = Terms(
+            client_id, "ema_cross", "BTCUSDT", "buy", "market", D("0.20"), "entry", valid_until=until, base="BTC"
+        )
+        kind, version, payload = encode(OrderIntended(terms, 1, 0))
+        with closing(Journal.open(self.home)) as journal:
+            seq = journal.last_seq + 1
+            with JournalReader(self.home) as reader:
+                (newest,) = reader.read_newest(["Reconciled"], 1)
+            epoch = newest.epoch + 1_000_000
+            journal.append(
+                [Draft(seq, newest.at, newest.wall, kind, version, "executor", epoch, seq - 1, 0, 0, payload)]
+            )
+        return terms
 
     def kinds(self, verdict: dict[str, Any]) -> dict[str, str]:
         return {finding["kind"]: finding["policy"] for finding in verdict["findings"]}
@@ -187,3 +214,36 @@ def test_a_plan_shows_the_verdict_and_changes_nothing(world: World) -> None:
     assert (finding["kind"], D(finding["journal"]), D(finding["venue"])) == ("position_missing", D(2), D("1.25"))
     assert before == {path: path.read_bytes() for path in before}
     assert world.kinds(world.live_once()) == {"position_missing": "halt"}
+
+
+def test_a_plan_asks_for_orders_of_unknown_fate_before_it_compares_as_a_start_does(world: World) -> None:
+    order = world.intend("00000100")
+    connection = world.served.connect()
+    connection.know_the_time()
+    answers: queue.Queue[Answer] = queue.Queue()
+    LiveVenue(connection).submit(order, answers.put)
+    assert isinstance(answers.get(timeout=20), OrderSeen)
+    connection.close()
+
+    plan = holdfast("reconcile", "--plan", "--config", str(world.config), "--json", home=world.home)
+
+    assert plan.returncode == ExitCode.OK, plan.stdout
+    assert (json.loads(plan.stdout)["findings"], json.loads(plan.stdout)["uncertain"]) == ([], [])
+    assert recorded(world.home, "OrderFilled") == []
+    assert world.live_once()["findings"] == []
+
+
+def test_what_a_plan_finds_beside_an_order_that_may_still_arrive_is_not_certain(world: World) -> None:
+    order = world.intend("00000200", good_for_ms=50_000)
+    world.befall(kind="withdraw", asset="BTC", amount="0.75")
+
+    plan = holdfast("reconcile", "--plan", "--config", str(world.config), "--json", home=world.home)
+
+    assert plan.returncode == ExitCode.FAILED, plan.stderr
+    found = json.loads(plan.stdout)
+    assert found["uncertain"] == [order.client_id]
+    (finding,) = found["findings"]
+    assert finding["would"] == (
+        f"nothing before it is certain what became of {order.client_id}; if it is the same then: "
+        "no entry until an operator resumes"
+    )
