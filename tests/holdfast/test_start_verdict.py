@@ -107,6 +107,13 @@ class World:
         return {finding["kind"]: finding["policy"] for finding in verdict["findings"]}
 
 
+def wait_until(happened: Callable[[], object]) -> None:
+    until = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with closing(World(tmp_path)) as world:
@@ -247,3 +254,28 @@ def test_what_a_plan_finds_beside_an_order_that_may_still_arrive_is_not_certain(
         f"nothing before it is certain what became of {order.client_id}; if it is the same then: "
         "no entry until an operator resumes"
     )
+
+
+def test_a_journal_that_was_put_back_orders_nothing_for_what_it_holds_before_the_verdict(world: World) -> None:
+    world.befall(kind="manual_order", symbol="BTCUSDT", side="buy", quantity="0.5")
+
+    def sell_what_the_backup_holds() -> None:
+        wait_until(lambda: recorded(world.home, "OrderAccepted"))
+        saved = holdfast("journal", "backup", "--to", str(world.home.with_name("backups")), home=world.home)
+        assert saved.returncode == ExitCode.OK, saved.stderr
+        assert holdfast("ctl", "flatten", home=world.home).returncode == ExitCode.OK
+        wait_until(lambda: recorded(world.home, "OrderFilled"))
+
+    world.live_once("position_extra=protect", "withdrawal=adopt", then=sell_what_the_backup_holds)
+    (backup,) = (each for each in world.home.with_name("backups").iterdir() if each.is_dir())
+    done = holdfast("journal", "restore", str(backup), "--replace", home=world.home)
+    assert done.returncode == ExitCode.OK, done.stderr
+
+    verdict = world.live_once("position_missing=adopt", "deposit=adopt", then=lambda: time.sleep(3))
+
+    assert world.kinds(verdict) == {"position_missing": "adopt", "deposit": "adopt"}
+    with JournalReader(world.home) as reader:
+        (since,) = (record.seq for record in reader.read_newest(["Restored"], 1))
+        kinds = [record.kind for record in reader.read(after=since, kinds=["OrderIntended", "Reconciled"])]
+    assert kinds[0] == "Reconciled"
+    assert world.live_once()["findings"] == []
