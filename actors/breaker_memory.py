@@ -103,9 +103,10 @@ class BreakerState(msgspec.Struct):
 class BreakerMemory(StructMemory[BreakerState]):
     """Folds what is held, what is approved, what was lost, and what operators ordered."""
 
-    version = 5
+    version = 6
     """Since 3, an entry is known with what its quantity was made of; since 4, which laws did not hold, and entries wait
-    for a start's verdict; since 5, what was taken into the books before it had a price."""
+    for a start's verdict; since 5, what was taken into the books before it had a price; since 6, why a symbol is
+    halted says of an order that it is one."""
 
     def __init__(self, instruments: Mapping[str, Instrument], quote: str) -> None:
         super().__init__(BreakerState(book=Book(quote)))

@@ -38,14 +38,15 @@ def why_of(command: OperatorCommanded) -> str:
 class ExecutorMemory(StructMemory[Execution]):
     """Folds all that decides what becomes of orders."""
 
-    version = 10
+    version = 11
     """Since 2, stop and take-profit of an entry outlive its end; since 3, it is known how an entry was sized; since 4,
     an exit that was called off on its way is unwanted; since 5, a take-profit is judged by closes after its fill;
     since 6, client order ids carry a namespace, and what was refused for a reason that passes is tried again soon;
     since 7, entries wait for the verdict of a start; since 8, a part never narrows a whole that is wanted left, and a
     refused stop of what stays waits; since 9, who leaves all does not wait for a stop that was refused before, and
     what is adopted is protected below a price that is not old; since 10, an exit that
-    the venue ends with nothing sold is tried again after a pause."""
+    the venue ends with nothing sold is tried again after a pause; since 11, a plan of a journal that was put back
+    waits for the verdict."""
 
     def __init__(self) -> None:
         super().__init__(Execution())
@@ -96,6 +97,7 @@ class ExecutorMemory(StructMemory[Execution]):
             case Restored() | Salvaged():
                 # What was approved and is not known to be sent may have been: it is denied, and never sent anew.
                 known.stop_entries("the journal begins a new generation", record.seq)
+                known.doubt_plans()
             case OrderUnresolved(client_id=client_id):
                 known.doubt(client_id)
             case OrderCanceled(client_id=client_id):
@@ -118,7 +120,7 @@ class ExecutorMemory(StructMemory[Execution]):
             case PartStarted(part=part, epoch=epoch) if part == VENUE:
                 self.desk_epoch = epoch
             case NodeStarted():
-                self.state.awaits_verdict = True
+                self.state.await_verdict(record.at)
             case Reconciled(findings=findings, by=by):
                 self._take_verdict(findings, record.seq)
                 if by == "emergency_reset":
@@ -128,7 +130,7 @@ class ExecutorMemory(StructMemory[Execution]):
 
     def _take_verdict(self, findings: tuple[Finding, ...], seq: int) -> None:
         known = self.state
-        known.awaits_verdict = False
+        known.end_waiting()
         for finding in findings:
             if finding.policy == "halt":
                 why = f"{finding.kind}, found when the books were held against the account"

@@ -154,7 +154,8 @@ class Reconciler(RememberingActor):
             self._have_looked_up(compared)
         if not compared.agrees and (compared.moving or compared.findings != self._before):
             self._before = None if compared.moving else compared.findings
-            self._rest(self._pause_s())
+            # Where something is on its way, this look counts for nothing, and the lag begins with the next one.
+            self._rest(self._profile.look_again_s if compared.moving else self._pause_s())
             return
         if not compared.findings:
             self._agreed_at = asked_at

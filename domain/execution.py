@@ -9,12 +9,14 @@ from typing import Literal
 import msgspec
 
 from domain.imported import HeldPosition
-from domain.market import HOUR_MS, Instant
+from domain.market import HOUR_MS, MINUTE_MS, Instant
 from domain.money import ZERO
 from domain.order import Fill, Leg, Order, Terms
 from domain.plan import Plan
 from domain.proposal import Entry, Exit
 
+STALE_MS_MAX = MINUTE_MS
+"""So long after a start the verdict is waited for with what is held, where the books are known to be old."""
 FINISHED_KEPT = 200
 """Finished orders that stay known, for answers that come late."""
 
@@ -74,6 +76,8 @@ class Execution(msgspec.Struct):
     takes_entries: bool = True
     awaits_verdict: bool = False
     """The books were not held against the venue's account yet, since the process began: approved entries wait."""
+    stale_until: Instant = 0
+    """From this instant on plans are followed though they are stale: who waits on is without protection."""
     namespace: str = ""
     """What the client order ids of this journal carry."""
 
@@ -108,6 +112,25 @@ class Execution(msgspec.Struct):
         self.closes[symbol], self.closed_at[symbol] = close, closed_at
         for key in [key for key in self.to_protect if key.endswith(f"|{symbol}")] if self.to_protect else ():
             self.plans[key].stop_price = close * (1 - self.to_protect.pop(key))
+
+    def doubt_plans(self) -> None:
+        """Take it that what is held was another amount when the journal was put back."""
+        for plan in self.plans.values():
+            plan.is_stale = True
+
+    def await_verdict(self, now: Instant) -> None:
+        """Begin to wait for a start's verdict."""
+        self.awaits_verdict, self.stale_until = True, now + STALE_MS_MAX
+
+    def end_waiting(self) -> None:
+        """Take it that the books were held against the account."""
+        self.awaits_verdict = False
+        for plan in self.plans.values():
+            plan.is_stale = False
+
+    def is_held_back(self, plan: Plan, now: Instant) -> bool:
+        """Say whether nothing is ordered for a plan yet, because its books are old."""
+        return plan.is_stale and self.awaits_verdict and now < self.stale_until
 
     def approve(self, approval: Approval) -> None:
         """Remember that an entry may be placed."""
@@ -229,6 +252,7 @@ class Execution(msgspec.Struct):
         """Remember that all positions of a symbol (of every symbol where it is empty) are to be left."""
         for plan in self.plans.values():
             if symbol in ("", plan.symbol):
+                plan.is_stale = False  # Whoever wants all of it sold does not ask how much it is.
                 self.wish_exit(plan.strategy, Exit(plan.symbol, good_until, None, why), seq)
         self.stops[symbol] = Halt(seq, why, good_until)
 

@@ -131,7 +131,8 @@ def _check_mode(_entry: Entry, account: Account, _limits: Limits) -> Denied | No
 def _check_books(entry: Entry, account: Account, _limits: Limits) -> Denied | None:
     if not account.unreconciled:
         return None
-    return _deny("NOT_RECONCILED", f"books of {entry.symbol}", "those of the venue's account", account.unreconciled)
+    expected = "open orders and holdings that agree with the venue's account"
+    return _deny("NOT_RECONCILED", f"books of {entry.symbol}", expected, account.unreconciled)
 
 
 def _check_no_trade(_entry: Entry, _account: Account, limits: Limits) -> Denied | None:

@@ -37,6 +37,8 @@ class Plan(msgspec.Struct):
     """The next stop or exit waits until this instant, after one has failed."""
     refusals: int = 0
     """How many of its orders have failed in a row, for reasons that pass."""
+    is_stale: bool = False
+    """Its books were put back to an earlier time, and not held against the account since."""
     wish: Exit | None = None
     """Somebody wants it left; not taken up yet."""
     wished_at: int = 0

@@ -109,8 +109,21 @@ def ends_entries(findings: Iterable[Finding], by: Strategy) -> bool:
     return by == "emergency_reset" or any(finding.policy == "halt" for finding in findings)
 
 
+WHOSE = {
+    "order_unknown": "this home that its journal does not know",
+    "order_foreign": "another home",
+    "order_manual": "somebody else",
+}
+
+
 def said_of(finding: Finding) -> str:
-    """Say what differs, as people read it."""
+    """Say what differs, as people read it: of an order what is left of it, of money how much there is."""
+    if finding.kind == "order_missing":
+        left = f"{finding.client_id} for {finding.ours:f} {finding.asset}"
+        return f"{finding.kind}: expected the order {left} at the venue, found none"
+    if whose := WHOSE.get(finding.kind):
+        left = f"{finding.client_id} for {finding.theirs:f} {finding.asset}"
+        return f"{finding.kind}: expected no open order of {whose}, found {left} at the venue"
     return f"{finding.kind}: expected {finding.ours:f} {finding.asset}, found {finding.theirs:f} at the venue"
 
 

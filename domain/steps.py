@@ -10,6 +10,8 @@
 * Leaving cancels what rests, waits for the proof, then sells what is left: a resting sell locks its quantity.  Of a
   position that is left in part, what stays gets its stop again while the rest is being sold.
 * What is more than the venue takes in one order is sold in several, one after the other, and protected by several.
+* For what is held by a journal that was put back to an earlier time, nothing is ordered before the verdict of a start,
+  or until that has taken too long; but for an operator's flatten.
 * An entry is placed at most once, and not after its time, nor into a symbol with an order of unknown fate.
 """
 
@@ -142,9 +144,10 @@ def waits_until(known: Execution, now: Instant) -> Instant | None:
 
     No bar may close for long, and a position waits for its protection.
     """
-    return min(
-        (plan.not_before for plan in known.plans.values() if plan.held > 0 and plan.not_before > now), default=None
-    )
+    held = [plan for plan in known.plans.values() if plan.held > 0]
+    due = [plan.not_before for plan in held if plan.not_before > now]
+    due += [known.stale_until for plan in held if known.is_held_back(plan, now)]
+    return min(due, default=None)
 
 
 def count_idle(known: Execution, run: Sequence[Closing]) -> int:
@@ -156,7 +159,7 @@ def count_idle(known: Execution, run: Sequence[Closing]) -> int:
         return 0
     targets: dict[str, Decimal] = {}
     for plan in known.plans.values():
-        if plan.wish is not None or plan.exit_why or (plan.not_before and plan.held > 0):
+        if plan.wish is not None or plan.exit_why or plan.is_stale or (plan.not_before and plan.held > 0):
             return 0
         if plan.take_profit is not None and plan.held > 0:
             targets[plan.symbol] = min(plan.take_profit, targets.get(plan.symbol, plan.take_profit))
@@ -186,6 +189,8 @@ def _steps_of_plan(known: Execution, plan: Plan, orders: Sequence[Order], here: 
         unwanted = [order.terms.client_id for order in orders if order.terms.client_id in known.unwanted]
         if unwanted:
             return [Cancel(client_id, plan.symbol, known.unwanted[client_id]) for client_id in unwanted]
+    if known.is_held_back(plan, here.now):
+        return []
     sellable = floor_to(max(plan.held, ZERO), here.instruments[plan.symbol].lot)
     close = known.closes.get(plan.symbol)
     if plan.wish is not None and not (plan.exit_why and here.now > plan.wish.good_until):

@@ -6,9 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from actors.reconciler import told
+from domain.reconciliation import Finding
 from messages.codec import decode
+from messages.node import OperatorCommanded
 from messages.reconciliation import Reconciled
 from persistence.reader import JournalReader
+
+OVER = {
+    "report": "no: left alone",
+    "adopt": "no: adopted",
+    "protect": "no: adopted, with a stop",
+    "flatten": "no: adopted, and sold",
+}
+"""Whether a difference is still in force, by its policy; what halts is, until somebody resumes."""
 
 
 def conflicts(home: Path, count: int) -> list[dict[str, Any]]:
@@ -22,8 +32,26 @@ def conflicts(home: Path, count: int) -> list[dict[str, Any]]:
 
 
 def _conflicts(reader: JournalReader) -> Iterator[dict[str, Any]]:
+    resumed = _newest_resume(reader)
     for record in reader.read_newest(["Reconciled"]):
         event = decode(record.kind, record.version, record.payload)
         assert isinstance(event, Reconciled)
         for finding in event.findings:
-            yield {"at": record.at, "seq": record.seq, "why": event.why, "strategy": event.by} | told(finding)
+            told_of = {"at": record.at, "seq": record.seq, "why": event.why, "strategy": event.by} | told(finding)
+            yield told_of | {"in_force": _in_force(finding, is_resumed=resumed > record.seq)}
+
+
+def _in_force(finding: Finding, *, is_resumed: bool) -> str:
+    if finding.policy == "halt":
+        return "no: resumed" if is_resumed else "yes"
+    return "no: cancelled" if finding.client_id and finding.policy == "flatten" else OVER[finding.policy]
+
+
+def _newest_resume(reader: JournalReader) -> int:
+    """Return the sequence at which an operator has resumed for the last time; 0 where nobody has."""
+    for record in reader.read_newest(["OperatorCommanded"]):
+        command = decode(record.kind, record.version, record.payload)
+        assert isinstance(command, OperatorCommanded)
+        if command.command == "resume":
+            return record.seq
+    return 0

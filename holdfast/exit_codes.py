@@ -40,6 +40,7 @@ _BY_NAME: dict[str, ExitCode] = {
     "holdfast.admin.client.NodeRefused": ExitCode.FAILED,
     "holdfast.admin.client.NodeUnreachable": ExitCode.UNAVAILABLE,
     "holdfast.admin.socket_file.SocketRefused": ExitCode.IO_ERROR,
+    "gateways.errors.SourceBroken": ExitCode.IO_ERROR,
     "gateways.exchange.errors.HomeTaken": ExitCode.LOCKED,
     "gateways.exchange.scenario.ScenarioBroken": ExitCode.CONFIGURATION,
     "holdfast.torture.lives.NodeEnded": ExitCode.FAILED,

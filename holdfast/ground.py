@@ -18,7 +18,7 @@ from holdfast.imports.opening import Opening, find_opening, opening_events
 from holdfast.mending.books import Stray
 from holdfast.mending.lineage import Mended, newest_mend, strays_of
 from holdfast.parts import Parts, paper_settings
-from holdfast.rebuild import excuses, rules_at, symbols_at
+from holdfast.rebuild import excuses, rules_at, symbols_at, venue_at
 from holdfast.recovery import JournalRecovery
 from holdfast.reports import events_of, halts_of, journal_text
 from holdfast.resting import demand_nothing_held, with_resting
@@ -67,6 +67,8 @@ class Past(msgspec.Struct, frozen=True):
     """Events that operators have had actors pass over, by the actor's name and their sequence."""
     rules: Mapping[str, InstrumentRules] = {}
     """What the newest process has gone by, by symbol."""
+    venue: str = ""
+    """The kind of venue that the newest process sent orders to."""
 
 
 def look_back(home: Path, last_seq: int) -> Past:
@@ -83,6 +85,7 @@ def look_back(home: Path, last_seq: int) -> Past:
             excused=tuple(excuses(reader)),
             symbols=symbols_at(reader, last_seq),
             rules=rules_at(reader),
+            venue=venue_at(reader),
             mended=newest_mend(reader),
             strays=strays_of(home, newest.at if newest is not None else 0),
             market=_market_in(reader),

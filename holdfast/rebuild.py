@@ -316,12 +316,23 @@ def symbols_at(reader: JournalReader, until: int) -> tuple[str, ...]:
 
 def rules_at(reader: JournalReader) -> Mapping[str, InstrumentRules]:
     """Return the rules of symbols that the newest process was started with, as far as they were given."""
+    configuration = _newest_configuration(reader)
+    return settings_of(configuration).instruments if configuration else {}
+
+
+def venue_at(reader: JournalReader) -> str:
+    """Return the kind of venue that the newest process sent orders to; nothing where there was none."""
+    kind: str = _newest_configuration(reader).get("venue", {}).get("kind", "")
+    return kind
+
+
+def _newest_configuration(reader: JournalReader) -> dict[str, Any]:
     newest = next(iter(reader.read_newest(["NodeStarted"], 1)), None)
     if newest is None:
         return {}
     started = decode(newest.kind, newest.version, newest.payload)
     assert isinstance(started, NodeStarted)
-    return settings_of(started.configuration).instruments
+    return started.configuration
 
 
 def _symbols_in(opened: Iterable[Record]) -> tuple[str, ...]:

@@ -15,6 +15,9 @@ from domain.order import Order
 from supervision import DeadLetters, Poison, Vitals
 
 
+AWAITS_VERDICT = "no verdict yet: entries wait until the books are held against the venue's account"
+
+
 def holdings_view(state: PositionsState) -> dict[str, Any]:
     """Return what is held by symbol, and by strategy below it; money as text."""
     view = {}
@@ -87,14 +90,23 @@ def order_view(order: Order) -> dict[str, Any]:
 def breaker_view(state: BreakerState) -> dict[str, Any]:
     """Return the node's state and why it is what it is."""
     reasons = {"halted": state.halted, "reduced": state.reduced, "paused": state.paused}
+    reasons["waits"] = AWAITS_VERDICT if state.awaits_verdict else ""
     return {
         "state": state.mode,
         "reasons": {name: why for name, why in reasons.items() if why},
         "tripped": list(state.watch.tripped),
         "violated": list(state.violated),
-        "unreconciled": dict(state.unreconciled),
+        "blocked": blocked_view(state),
         "awaits_verdict": state.awaits_verdict,
     }
+
+
+def blocked_view(state: BreakerState) -> dict[str, str]:
+    """Return the symbols that take no entry though the node does, each with why."""
+    unresolved = {
+        symbol: f"the fate of the order {client_id} is not known" for client_id, symbol in state.unresolved.items()
+    }
+    return unresolved | {symbol: why for symbol, why in state.unreconciled.items() if symbol}
 
 
 def headlines_view(state: SentimentState) -> str:

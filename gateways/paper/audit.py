@@ -9,6 +9,9 @@ from typing import NamedTuple
 import apsw
 
 from domain.market import Instant
+from domain.money import Money
+from domain.order import Fill
+from domain.venue import OrderNotFound, OrderSeen
 from gateways.errors import SourceBroken
 from gateways.paper.rows import trade_id
 
@@ -140,6 +143,29 @@ class Audit:
         """Return the account's totals by asset."""
         found = self._connection.execute("SELECT asset, total FROM accounts")
         return {asset: Decimal(total) for asset, total in found if Decimal(total)}
+
+
+def seen_in(audit: Audit, client_id: str, now: Instant) -> OrderSeen | OrderNotFound:
+    """Return what the venue tells of an order to who asks at `now`."""
+    order = next((each for each in audit.orders(now=now) if each.client_id == client_id), None)
+    if order is None:
+        return OrderNotFound(client_id)
+    fills = tuple(
+        Fill(
+            trade.trade_id,
+            client_id,
+            trade.symbol,
+            trade.side,  # type: ignore[arg-type]
+            trade.quantity,
+            trade.price,
+            Money(trade.fee, trade.fee_asset),
+            "taker",  # An audit does not tell, and nothing is reckoned from it.
+            trade.at,
+        )
+        for trade in audit.trades(after=-1, until=now)
+        if trade.client_id == client_id
+    )
+    return OrderSeen(client_id, "", order.state, fills)  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -125,6 +125,25 @@ def test_agreement_needs_one_look_and_is_recorded_once_in_a_life() -> None:
     assert len(alone.said_of(Reconciled)) == 1
 
 
+def test_a_look_while_something_is_on_its_way_is_soon_taken_anew_and_the_lag_begins_with_that() -> None:
+    order = some_terms(quantity=2)
+    alone = a_reconciler(STARTED, OPENED, OrderIntended(order, 1, 0), OrderUnresolved("h1", "silence"))
+    alone.tell(OrdersCertain())
+    answer(alone, RICHER)
+
+    alone.rest(PROFILE.look_again_s)
+
+    assert len(asked(alone)) == 2
+    alone.happen(OrderAbsent("h1", "not found"))
+    answer(alone, RICHER)
+    alone.rest()
+    answer(alone, RICHER)
+    assert alone.said_of(Reconciled) == []
+    alone.rest(LAG_S + 1)
+    answer(alone, RICHER)
+    assert [finding.kind for finding in the_verdict(alone).findings] == ["deposit"]
+
+
 def test_a_difference_counts_when_a_second_look_after_the_lag_finds_the_same() -> None:
     alone = a_reconciler()
     alone.tell(OrdersCertain())

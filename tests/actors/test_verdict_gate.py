@@ -2,16 +2,21 @@
 
 import pytest
 
+from domain.execution import STALE_MS_MAX
 from domain.market import HOUR_MS
 from domain.proposal import Exit
 from domain.reconciliation import Finding
+from messages.base import Event
 from messages.node import NodeStarted
 from messages.orders import OrderFilled, OrderIntended, SubmitOrder
 from messages.reconciliation import AccountAdopted, Reconciled
 from messages.risk import OrderApproved, OrderDenied
+from tests.actors.alone import Alone
 from tests.actors.test_breaker import BOTH, OPENED, a_breaker, known
 from tests.actors.test_executor import an_executor
 from tests.actors.values import (
+    RESTORED,
+    SALVAGED,
     T0,
     D,
     a_fill,
@@ -147,3 +152,48 @@ def test_what_is_found_before_there_is_a_price_is_protected_below_the_first_and_
 
         (stop,) = alone.said_of(OrderIntended)
         assert (stop.terms.leg, stop.terms.stop_price) == ("stop", 190)
+
+
+BOUGHT = (
+    bars_closed(),
+    approved(an_entry(stop_price=D(90))),
+    intended(some_terms(), approved().proposal_id),
+    OrderFilled(a_fill("h1", 1), "one", "answer"),
+)
+LEFT = answered(Exit("COINUSDT", T0 + HOUR_MS, None, "enough"))
+
+
+def legs_of(alone: Alone) -> list[str]:
+    return [order.terms.leg for order in alone.said_of(OrderIntended)]
+
+
+@pytest.mark.parametrize("put_back", [RESTORED, SALVAGED])
+def test_what_is_held_by_a_journal_that_was_put_back_is_left_and_protected_only_after_the_verdict(
+    put_back: Event,
+) -> None:
+    alone = an_executor(*BOUGHT, put_back, STARTED)
+
+    alone.happen(LEFT)
+    alone.happen(bars_closed(T0 + 30_000), at=T0 + 30_000)
+    assert legs_of(alone) == []
+    alone.happen(AGREED, at=T0 + 30_000)
+
+    assert legs_of(alone) == ["exit"]
+
+
+def test_where_no_verdict_comes_within_a_minute_what_is_known_to_be_held_is_protected() -> None:
+    alone = an_executor(*BOUGHT, RESTORED, STARTED)
+
+    alone.happen(bars_closed(T0 + STALE_MS_MAX), at=T0 + STALE_MS_MAX)
+
+    assert legs_of(alone) == ["stop"]
+
+
+def test_a_flatten_waits_for_no_verdict_though_the_journal_was_put_back() -> None:
+    alone = an_executor(*BOUGHT, RESTORED, STARTED)
+
+    alone.happen(commanded("flatten", target="GOLDUSDT"))
+    assert legs_of(alone) == []
+    alone.happen(commanded("flatten", target="COINUSDT"))
+
+    assert legs_of(alone) == ["exit"]

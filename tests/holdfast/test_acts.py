@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.breaker_memory import BreakerState
+from domain.position import Book
 from domain.reconciliation import Finding
 from domain.strategies.ema_cross import EmaCross
 from gateways.sample import SampleMarket
@@ -19,6 +21,7 @@ from holdfast.admin.protocol import Peer, Request
 from holdfast.answers import Answers
 from holdfast.config.loading import load_settings
 from holdfast.config.settings import Log
+from holdfast.conflicts import conflicts
 from holdfast.logs import NodeLog
 from holdfast.pace import Pace
 from holdfast.parts import Parts, gather
@@ -313,8 +316,38 @@ def test_a_symbol_that_is_halted_for_a_difference_is_shown_with_why_and_resumed_
     ok, detail = asked(node, "resume", {"request_id": "r1", "reason": ""})
 
     why = "position_extra: expected 1 BTC, found 2 at the venue"
-    assert (status["state"], status["unreconciled"]) == ("active", {"BTCUSDT": why})
+    assert (status["state"], status["blocked"]) == ("active", {"BTCUSDT": why})
     assert (ok, detail) == (False, "entries are halted in BTCUSDT; resume it with --reason")
+
+
+def test_an_order_that_halts_a_symbol_is_told_as_one_until_somebody_resumes(node: StagedNode) -> None:
+    foreign = Finding("order_foreign", "BTCUSDT", "BTC", Decimal(0), Decimal("0.4146"), "halt", "h01elsewhere1234e0")
+    node.switchboard.record("reconciler", [Reconciled("interval", (foreign,), 2)])
+    until_quiet(node, "breaker")
+    answers = answers_of(node)
+
+    (why,) = answers.answer(Request("status", {}, PEER))["blocked"].values()
+    (before,) = found_in(node)
+    assert asked(node, "resume", {"request_id": "r2", "reason": "it is theirs"})[0]
+    (after,) = found_in(node)
+
+    assert why == (
+        "order_foreign: expected no open order of another home, found h01elsewhere1234e0 for 0.4146 BTC at the venue"
+    )
+    assert (before["in_force"], after["in_force"]) == ("yes", "no: resumed")
+
+
+def test_a_status_before_any_verdict_says_that_entries_wait_for_it() -> None:
+    seen = views.breaker_view(BreakerState(Book("USDT"), awaits_verdict=True))
+
+    assert (seen["state"], list(seen["reasons"])) == ("active", ["waits"])
+    assert seen["reasons"]["waits"].startswith("no verdict yet")
+
+
+def found_in(node: StagedNode) -> list[dict[str, Any]]:
+    """Return the differences that the journal tells of, once all that was said is in it."""
+    node.commit()
+    return conflicts(node.home, 20)
 
 
 # -- quarantine ------------------------------------------------------------------------------------------------------

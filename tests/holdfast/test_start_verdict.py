@@ -16,6 +16,11 @@ from domain.venue import Answer, OrderSeen
 from gateways.live.venue import LiveVenue
 from holdfast.exit_codes import ExitCode
 from holdfast.replay import rebuild
+from messages.codec import encode
+from messages.orders import OrderIntended
+from persistence.journal import Journal
+from persistence.reader import JournalReader
+from persistence.records import Draft
 from tests.gateways.live.served import Served
 from tests.holdfast.test_whole_life import holdfast, living, recorded, told, wait_for
 
@@ -76,8 +81,37 @@ class World:
             node.kill()
         return recorded(self.home, "Reconciled")[verdicts]
 
+    def intend(self, number: str, *, good_for_ms: int = 20_000) -> Terms:
+        """Write down the intent of an order, as the last thing that a process did."""
+        namespace = rebuild(self.home)[0].executor.state.namespace
+        connection = self.served.connect()
+        connection.know_the_time()
+        until = connection.clock.now_ms() + good_for_ms
+        connection.close()
+        client_id = f"h01{namespace}{number}e00"
+        terms = Terms(
+            client_id, "ema_cross", "BTCUSDT", "buy", "market", D("0.20"), "entry", valid_until=until, base="BTC"
+        )
+        kind, version, payload = encode(OrderIntended(terms, 1, 0))
+        with closing(Journal.open(self.home)) as journal:
+            seq = journal.last_seq + 1
+            with JournalReader(self.home) as reader:
+                (newest,) = reader.read_newest(["Reconciled"], 1)
+            epoch = newest.epoch + 1_000_000
+            journal.append(
+                [Draft(seq, newest.at, newest.wall, kind, version, "executor", epoch, seq - 1, 0, 0, payload)]
+            )
+        return terms
+
     def kinds(self, verdict: dict[str, Any]) -> dict[str, str]:
         return {finding["kind"]: finding["policy"] for finding in verdict["findings"]}
+
+
+def wait_until(happened: Callable[[], object]) -> None:
+    until = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -187,3 +221,61 @@ def test_a_plan_shows_the_verdict_and_changes_nothing(world: World) -> None:
     assert (finding["kind"], D(finding["journal"]), D(finding["venue"])) == ("position_missing", D(2), D("1.25"))
     assert before == {path: path.read_bytes() for path in before}
     assert world.kinds(world.live_once()) == {"position_missing": "halt"}
+
+
+def test_a_plan_asks_for_orders_of_unknown_fate_before_it_compares_as_a_start_does(world: World) -> None:
+    order = world.intend("00000100")
+    connection = world.served.connect()
+    connection.know_the_time()
+    answers: queue.Queue[Answer] = queue.Queue()
+    LiveVenue(connection).submit(order, answers.put)
+    assert isinstance(answers.get(timeout=20), OrderSeen)
+    connection.close()
+
+    plan = holdfast("reconcile", "--plan", "--config", str(world.config), "--json", home=world.home)
+
+    assert plan.returncode == ExitCode.OK, plan.stdout
+    assert (json.loads(plan.stdout)["findings"], json.loads(plan.stdout)["uncertain"]) == ([], [])
+    assert recorded(world.home, "OrderFilled") == []
+    assert world.live_once()["findings"] == []
+
+
+def test_what_a_plan_finds_beside_an_order_that_may_still_arrive_is_not_certain(world: World) -> None:
+    order = world.intend("00000200", good_for_ms=50_000)
+    world.befall(kind="withdraw", asset="BTC", amount="0.75")
+
+    plan = holdfast("reconcile", "--plan", "--config", str(world.config), "--json", home=world.home)
+
+    assert plan.returncode == ExitCode.FAILED, plan.stderr
+    found = json.loads(plan.stdout)
+    assert found["uncertain"] == [order.client_id]
+    (finding,) = found["findings"]
+    assert finding["would"] == (
+        f"nothing before it is certain what became of {order.client_id}; if it is the same then: "
+        "no entry until an operator resumes"
+    )
+
+
+def test_a_journal_that_was_put_back_orders_nothing_for_what_it_holds_before_the_verdict(world: World) -> None:
+    world.befall(kind="manual_order", symbol="BTCUSDT", side="buy", quantity="0.5")
+
+    def sell_what_the_backup_holds() -> None:
+        wait_until(lambda: recorded(world.home, "OrderAccepted"))
+        saved = holdfast("journal", "backup", "--to", str(world.home.with_name("backups")), home=world.home)
+        assert saved.returncode == ExitCode.OK, saved.stderr
+        assert holdfast("ctl", "flatten", home=world.home).returncode == ExitCode.OK
+        wait_until(lambda: recorded(world.home, "OrderFilled"))
+
+    world.live_once("position_extra=protect", "withdrawal=adopt", then=sell_what_the_backup_holds)
+    (backup,) = (each for each in world.home.with_name("backups").iterdir() if each.is_dir())
+    done = holdfast("journal", "restore", str(backup), "--replace", home=world.home)
+    assert done.returncode == ExitCode.OK, done.stderr
+
+    verdict = world.live_once("position_missing=adopt", "deposit=adopt", then=lambda: time.sleep(3))
+
+    assert world.kinds(verdict) == {"position_missing": "adopt", "deposit": "adopt"}
+    with JournalReader(world.home) as reader:
+        (since,) = (record.seq for record in reader.read_newest(["Restored"], 1))
+        kinds = [record.kind for record in reader.read(after=since, kinds=["OrderIntended", "Reconciled"])]
+    assert kinds[0] == "Reconciled"
+    assert world.live_once()["findings"] == []
