@@ -25,7 +25,7 @@ from gateways.live.market import SETTLE_MS, LiveMarket
 from gateways.live.rules import LOOK_EVERY_S, RulesWatch
 from gateways.live.venue import LiveVenue
 from holdfast.config.instruments import instrument_for
-from holdfast.config.problems import ConfigurationError, Problem
+from holdfast.config.problems import ConfigurationError, Problem, nearest
 from holdfast.config.settings import InstrumentRules, Settings
 from holdfast.config.settings import Venue as VenueSettings
 from holdfast.feeding import LIVE_TIMEFRAME
@@ -39,8 +39,6 @@ HELD_S_MAX = 30.0
 """The longest that a start waits for a venue that has asked to be left alone."""
 Value = TypeVar("Value")
 NO_RULES: Mapping[str, InstrumentRules] = {}
-
-
 REFUSED, NOBODY_THERE = ConnectionRefusedError.__name__, "nothing listens there; is the exchange running?"
 
 
@@ -254,6 +252,18 @@ class LiveSide:
             tell("venue.rules_changed", symbols=changed)
         return told
 
+    def _unlisted(self, strange: Sequence[str]) -> Problem:
+        """Return the mistake that the venue has no such symbols, and which of its own were probably meant."""
+        dialect, ask = self._connection.dialect, self._connection.ask
+        try:
+            listed = dialect.read_symbols(ask(dialect.rules()))
+        except (VenueSilent, Unreadable):
+            listed = ()  # The mistake is one without a hint too.
+        meant = [near for symbol in strange if (near := nearest(symbol, listed))]
+        hint = f"did you mean {', '.join(meant)}?" if meant else ""
+        expected = f"symbols that {self._settings.venue.kind} has"
+        return Problem("feed.symbols", expected, ", ".join(strange), "the venue", hint)
+
     def _keep_rules(self, told: Mapping[str, Instrument]) -> Sequence[str]:
         return self._file.keep_rules(told, _wall_ms())
 
@@ -268,8 +278,7 @@ class LiveSide:
         gone = [symbol for symbol in symbols if symbol not in rules]
         never = [symbol for symbol in gone if symbol not in before]
         if never or not traded:
-            expected = f"symbols that {self._settings.venue.kind} has"
-            raise ConfigurationError([Problem("feed.symbols", expected, ", ".join(never or gone), "the venue")])
+            raise ConfigurationError([self._unlisted(never or gone)])
         if gone:
             self._tell("venue.symbols_are_gone", symbols=gone, rest="nothing is entered in them, until they are back")
         told = {symbol: _given(rules[symbol]) if symbol in rules else before[symbol] for symbol in symbols}

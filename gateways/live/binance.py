@@ -183,11 +183,12 @@ class Binance:
 
     def read_rules(self, received: Received, symbols: Sequence[str]) -> Mapping[str, Instrument]:
         """Return the rules of these symbols, of those too that rest: what is held of them must be looked after."""
-        listed = fields(received).get("symbols")
-        if not isinstance(listed, list):
-            raise Unreadable(f"expected a list of symbols, found {type(listed).__name__}")
-        wanted = [row for row in listed if isinstance(row, dict) and row.get("symbol") in symbols]
+        wanted = [row for row in _listed(received) if row.get("symbol") in symbols]
         return {text(row, "symbol"): instrument_of(row) for row in wanted}
+
+    def read_symbols(self, received: Received) -> Sequence[str]:
+        """Return all symbols that an answer with rules names."""
+        return [text(row, "symbol") for row in _listed(received)]
 
     def read_balances(self, received: Received) -> Mapping[str, Decimal]:
         """Return totals by asset."""
@@ -262,6 +263,14 @@ class Binance:
         """Return the weight of this minute as the venue has counted it."""
         used = received.headers.get("x-mbx-used-weight-1m", "")
         return (float(used), WEIGHT_PER_MINUTE) if used.isdecimal() else None
+
+
+def _listed(received: Received) -> Sequence[Mapping[str, Any]]:
+    """Return the rows of an answer with rules."""
+    listed = fields(received).get("symbols")
+    if not isinstance(listed, list):
+        raise Unreadable(f"expected a list of symbols, found {type(listed).__name__}")
+    return [row for row in listed if isinstance(row, dict)]
 
 
 def _meaning(code: int, message: str, status: int) -> Meaning:

@@ -202,6 +202,10 @@ class Bybit:
         """Return the rules of these symbols, of those too that rest: what is held of them must be looked after."""
         return {text(row, "symbol"): instrument_of(row) for row in _rows(received) if row.get("symbol") in symbols}
 
+    def read_symbols(self, received: Received) -> Sequence[str]:
+        """Return all symbols that an answer with rules names."""
+        return [text(row, "symbol") for row in _rows(received)]
+
     def read_balances(self, received: Received) -> Mapping[str, Decimal]:
         """Return totals by asset."""
         totals: dict[str, Decimal] = {}

@@ -102,6 +102,9 @@ class Dialect(Protocol):
     def read_rules(self, received: Received, symbols: Sequence[str]) -> Mapping[str, Instrument]:
         """Return the rules of these symbols, as far as the venue has them; raise Unreadable."""
 
+    def read_symbols(self, received: Received) -> Sequence[str]:
+        """Return all symbols that an answer with rules names; raise Unreadable."""
+
     def balances(self) -> Call:
         """Ask for what the account holds."""
 

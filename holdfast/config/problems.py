@@ -74,4 +74,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return the known word that was probably meant; empty if none is near."""
     import difflib
 
-    return next(iter(difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)), "")
+    by_small_letters = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(word.lower(), by_small_letters, n=1, cutoff=0.6)
+    return by_small_letters[near[0]] if near else ""

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from domain.market import DAY_MS, HOUR_MS, Instrument
 from gateways.exchange.server import Exchange
@@ -109,6 +110,17 @@ def test_a_symbol_that_the_venue_never_had_is_a_mistake_of_the_configuration(ser
     delist(served, "ETHUSDT")
     refused = pytest.raises(ConfigurationError, match="expected symbols that binance has, found ETHUSDT")
     with closing(LiveSide(settings, tmp_path, tell=Told())) as side, refused:
+        side.parts(tmp_path, None)
+
+
+def test_a_symbol_that_the_venue_does_not_have_is_told_with_the_one_that_was_meant(
+    served: Served, tmp_path: Path
+) -> None:
+    exchange = served.exchange
+    settings = settings_for(exchange.rest_url, tmp_path, exchange.api_key, exchange.secret)
+    mistyped = replace(settings, feed=replace(settings.feed, symbols=("BTCUSD",)))
+    refused = pytest.raises(ConfigurationError, match=r"found BTCUSD \(the venue\); did you mean BTCUSDT\?")
+    with closing(LiveSide(mistyped, tmp_path, tell=Told())) as side, refused:
         side.parts(tmp_path, None)
 
 
