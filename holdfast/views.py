@@ -14,7 +14,6 @@ from domain.money import plain
 from domain.order import Order
 from supervision import DeadLetters, Poison, Vitals
 
-
 AWAITS_VERDICT = "no verdict yet: entries wait until the books are held against the venue's account"
 
 
