@@ -1,10 +1,23 @@
 """What one incarnation of the executor has from the venue itself, order by order, and what it still has to ask."""
 
 from collections.abc import Collection, Mapping
+from typing import Literal, NamedTuple
 
 from domain.execution import Vouch
+from domain.market import Instant
 from domain.order import Order
 from domain.steps import queue_place
+
+
+class Request(NamedTuple):
+    """What the venue was asked, and still owes an answer to."""
+
+    kind: Literal["submit", "cancel", "lookup", "report"]
+    client_id: str
+    due: float = 0.0
+    """Until when it may wait for its answer, in monotonic seconds."""
+    asked_at: Instant = 0
+    """In market time."""
 
 
 class Certainty:
@@ -46,6 +59,15 @@ class Certainty:
         if vouched != self._vouched:
             self.certain -= {client_id for client_id, vouch in vouched.items() if self._vouched.get(client_id) != vouch}
             self._vouched = dict(vouched)
+
+    def word_of(self, client_id: str, *, anew: bool) -> Literal["shown", "not shown", "asked"]:
+        """Say what the venue has answered about an open order, or forget that so that it is asked once more."""
+        if anew:
+            self.certain.discard(client_id)
+            self.resting.discard(client_id)
+        if client_id in self.certain:
+            return "shown"
+        return "not shown" if client_id in self.resting else "asked"
 
     def questions(self, orders: Mapping[str, Order], asked: Collection[str]) -> list[Order]:
         """Return the open orders to ask about now, in the order of the venue's queue; `asked` await an answer."""

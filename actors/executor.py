@@ -1,10 +1,10 @@
 """The executor: intent on disk, then the send, then evidence.  It never guesses and never sends twice."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from actors.base import RememberingActor
-from actors.certainty import Certainty
+from actors.certainty import Certainty, Request
 from actors.evidence import end_of_denied, events_of
 from actors.executor_memory import VENUE, ExecutorMemory
 from domain.market import SECOND_MS, Closing, Instant, Instrument
@@ -31,7 +31,7 @@ from domain.venue import (
     absence_is_proven,
     may_still_turn_up,
 )
-from messages.node import OrdersAsked
+from messages.node import OrdersAsked, VenueWordAsked
 from messages.orders import (
     CancelIntended,
     CancelOrder,
@@ -58,15 +58,6 @@ NAP_MS_MIN = SECOND_MS
 """A market that stands still while the clock goes on is not looked at more often."""
 REQUESTS_PER_LIFE = 1_000_000_000
 NO_STRAYS: Mapping[str, str] = {}
-
-
-class _Request(NamedTuple):
-    kind: Literal["submit", "cancel", "lookup", "report"]
-    client_id: str
-    due: float = 0.0
-    """Until when it may wait for its answer, in monotonic seconds."""
-    asked_at: Instant = 0
-    """In market time."""
 
 
 class Executor(RememberingActor):
@@ -97,8 +88,8 @@ class Executor(RememberingActor):
         self._deadline_ms = deadline_ms
         self._resting = resting
         self._last_request = self.epoch * REQUESTS_PER_LIFE
-        self._requests: dict[int, _Request] = {}
-        self._answers: list[tuple[_Request, Answer]] = []
+        self._requests: dict[int, Request] = {}
+        self._answers: list[tuple[Request, Answer]] = []
         self._sure = Certainty()
         self._strays = dict(strays)
         """Those that it is not known of that they are over: each is cancelled before anything new is begun."""
@@ -123,10 +114,10 @@ class Executor(RememberingActor):
         """Take an answer, a report, or notice that none came."""
         match message:
             case VenueAnswered(request_id=request_id, answer=answer):
-                request = self._requests.pop(request_id, _Request("report", answer.client_id))
+                request = self._requests.pop(request_id, Request("report", answer.client_id))
                 self._answers.append((request, answer))
             case VenueReported(seen=seen):
-                self._answers.append((_Request("report", seen.client_id), seen))
+                self._answers.append((Request("report", seen.client_id), seen))
             case CheckRequests():
                 self._check_requests()
             case TryAgain():
@@ -137,6 +128,8 @@ class Executor(RememberingActor):
                 self._asked_for_certainty = RECONCILER
             case OrdersAsked():
                 return self._known.save()
+            case VenueWordAsked(client_id=client_id, anew=anew):
+                return self._sure.word_of(client_id, anew=anew)
             case _:
                 super().receive(message)
         return None
@@ -189,7 +182,7 @@ class Executor(RememberingActor):
 
     # -- evidence ------------------------------------------------------------------------------------------------
 
-    def _take_in(self, request: _Request, answer: Answer) -> None:
+    def _take_in(self, request: Request, answer: Answer) -> None:
         order = self._known.state.order(answer.client_id)
         if order is None:
             self._hear_of_foreign(answer)
@@ -218,7 +211,7 @@ class Executor(RememberingActor):
         else:
             self._ask_again_later(client_id)
 
-    def _see(self, request: _Request, order: Order, seen: OrderSeen) -> None:
+    def _see(self, request: Request, order: Order, seen: OrderSeen) -> None:
         if order.state == "absent":
             # Taken for lost by all that the venue's profile promises: somebody must look.
             self.tell("health", ForeignOrderSeen(seen.client_id, f"{seen.state}, and was taken for absent"))
@@ -230,7 +223,7 @@ class Executor(RememberingActor):
         elif request.kind != "report":
             self._sure.make_sure_of(seen.client_id)
 
-    def _doubt(self, request: _Request, order: Order, answer: Answer) -> None:
+    def _doubt(self, request: Request, order: Order, answer: Answer) -> None:
         client_id = order.terms.client_id
         detail = answer.detail if isinstance(answer, Unproven) else type(answer).__name__
         self._sure.certain.discard(client_id)
@@ -329,7 +322,7 @@ class Executor(RememberingActor):
     def _number(self, kind: Literal["submit", "cancel", "lookup"], client_id: str) -> int:
         self._last_request += 1
         due = self.monotonic() + self._profile.answer_within_s
-        self._requests[self._last_request] = _Request(kind, client_id, due, self.market_ms())
+        self._requests[self._last_request] = Request(kind, client_id, due, self.market_ms())
         self._watch_requests()
         return self._last_request
 

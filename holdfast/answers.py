@@ -20,6 +20,7 @@ from holdfast.conflicts import conflicts
 from holdfast.crashes import crashes
 from holdfast.helpers import Helpers
 from holdfast.mending.books import Stray
+from holdfast.outcomes import Outcomes
 from holdfast.routes import WATCHER
 from holdfast.tail import tail
 from holdfast.violations import violations
@@ -33,6 +34,7 @@ from messages.node import (
     PerformanceAsked,
     SentimentAsked,
 )
+from persistence.errors import JournalError
 from supervision import ActorDown, System, Timeout
 
 ASK_S = 3.0
@@ -45,6 +47,8 @@ STATES: dict[str, type] = {
     "breaker": BreakerState,
     "sentiment": SentimentState,
 }
+TOLD_MORE = frozenset({"reconcile", "resume", "settle"})
+"""Commands whose answer says what they have led to."""
 COMMANDS = frozenset(Command.__args__)  # type: ignore[attr-defined]
 
 
@@ -72,6 +76,7 @@ class Answers:
         self._durable_seq = durable_seq
         self._strays = [stray._asdict() for stray in strays[:STRAYS_TOLD]]
         self._newest_audit = NewestAudit(home)
+        self._outcomes = Outcomes(home, self._ask)
         self._began = time.monotonic()
         self._questions = Helpers("admin", count=12)
         self._commands = Helpers("admin-command", count=4)
@@ -197,15 +202,25 @@ class Answers:
 
         def respond(ok: bool, detail: str) -> None:
             answer = {"request_id": command.request_id, "command": command.command, "ok": ok, "detail": detail}
-            if ok:
+            if not ok:
+                responder.refuse(detail or "refused", data=answer)
+            elif detail or command.command not in TOLD_MORE:
                 responder(answer)
             else:
-                responder.refuse(detail or "refused", data=answer)
+                # What it leads to may take a moment, and commands do not wait for each other's.
+                self._questions.submit(lambda: responder(answer | {"detail": self._told_of(command)}))
 
         # The clerk refuses it: what was asked for before may be done, and its target gone because it is.
         received = CommandReceived(command, respond, self._why_not(command))
         if not self._system.tell("operator", received):
             responder.refuse("the operator's clerk is down; try again in a moment")
+
+    def _told_of(self, command: OperatorCommanded) -> str:
+        """Say what a command has led to, as far as that can be told: it is done, whatever is down."""
+        try:
+            return self._outcomes.told_of(command)
+        except (ActorDown, Timeout, JournalError):
+            return ""
 
     def _watched(self) -> tuple[str, ...]:
         """Return who is replaced when it hangs, or ends the process."""
@@ -226,9 +241,8 @@ class Answers:
                 return f"expected one of {', '.join(self._system.names())}, found {command.target!r}"
             case "flatten" if command.target and command.target not in self._symbols:
                 return f"expected one of {', '.join(self._symbols)}, found {command.target!r}"
-            case "settle" if command.target not in (open_orders := self._ask("executor", OrdersAsked()).orders):
-                told = f"one of {', '.join(open_orders)}" if open_orders else "an open order, and there is none"
-                return f"expected {told}, found {command.target!r}"
+            case "settle":
+                return self._outcomes.why_not_settle(command.target)
             case "resume" if not command.reason:
                 return self._why_not_resume()
         return ""

@@ -12,6 +12,13 @@ from messages.node import OperatorCommanded
 from messages.reconciliation import Reconciled
 from persistence.reader import JournalReader
 
+DONE = {
+    "report": "left alone",
+    "adopt": "taken into the books",
+    "protect": "taken into the books, and protected by a stop",
+    "flatten": "taken into the books, and sold",
+    "halt": "no entry until an operator resumes",
+}
 OVER = {
     "report": "no: left alone",
     "adopt": "no: adopted",

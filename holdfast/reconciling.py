@@ -21,6 +21,7 @@ from holdfast.admin.client import AdminClient, NodeUnreachable
 from holdfast.cli.asking import SOCKET
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.settings import Settings
+from holdfast.conflicts import DONE
 from holdfast.ground import Past, look_at_home, remembering
 from holdfast.mending.books import BOOK
 from holdfast.parts import Parts, gather, policies_of
@@ -33,13 +34,6 @@ from persistence.reader import JournalReader
 ANSWER_WITHIN_S = 60.0
 UNANSWERED = f"no answer within {ANSWER_WITHIN_S} s"
 Told = TypeVar("Told")
-DONE = {
-    "report": "left alone",
-    "adopt": "taken into the books",
-    "protect": "taken into the books, and protected by a stop",
-    "flatten": "taken into the books, and sold",
-    "halt": "no entry until an operator resumes",
-}
 
 
 class _Asked(NamedTuple):

@@ -181,6 +181,13 @@ class PerformanceAsked(Message, frozen=True):
     """How has it done?"""
 
 
+class VenueWordAsked(Message, frozen=True):
+    """Say what the venue has answered about an order; `anew` asks it once more before."""
+
+    client_id: str
+    anew: bool = False
+
+
 class OrdersAsked(Message, frozen=True):
     """Which orders are known?"""
 

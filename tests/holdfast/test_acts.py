@@ -328,7 +328,7 @@ def test_an_order_that_halts_a_symbol_is_told_as_one_until_somebody_resumes(node
 
     (why,) = answers.answer(Request("status", {}, PEER))["blocked"].values()
     (before,) = found_in(node)
-    assert asked(node, "resume", {"request_id": "r2", "reason": "it is theirs"})[0]
+    node.switchboard.record("operator", [commanded("resume")])
     (after,) = found_in(node)
 
     assert why == (

@@ -279,3 +279,26 @@ def test_a_journal_that_was_put_back_orders_nothing_for_what_it_holds_before_the
         kinds = [record.kind for record in reader.read(after=since, kinds=["OrderIntended", "Reconciled"])]
     assert kinds[0] == "Reconciled"
     assert world.live_once()["findings"] == []
+
+
+def test_commands_say_what_they_have_led_to(world: World) -> None:
+    world.befall(kind="manual_order", symbol="BTCUSDT", side="buy", quantity="0.5")
+    said: dict[str, str] = {}
+
+    def command() -> None:
+        wait_until(lambda: recorded(world.home, "OrderAccepted"))
+        (stop,) = recorded(world.home, "OrderAccepted")
+        for words in (["reconcile"], ["settle", stop["client_id"], "--reason", "gone"], ["resume", "--reason", "mine"]):
+            done = holdfast("ctl", *words, home=world.home)
+            said[words[0]] = f"{done.returncode} {(done.stdout or done.stderr).strip()}"
+        said["stop"] = stop["client_id"]
+
+    world.live_once("position_extra=protect", "withdrawal=halt", then=command)
+
+    assert said["reconcile"].startswith("0 reconcile: ")
+    assert "withdrawal: expected 100000.00000000 USDT, found " in said["reconcile"] or "counts" in said["reconcile"]
+    assert said["settle"] == (
+        f"1 holdfast: the venue shows {said['stop']}: accepted; `holdfast ctl cancel-all` or `flatten` end what is open"
+    )
+    assert "settle" not in [each["command"] for each in recorded(world.home, "OperatorCommanded")]
+    assert said["resume"].startswith("0 resume: done; ")
