@@ -59,3 +59,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     import difflib
 
     return next(iter(difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)), "")
+
+
+def refused_parameters(name: str, error: ValueError) -> Problem:
+    """Return the mistake that a strategy does not take its parameters, or cannot be made at all."""
+    return Problem(f"strategies.{name}", "a strategy with parameters it takes", str(error), "the class")
