@@ -10,13 +10,13 @@ import msgspec
 from domain.limits import Limits
 from holdfast.config.changes import compare
 from holdfast.config.loading import load_settings
-from holdfast.config.problems import ConfigurationError
+from holdfast.config.problems import ConfigurationError, refused_parameters
 from holdfast.config.settings import Settings
 from holdfast.config.view import public_view
 from holdfast.logs import NodeLog
 from holdfast.pace import Pace
 from holdfast.part_acts import ANSWER_FIRST_S, PartActs
-from holdfast.parts import StrategyPart, limits_of, refused_parameters
+from holdfast.parts import Parts, StrategyPart, limits_of
 from holdfast.routes import AUDITOR
 from holdfast.secrets import scrub
 from holdfast.wiring import Current
@@ -76,9 +76,10 @@ class Acts:
         old = parts.settings
         try:
             new = load_settings(self._config_path, environ=environ, overrides=self._overrides).settings
-            changes = compare(old, new)
-            strategies = self._strategies(changes.effective)
-            limits = limits_of(changes.effective, tuple(parts.source.symbols()), parts.profile)
+            changes = compare(_as_configured(parts), new)
+            effective = msgspec.structs.replace(changes.effective, instruments=old.instruments)
+            strategies = self._strategies(effective)
+            limits = limits_of(effective, tuple(parts.source.symbols()), parts.profile)
         except (ConfigurationError, ValueError) as error:
             # A secret under a wrong key would be shown as what was found there; the journal never forgets.
             problems = tuple(scrub(str(error)).splitlines())
@@ -86,8 +87,8 @@ class Acts:
             return False, "; ".join(problems)
         if changes.is_empty:
             return True, "nothing has changed"
-        self._apply(changes.effective, strategies, limits, old)
-        view = public_view(changes.effective)
+        self._apply(effective, strategies, limits, old)
+        view = public_view(effective)
         self._record(ConfigurationChanged(applied=True, changes=changes.public_view(), configuration=view))
         kept = f"; needs a restart of the node: {', '.join(changes.needs_restart)}" if changes.needs_restart else ""
         return True, f"applied: {', '.join(changes.applied) or 'nothing'}{kept}"
@@ -133,6 +134,12 @@ class Acts:
         touched += ["health"] if settings.health != old.health else []
         is_schedule = (settings.audit, settings.feed.speed) != (old.audit, old.feed.speed)
         return touched + ([AUDITOR] if is_schedule and AUDITOR in self._system.names() else [])
+
+
+def _as_configured(parts: Parts) -> Settings:
+    """Return the settings without what a venue or the journal has told: nobody has changed that in a file."""
+    given = parts.instruments_given
+    return parts.settings if given is None else msgspec.structs.replace(parts.settings, instruments=given)
 
 
 def _require_same_frames(part: StrategyPart, found: tuple[str, ...]) -> None:

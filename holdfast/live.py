@@ -155,7 +155,8 @@ class LiveSide:
         market = self._market(traded, closed_by)
         if opened is not None and opened[0] == market.describe():
             market = self._market(traded, opened[1])
-        return gather(settings, folder=folder, source=market, profile=self._profile(), known=feed.symbols)
+        parts = gather(settings, folder=folder, source=market, profile=self._profile(), known=feed.symbols)
+        return msgspec.structs.replace(parts, instruments_given=self._settings.instruments)
 
     def opening(self, parts: Parts, home: Path) -> Opening:
         """Return what the account of a new home is opened with: what the venue says it holds.

@@ -96,4 +96,7 @@ def _until(look: Callable[[], str], *, goes_on: Callable[[], bool] = lambda: Tru
     until = time.monotonic() + WITHIN_S
     while not (found := look()) and goes_on() and time.monotonic() < until:
         time.sleep(LOOK_EVERY_S)
+    if not found:
+        # What has just been heard inside may not be on disk yet, where it is looked for.
+        time.sleep(LOOK_EVERY_S)
     return found or look()

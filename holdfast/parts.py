@@ -22,8 +22,8 @@ from gateways.sample import SampleMarket
 from gateways.sample_news import sample_headlines
 from gateways.sample_plan import BEGIN as SAMPLE_BEGIN
 from holdfast.config.instruments import instrument_for
-from holdfast.config.problems import ConfigurationError, Problem, problem_of
-from holdfast.config.settings import Settings, StrategySettings
+from holdfast.config.problems import ConfigurationError, Problem, problem_of, refused_parameters
+from holdfast.config.settings import InstrumentRules, Settings, StrategySettings
 from holdfast.feeding import LIVE_TIMEFRAME, unfed
 
 SAMPLE_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
@@ -73,6 +73,7 @@ class Parts(msgspec.Struct, frozen=True):
     """All that is wired into a node."""
 
     settings: Settings
+    """With the rules of symbols that a venue or the journal has told."""
     source: MarketSource
     headlines: HeadlineSource
     shape: Shape
@@ -82,6 +83,8 @@ class Parts(msgspec.Struct, frozen=True):
     """How long the venue may take an order for, in market time."""
     score: Callable[[Headline, Instant], Score] | None = None
     """Scores a headline that arrived at an instant, in place of the lexicon."""
+    instruments_given: Mapping[str, InstrumentRules] | None = None
+    """As they were configured, where others have told more of them."""
 
     @property
     def resting(self) -> tuple[str, ...]:
@@ -323,8 +326,3 @@ def _strategy(
         problems.append(refused_parameters(name, error))
         return None
     return StrategyPart(name, kind, symbols, given.parameters, tuple(made.timeframes))
-
-
-def refused_parameters(name: str, error: ValueError) -> Problem:
-    """Return the mistake that a strategy does not take its parameters, or cannot be made at all."""
-    return problem_of(f"strategies.{name}", error, "a strategy with parameters it takes", "the class")

@@ -40,7 +40,8 @@ def with_resting(parts: Parts, symbols: tuple[str, ...], rules: Rules) -> Parts:
         found, hint = f"{parts.shape.quote} and {', '.join(strange)}", "run in another home"
         raise ConfigurationError([Problem("feed.symbols", expected, found, "the journal", hint)])
     shape = msgspec.structs.replace(parts.shape, instruments=instruments)
-    return msgspec.structs.replace(parts, settings=settings, shape=shape)
+    given = parts.settings.instruments if parts.instruments_given is None else parts.instruments_given
+    return msgspec.structs.replace(parts, settings=settings, shape=shape, instruments_given=given)
 
 
 def demand_nothing_held(parts: Parts, symbols: tuple[str, ...], home: Path) -> None:

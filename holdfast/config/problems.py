@@ -77,3 +77,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     by_small_letters = {each.lower(): each for each in known}
     near = difflib.get_close_matches(word.lower(), by_small_letters, n=1, cutoff=0.6)
     return by_small_letters[near[0]] if near else ""
+
+
+def refused_parameters(name: str, error: ValueError) -> Problem:
+    """Return the mistake that a strategy does not take its parameters, or cannot be made at all."""
+    return problem_of(f"strategies.{name}", error, "a strategy with parameters it takes", "the class")

@@ -20,7 +20,7 @@ from holdfast.acts import Acts
 from holdfast.admin.protocol import Peer, Request
 from holdfast.answers import Answers
 from holdfast.config.loading import load_settings
-from holdfast.config.settings import Log
+from holdfast.config.settings import InstrumentRules, Log
 from holdfast.conflicts import conflicts
 from holdfast.logs import NodeLog
 from holdfast.pace import Pace
@@ -136,6 +136,19 @@ def test_a_strategy_that_would_decide_at_other_bars_is_refused_until_a_restart(
         "which needs a restart of the node (the class)",
     )
     assert node.current.parts is before
+
+
+def test_rules_that_a_venue_has_told_are_no_change_of_the_configuration(node: StagedNode, acts: Acts) -> None:
+    parts = node.current.parts
+    told = {symbol: InstrumentRules(tick=Decimal("0.5")) for symbol in parts.shape.instruments}
+    node.current.parts = msgspec.structs.replace(
+        parts,
+        settings=msgspec.structs.replace(parts.settings, instruments=told),
+        instruments_given=parts.settings.instruments,
+    )
+
+    assert acts.reload({}) == (True, "nothing has changed")
+    assert node.current.parts.settings.instruments == told
 
 
 class Careless(EmaCross):
