@@ -200,14 +200,16 @@ class Reconciler(RememberingActor):
         if not state.due and findings == state.told:
             return  # Nothing is new since it was told last: that the two agree is no news either.
         # What becomes of an order is what its kind says, whatever the strategy is: a reset is for money alone.
-        is_about_money = any(not finding.client_id for finding in findings)
+        is_about_money = any(finding.is_about_money for finding in findings)
         by: Strategy = self._policies.conflicts if is_running and is_about_money else "by_kind"
+        # First what the books take in: who waits for the verdict acts at once on what it holds by then.
+        for finding in findings:
+            if finding.is_about_money:
+                self._adopt(finding)
         self.record(Reconciled(state.due or INTERVAL, findings, looks, by))
         for finding in findings:
             self._log("warning", "reconcile.finding", **told(finding))
-            if finding.kind.startswith("position") or not finding.symbol:
-                self._adopt(finding)
-            elif finding.policy == "flatten":
+            if finding.policy == "flatten" and not finding.is_about_money:
                 self._cancels[finding.client_id] = finding.symbol
                 self._cancel(finding.client_id)
         if self._cancels:

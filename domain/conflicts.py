@@ -14,9 +14,9 @@ def resolved(findings: Sequence[Finding], strategy: Strategy, *, traded: Collect
     `traded` are the symbols of which the books have counted a trade since they last agreed with the account.
     """
     return tuple(
-        finding
-        if finding.client_id or strategy == "by_kind"
-        else msgspec.structs.replace(finding, policy=_policy_of(finding, strategy, traded))
+        msgspec.structs.replace(finding, policy=_policy_of(finding, strategy, traded))
+        if finding.is_about_money and strategy != "by_kind"
+        else finding
         for finding in findings
     )
 

@@ -99,6 +99,11 @@ class Finding(msgspec.Struct, frozen=True):
     client_id: str = ""
 
     @property
+    def is_about_money(self) -> bool:
+        """Say whether it is about an amount; an order that was placed elsewhere may have no client id at all."""
+        return not self.kind.startswith("order")
+
+    @property
     def change(self) -> Decimal:
         """Return what the books lack of the account."""
         return self.theirs - self.ours

@@ -51,7 +51,7 @@ def _conflicts(reader: JournalReader) -> Iterator[dict[str, Any]]:
 def _in_force(finding: Finding, *, is_resumed: bool) -> str:
     if finding.policy == "halt":
         return "no: resumed" if is_resumed else "yes"
-    return "no: cancelled" if finding.client_id and finding.policy == "flatten" else OVER[finding.policy]
+    return "no: cancelled" if finding.policy == "flatten" and not finding.is_about_money else OVER[finding.policy]
 
 
 def _newest_resume(reader: JournalReader) -> int:

@@ -17,6 +17,7 @@ import msgspec
 from domain.reconciliation import Finding
 from holdfast.torture.deaths import Lived
 from messages.codec import decode
+from messages.node import NodeStarted
 from messages.positions import AccountOpened
 from messages.reconciliation import AccountAdopted, Reconciled
 from persistence.reader import JournalReader
@@ -78,7 +79,7 @@ class Said(msgspec.Struct):
 
     def named(self, asset: str, policies: Collection[str] = ()) -> Decimal:
         """Return how much more of an asset it says that the account has; of some policies only where asked."""
-        found = (each for each in self.findings if each.asset == asset and not each.client_id)
+        found = (each for each in self.findings if each.asset == asset and each.is_about_money)
         return sum((each.change for each in found if not policies or each.policy in policies), Decimal(0))
 
 
@@ -90,18 +91,21 @@ class Books:
         self.opened: Amounts = {}
         self.adopted: defaultdict[str, Decimal] = defaultdict(Decimal)
         self.verdicts: list[Said] = []
+        before: Amounts = {}
         with JournalReader(home) as reader:
-            for record in reader.read(kinds=["AccountOpened", "Reconciled", "AccountAdopted"]):
+            for record in reader.read(kinds=["AccountOpened", "NodeStarted", "Reconciled", "AccountAdopted"]):
                 match decode(record.kind, record.version, record.payload):
                     case AccountOpened(cash=cash):
                         self.opened = dict(cash)
-                    case Reconciled(findings=findings):
-                        self.verdicts.append(Said(record.seq, findings, dict(self.adopted), {}))
+                    case NodeStarted():
+                        # What a death has cut off from its verdict is in the books all the same.
+                        before = dict(self.adopted)
                     case AccountAdopted(asset=asset, amount=amount):
                         self.adopted[asset] += amount
-                        if self.verdicts:
-                            taken = self.verdicts[-1].adopted
-                            taken[asset] = taken.get(asset, Decimal(0)) + amount
+                    case Reconciled(findings=findings):
+                        taken = {asset: each - before.get(asset, Decimal(0)) for asset, each in self.adopted.items()}
+                        self.verdicts.append(Said(record.seq, findings, before, taken))
+                        before = dict(self.adopted)
 
     def lack(self, asset: str, foreign: Decimal, adopted: Mapping[str, Decimal]) -> Decimal:
         """Return what the books lack of what came to the account, where they have taken in so much."""
@@ -127,12 +131,12 @@ def misjudged(home: Path, ledger: Mapping[str, Any], lives: Sequence[Lived]) -> 
             if life.first_seq < said.seq <= last_seq:
                 where = f"the verdict of life {number}, at sequence {said.seq},"
                 yield from _of_money(where, said, books, foreign, life.began_ms, ended_ms)
-                yield from _of_adoption(where, said, is_last=following is None)
+                yield from _of_adoption(where, said)
                 yield from _of_orders(where, said, ledger, foreign, ended_ms)
 
 
 def _of_money(where: str, said: Said, books: Books, foreign: Foreign, began_ms: int, ended_ms: int) -> Iterator[str]:
-    named = {finding.asset for finding in said.findings if not finding.client_id}
+    named = {finding.asset for finding in said.findings if finding.is_about_money}
     for asset in sorted(foreign.assets() | named | set(books.opened)):
         came_to = foreign.between(asset, began_ms - SLACK_MS, ended_ms + SLACK_MS)
         right = {books.lack(asset, each, said.adopted_before) for each in came_to}
@@ -141,17 +145,16 @@ def _of_money(where: str, said: Said, books: Books, foreign: Foreign, began_ms: 
             yield f"{where} names {found:f} {asset} by nobody here, and the ledger has {expected}"
 
 
-def _of_adoption(where: str, said: Said, *, is_last: bool) -> Iterator[str]:
+def _of_adoption(where: str, said: Said) -> Iterator[str]:
     for asset in sorted({finding.asset for finding in said.findings} | set(said.adopted)):
         told, taken = said.named(asset, TAKEN), said.adopted.get(asset, Decimal(0))
-        # A death in between leaves it to the next verdict, which must name it again.
-        if taken != told and (taken or is_last):
+        if taken != told:
             yield f"{where} was to take {told:f} {asset} into the books, and {taken:f} were taken"
 
 
 def _of_orders(where: str, said: Said, ledger: Mapping[str, Any], foreign: Foreign, ended_ms: int) -> Iterator[str]:
     for finding in said.findings:
-        if not finding.client_id:
+        if finding.is_about_money:
             continue
         order = next((each for each in ledger["orders"] if each["client_id"] == finding.client_id), None)
         match finding.kind:

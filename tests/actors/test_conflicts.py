@@ -202,9 +202,10 @@ def test_an_emergency_reset_leaves_everything_and_halts() -> None:
     assert memory.state.mode == "halted"
 
 
-def test_an_order_by_hand_is_no_difference_in_money_and_resets_nothing() -> None:
+@pytest.mark.parametrize("client_id", ["web", ""])
+def test_an_order_by_hand_is_no_difference_in_money_and_resets_nothing(client_id: str) -> None:
     alone = a_reconciler("emergency_reset")
-    by_hand = AccountSeen(dict(OPENED), (OpenOrder("web", "v1", "COINUSDT", "buy", "limit", D(1), D(0), D(1)),))
+    by_hand = AccountSeen(dict(OPENED), (OpenOrder(client_id, "v1", "COINUSDT", "buy", "limit", D(1), D(0), D(1)),))
 
     alone.rest(EVERY_S)
     alone.tell(AccountTold(asked(alone)[-1], by_hand))

@@ -288,6 +288,10 @@ def test_what_halted_is_looked_at_again_and_adopted_once_an_operator_resumes() -
     answer(alone, RICHER)
 
     assert the_verdict(alone).why == "an operator"
+    said = [type(event) for event in alone.said_of(Reconciled, AccountAdopted)]
+    assert said == [AccountAdopted, Reconciled], (
+        "who waits for the verdict acts on what the books have taken in by then"
+    )
     (adopted,) = alone.said_of(AccountAdopted)
     assert (adopted.asset, adopted.amount, adopted.holder) == ("USDT", D(500), "")
 

@@ -63,7 +63,7 @@ def judged(home: Path, ledger: dict[str, Any], *events: Event, lives: Sequence[L
 def test_a_verdict_that_names_what_was_deposited_is_right(tmp_path: Path) -> None:
     ledger = a_ledger((500, 250))
 
-    assert judged(tmp_path, ledger, Reconciled("start", (deposited(250),)), adopted(250)) == []
+    assert judged(tmp_path, ledger, adopted(250), Reconciled("start", (deposited(250),))) == []
     assert unadopted(tmp_path, ledger) == {"USDT": D(0)}
 
 
@@ -79,10 +79,10 @@ def test_what_is_only_reported_is_to_be_named_again_and_is_what_the_account_has_
     ("events", "says"),
     [
         ([SILENT], "names 0 USDT by nobody here, and the ledger has 250"),
-        ([SILENT, adopted(250)], "was to take 0 USDT into the books, and 250 were taken"),
-        ([Reconciled("start", (deposited(200),)), adopted(200)], "names 200 USDT by nobody here"),
-        ([Reconciled("start", (deposited(-250),)), adopted(-250)], "names -250 USDT by nobody here"),
-        ([Reconciled("start", (deposited(250),)), adopted(200)], "was to take 250 USDT into the books, and 200"),
+        ([adopted(250), SILENT], "was to take 0 USDT into the books, and 250 were taken"),
+        ([adopted(200), Reconciled("start", (deposited(200),))], "names 200 USDT by nobody here"),
+        ([adopted(-250), Reconciled("start", (deposited(-250),))], "names -250 USDT by nobody here"),
+        ([adopted(200), Reconciled("start", (deposited(250),))], "was to take 250 USDT into the books, and 200"),
         ([Reconciled("start", (deposited(250),))], "was to take 250 USDT into the books, and 0"),
     ],
     ids=["silent", "adopts in silence", "too little", "the other way", "takes less", "takes nothing"],
@@ -96,7 +96,7 @@ def test_what_comes_while_a_life_lives_may_be_named_or_not_and_must_be_by_the_ne
     lives = (FIRST, SECOND)
 
     assert (
-        judged(tmp_path / "later", ledger, SILENT, Reconciled("start", (deposited(250),)), adopted(250), lives=lives)
+        judged(tmp_path / "later", ledger, SILENT, adopted(250), Reconciled("start", (deposited(250),)), lives=lives)
         == []
     )
     assert judged(tmp_path / "never", ledger, SILENT, SILENT, lives=lives)
