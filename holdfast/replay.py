@@ -20,7 +20,7 @@ from holdfast.memories import new_memory
 from holdfast.rebuild import Rebuilt, eras, excuses, market_at, shape_at
 from holdfast.recovery import recorded_of
 from holdfast.routes import WATCHER, kinds_of
-from holdfast.summary import when
+from holdfast.shown import when
 from messages.codec import decode
 from messages.node import StateHashed
 from persistence.reader import JournalReader

@@ -48,6 +48,11 @@ def instant(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def when(at_ms: int) -> str:
+    """Return an instant of market time to the minute."""
+    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M UTC") if at_ms else "not begun"
+
+
 def duration(seconds: float) -> str:
     """Return a length of time in its two largest units."""
     whole = int(seconds)

@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TextIO
 
@@ -14,6 +13,7 @@ from actors.positions import PositionsState
 from domain.market import Instant
 from domain.money import plain
 from holdfast.refusals import Refusals, told_refused
+from holdfast.shown import when
 from holdfast.streams import say_to
 
 LOOK_EVERY_S = 0.5
@@ -152,8 +152,3 @@ def showing(starts_at: Instant, ends_at: Instant, *, wanted: bool) -> Iterator[C
         yield look
     finally:
         line.clear()
-
-
-def when(at: Instant) -> str:
-    """Return an instant as people write it."""
-    return datetime.fromtimestamp(at / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M UTC") if at else "not begun"

@@ -15,7 +15,7 @@ from holdfast.cli.output import say, say_json
 from holdfast.exit_codes import ExitCode
 from holdfast.rerun.decisions import Decision
 from holdfast.secrets import scrub_value
-from holdfast.summary import when
+from holdfast.shown import when
 
 SHOWN_MAX = 5
 """First differences that people are shown; JSON has all of them."""

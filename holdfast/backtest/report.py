@@ -13,7 +13,7 @@ from holdfast import __version__
 from holdfast.backtest.metrics import Metrics, metrics_of
 from holdfast.backtest.running import Ran, Result
 from holdfast.backtest.series import RoundTrip, drawdowns, months, prices, round_trips, thin
-from holdfast.summary import when
+from holdfast.shown import when
 from messages.orders import OrderFilled
 
 TRIPS_MAX = 500

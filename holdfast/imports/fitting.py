@@ -15,7 +15,7 @@ from holdfast.imports.here import Here
 from holdfast.imports.kinds import shown
 from holdfast.imports.positions import hold_positions
 from holdfast.parts import Parts
-from holdfast.summary import when
+from holdfast.shown import when
 
 NOTICES_MAX = 500
 """Notices that are given; of the others only how many there are."""

@@ -15,8 +15,8 @@ from holdfast.rerun.figures import Figures, figures_of
 from holdfast.rerun.inputs import Inputs, read_inputs
 from holdfast.rerun.running import Rerun
 from holdfast.rerun.untold import Untold, find_untold
-from holdfast.shown import shown
-from holdfast.summary import showing, when
+from holdfast.shown import shown, when
+from holdfast.summary import showing
 from persistence.reader import JournalReader
 
 ABOUT = frozenset({"seq", "at", "kind", "strategy", "symbol", "side", "leg", "reason"})
