@@ -210,7 +210,10 @@ def _of_orders(
         if order.client_id not in orders:
             kind = _kind_of(order.client_id, namespace)
             left, base = order.quantity - order.filled, _base_of(order.symbol, instruments)
-            yield Finding(kind, order.symbol, base, ZERO, left, policies.of(kind), order.client_id)
+            policy = policies.of(kind)
+            if policy == "flatten" and not order.client_id:
+                policy = "report"  # Orders are cancelled by their client ids: that of nobody would be asked for ever.
+            yield Finding(kind, order.symbol, base, ZERO, left, policy, order.client_id)
     there = {order.client_id for order in listed}
     for client_id, known in orders.items():
         if client_id not in there and known.state not in UNPROVEN:

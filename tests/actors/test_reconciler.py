@@ -336,3 +336,15 @@ def test_an_unknown_order_of_ours_is_cancelled_until_the_venue_has_it_no_more() 
     alone.rest(60)
     assert len(alone.told_of(CancelOrder)) == 2
     assert len(alone.said_of(Reconciled)) == 1
+
+
+def test_an_order_without_a_client_id_is_told_and_nobodys_is_cancelled() -> None:
+    orders = tuple(OpenOrder("", f"v{number}", "COINUSDT", "buy", "limit", D(1), D(0), D(1)) for number in (8, 9))
+    alone = a_reconciler(policies=Policies(order_manual="flatten"))
+    alone.tell(OrdersCertain())
+    for _ in range(3):
+        answer(alone, AccountSeen(AGREES.balances, orders))
+        alone.rest(LAG_S + 1)
+
+    assert [finding.policy for finding in the_verdict(alone).findings] == ["report", "report"]
+    assert alone.told_of(CancelOrder) == []
