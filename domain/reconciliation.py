@@ -11,7 +11,7 @@ and one whose newest trades the books do not have yet.
   taken from what no strategy holds, then from `EXTERNAL`, then from the strategies, in the order of their names.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -155,13 +155,18 @@ def compare(
     namespace: str,
     instruments: Mapping[str, Instrument],
     policies: Policies,
+    resting: Collection[str] = (),
 ) -> Comparison:
-    """Hold the books, with the orders that they have open, against an account."""
+    """Hold the books, with the orders that they have open, against an account.
+
+    Of symbols that are `resting` the venue may never tell what became of an order: none is waited for.
+    """
     listed = {order.client_id: order for order in account.orders}
     moving = [
         client_id
         for client_id, order in orders.items()
-        if order.state in UNPROVEN or (client_id in listed and listed[client_id].filled != order.filled)
+        if (order.state in UNPROVEN and order.terms.symbol not in resting)
+        or (client_id in listed and listed[client_id].filled != order.filled)
     ]
     traceless = [
         client_id

@@ -60,7 +60,9 @@ class Lines:
         self.said.append(event)
 
 
-def a_reconciler(*past: Event, policies: Policies | None = None, log: Lines | None = None) -> Alone:
+def a_reconciler(
+    *past: Event, policies: Policies | None = None, log: Lines | None = None, resting: tuple[str, ...] = ()
+) -> Alone:
     instruments = {"COINUSDT": INSTRUMENTS["COINUSDT"]}
     alone = Alone(
         "reconciler",
@@ -72,6 +74,7 @@ def a_reconciler(*past: Event, policies: Policies | None = None, log: Lines | No
             policies=policies or Policies(),
             profile=PROFILE,
             log=log or Lines(),
+            resting=resting,
         ),
     )
     alone.happen(*(past or (STARTED, OPENED)))
@@ -259,6 +262,18 @@ def test_no_difference_counts_while_nobody_has_answered_for_an_order() -> None:
     answer(alone, RICHER)
     alone.rest(LAG_S + 1)
     answer(alone, RICHER)
+    assert [finding.kind for finding in the_verdict(alone).findings] == ["deposit"]
+
+
+def test_an_order_in_a_symbol_that_rests_keeps_no_verdict_waiting_though_nobody_ever_answers_for_it() -> None:
+    terms = some_terms(symbol="GONEUSDT", base="GONE")
+    alone = a_reconciler(resting=("GONEUSDT",))
+    alone.happen(OrderIntended(terms, 1, 0), OrderUnresolved(terms.client_id, "no such symbol"))
+    alone.tell(OrdersCertain())
+    for _ in range(3):
+        answer(alone, RICHER)
+        alone.rest(LAG_S + 1)
+
     assert [finding.kind for finding in the_verdict(alone).findings] == ["deposit"]
 
 
