@@ -5,7 +5,7 @@ agree, one look is enough.  A difference counts only when a second look, after w
 the same; and no look counts during which an order changed, nor a difference while the fate of one is unknown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from actors.base import Log, RememberingActor
@@ -48,11 +48,14 @@ class Reconciler(RememberingActor):
         policies: Policies,
         profile: VenueProfile,
         log: Log,
+        resting: Collection[str] = (),
     ) -> None:
+        """Of symbols that are `resting` the venue may tell nothing any more: no verdict waits for their orders."""
         super().__init__(system, seat, memory=memory)
         self._known = memory
         self._instruments = instruments
         self._policies = policies
+        self._resting = resting
         self._is_wanted = False
         """The time has come to compare again, though nobody ordered it."""
         self._agreed_at = 0
@@ -183,6 +186,7 @@ class Reconciler(RememberingActor):
             namespace=state.namespace,
             instruments=self._instruments,
             policies=policies,
+            resting=self._resting,
         )
 
     def _pause_s(self) -> float:

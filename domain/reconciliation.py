@@ -11,7 +11,7 @@ and one whose newest trades the books do not have yet.
   taken from what no strategy holds, then from `EXTERNAL`, then from the strategies, in the order of their names.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -155,13 +155,18 @@ def compare(
     namespace: str,
     instruments: Mapping[str, Instrument],
     policies: Policies,
+    resting: Collection[str] = (),
 ) -> Comparison:
-    """Hold the books, with the orders that they have open, against an account."""
+    """Hold the books, with the orders that they have open, against an account.
+
+    Of symbols that are `resting` the venue may never tell what became of an order: none is waited for.
+    """
     listed = {order.client_id: order for order in account.orders}
     moving = [
         client_id
         for client_id, order in orders.items()
-        if order.state in UNPROVEN or (client_id in listed and listed[client_id].filled != order.filled)
+        if (order.state in UNPROVEN and order.terms.symbol not in resting)
+        or (client_id in listed and listed[client_id].filled != order.filled)
     ]
     traceless = [
         client_id
@@ -210,7 +215,10 @@ def _of_orders(
         if order.client_id not in orders:
             kind = _kind_of(order.client_id, namespace)
             left, base = order.quantity - order.filled, _base_of(order.symbol, instruments)
-            yield Finding(kind, order.symbol, base, ZERO, left, policies.of(kind), order.client_id)
+            policy = policies.of(kind)
+            if policy == "flatten" and not order.client_id:
+                policy = "report"  # Orders are cancelled by their client ids: that of nobody would be asked for ever.
+            yield Finding(kind, order.symbol, base, ZERO, left, policy, order.client_id)
     there = {order.client_id for order in listed}
     for client_id, known in orders.items():
         if client_id not in there and known.state not in UNPROVEN:

@@ -20,7 +20,7 @@ from holdfast.conflicts import conflicts
 from holdfast.crashes import crashes
 from holdfast.helpers import Helpers
 from holdfast.mending.books import Stray
-from holdfast.outcomes import Outcomes
+from holdfast.outcomes import WITHIN_S, Outcomes
 from holdfast.routes import WATCHER
 from holdfast.tail import tail
 from holdfast.violations import violations
@@ -189,7 +189,7 @@ class Answers:
         return round(time.monotonic() - self._began, 3)
 
     def _command(self, request: Request, responder: Responder) -> None:
-        params = dict(request.params)
+        params, until = dict(request.params), time.monotonic() + WITHIN_S
         command = OperatorCommanded(
             request_id=params["request_id"],
             command=request.method,  # type: ignore[arg-type]
@@ -208,17 +208,17 @@ class Answers:
                 responder(answer)
             else:
                 # What it leads to may take a moment, and commands do not wait for each other's.
-                self._questions.submit(lambda: responder(answer | {"detail": self._told_of(command)}))
+                self._questions.submit(lambda: responder(answer | {"detail": self._told_of(command, until)}))
 
         # The clerk refuses it: what was asked for before may be done, and its target gone because it is.
-        received = CommandReceived(command, respond, self._why_not(command))
+        received = CommandReceived(command, respond, self._why_not(command, until))
         if not self._system.tell("operator", received):
             responder.refuse("the operator's clerk is down; try again in a moment")
 
-    def _told_of(self, command: OperatorCommanded) -> str:
+    def _told_of(self, command: OperatorCommanded, until: float) -> str:
         """Say what a command has led to, as far as that can be told: it is done, whatever is down."""
         try:
-            return self._outcomes.told_of(command)
+            return self._outcomes.told_of(command, until=until)
         except (ActorDown, Timeout, JournalError):
             return ""
 
@@ -227,7 +227,7 @@ class Answers:
         tree = self._system.tree
         return tuple(name for name in self._system.names() if tree.spec_of(name).hang_after_s is not None)
 
-    def _why_not(self, command: OperatorCommanded) -> str:
+    def _why_not(self, command: OperatorCommanded, until: float) -> str:
         match command.command:
             case "crash" | "hang" if not self._is_paper:
                 return f"{command.command} is for the paper venue only"
@@ -242,7 +242,7 @@ class Answers:
             case "flatten" if command.target and command.target not in self._symbols:
                 return f"expected one of {', '.join(self._symbols)}, found {command.target!r}"
             case "settle":
-                return self._outcomes.why_not_settle(command.target)
+                return self._outcomes.why_not_settle(command.target, until=until)
             case "resume" if not command.reason:
                 return self._why_not_resume()
         return ""

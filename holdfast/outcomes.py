@@ -14,7 +14,7 @@ from messages.reconciliation import Reconciled
 from persistence.reader import JournalReader
 
 WITHIN_S = 3.0
-"""So long an answer is held back for what a command leads to; whoever asked is told in time all the same."""
+"""So long an answer is held back, for all that it says together; whoever asked is told in time all the same."""
 LOOK_EVERY_S = 0.1
 COMMANDS_MAX = 100
 """Of the newest commands, one is looked for among so many."""
@@ -29,31 +29,31 @@ class Outcomes:
         self._home = home
         self._ask = ask
 
-    def told_of(self, command: OperatorCommanded) -> str:
-        """Return what a command that is done has led to; nothing where that it is done says all."""
+    def told_of(self, command: OperatorCommanded, *, until: float) -> str:
+        """Return what a command that is done has led to, up to a monotonic instant; nothing where that says all."""
         match command.command:
             case "reconcile":
-                return _until(lambda: self._verdict_since(command)) or f"asked for; {COMES_LATER}"
+                return _look(lambda: self._verdict_since(command), until=until) or f"asked for; {COMES_LATER}"
             case "resume":
-                found = _until(lambda: self._verdict_since(command), goes_on=self._awaits_verdict)
+                found = _look(lambda: self._verdict_since(command), until=until, goes_on=self._awaits_verdict)
                 if not found and self._awaits_verdict():
                     found = f"no verdict yet, and entries wait for it; {COMES_LATER}"
                 return f"done; {found}" if found else ""
             case "settle":
-                return _until(lambda: self._end_of(command.target)) or (
+                return _look(lambda: self._end_of(command.target), until=until) or (
                     f"your word for {command.target} holds for an hour of market time: the venue is asked on, and what "
                     "it shows goes before it"
                 )
         return ""
 
-    def why_not_settle(self, client_id: str) -> str:
+    def why_not_settle(self, client_id: str, *, until: float) -> str:
         """Say why nobody can vouch for the end of an order: there is none, or the venue shows it to who asks now."""
         if client_id not in (orders := self._ask("executor", OrdersAsked()).orders):
             told = f"one of {', '.join(orders)}" if orders else "an open order, and there is none"
             return f"expected {told}, found {client_id!r}"
         word = self._ask("executor", VenueWordAsked(client_id, anew=True))
         if word == "asked":
-            word = _until(lambda: self._word_of(client_id))
+            word = _look(lambda: self._word_of(client_id), until=until)
         known = self._ask("executor", OrdersAsked())
         if client_id not in known.orders:
             return f"the venue shows {client_id}: {known.finished[client_id].state}; there is nothing to vouch for"
@@ -91,9 +91,8 @@ def _said(verdict: Any) -> str:
     return "; ".join(found) or "books and account agree"
 
 
-def _until(look: Callable[[], str], *, goes_on: Callable[[], bool] = lambda: True) -> str:
-    """Look until something is found, nothing is to come any more, or it has taken too long."""
-    until = time.monotonic() + WITHIN_S
+def _look(look: Callable[[], str], *, until: float, goes_on: Callable[[], bool] = lambda: True) -> str:
+    """Look until something is found, nothing is to come any more, or a monotonic instant has come."""
     while not (found := look()) and goes_on() and time.monotonic() < until:
         time.sleep(LOOK_EVERY_S)
     if not found:

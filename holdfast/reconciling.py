@@ -147,6 +147,7 @@ def _view(memory: ReconcilerMemory, account: AccountSeen, parts: Parts, *, is_ru
         namespace=state.namespace,
         instruments=parts.shape.instruments,
         policies=policies.yielding() if state.yields else policies,
+        resting=parts.resting,
     )
     rows = []
     for finding in compared.findings:

@@ -231,21 +231,21 @@ def _guard(current: Current, ports: Ports) -> tuple[ChildSpec, ...]:
         )
 
     def breaker(system: System, seat: Seat) -> Breaker:
-        parts = current.parts
-        instruments = parts.shape.instruments
+        parts, instruments = current.parts, current.parts.shape.instruments
         memory = BreakerMemory(instruments, parts.shape.quote)
         return Breaker(system, seat, memory=memory, instruments=instruments, limits=parts.limits)
 
     def reconciler(system: System, seat: Seat) -> Reconciler:
-        parts = current.parts
+        parts, instruments = current.parts, current.parts.shape.instruments
         return Reconciler(
             system,
             seat,
-            memory=ReconcilerMemory(parts.shape.instruments, parts.shape.quote),
-            instruments=parts.shape.instruments,
+            memory=ReconcilerMemory(instruments, parts.shape.quote),
+            instruments=instruments,
             policies=policies_of(parts.settings),
             profile=parts.profile,
             log=ports.log,
+            resting=parts.resting,
         )
 
     starts: dict[str, Callable[[System, Seat], Actor]]

@@ -124,7 +124,7 @@ class Binance:
         params = {"symbol": symbol, "origClientOrderId": client_id}
         return (Call(lane=Lane.QUERY, method="GET", path="order", api="private", params=params, weight=4),)
 
-    def listings(self, symbol: str, since: Instant) -> Sequence[Sequence[Call]]:
+    def listings(self, symbol: str, since: Instant, now: Instant) -> Sequence[Sequence[Call]]:
         """Ask for the newest orders; where those are too many, for those of the order's time."""
         return ((self.list_recent(symbol),), *(((self.list_since(symbol, since),),) if since > 0 else ()))
 

@@ -19,7 +19,7 @@ from domain.sources import Row
 from domain.venue import OpenOrder, VenueProfile
 from gateways.live.bybit_codes import error_of
 from gateways.live.bybit_rows import fill_of, instrument_of, newest_of_each, open_order_of, shown_of
-from gateways.live.bybit_stretches import SPAN_MS, following, older_trades, place_in_trades, stretch
+from gateways.live.bybit_stretches import SPAN_MS, older_trades, place_in_trades, stretch, stretches
 from gateways.live.dialect import Page, Shown, Taken, Unreadable, VenueError
 from gateways.live.fields import amount, fields, number, text
 from gateways.live.wire import Call, Lane, Received
@@ -140,11 +140,11 @@ class Bybit:
         params = {"symbol": symbol, "orderLinkId": client_id}
         return (_query("v5/order/realtime", params), _query("v5/order/history", params))
 
-    def listings(self, symbol: str, since: Instant) -> Sequence[Sequence[Call]]:
-        """Ask for all open orders, and for all finished ones of the order's time: it would be among either."""
+    def listings(self, symbol: str, since: Instant, now: Instant) -> Sequence[Sequence[Call]]:
+        """Ask for all open orders, and for all finished ones since the order's time: it would be among either."""
         params = {"symbol": symbol, "limit": str(PAGE)}
-        began = stretch(since) if since else {}
-        return ((_query("v5/order/realtime", params), _query("v5/order/history", params | began)),)
+        finished = (_query("v5/order/history", params | of_time) for of_time in stretches(since, now))
+        return ((_query("v5/order/realtime", params), *finished),)
 
     def trades_of(self, shown: Shown, symbol: str) -> Call:
         """Ask for an order's trades, page by page, and one stretch of time after the other, the newest first."""
@@ -256,11 +256,8 @@ class Bybit:
         if cursor:
             rest = msgspec.structs.replace(call, params={**call.params, "cursor": str(cursor)})
             return Page(orders, rest=rest)
-        if not call.path.endswith("history"):
-            return Page(orders)
-        # Without a beginning, the history is that of the last days; with one, that of some days from there on.
-        is_cut = "startTime" not in call.params
-        return Page(orders, is_cut=is_cut, rest=None if is_cut else following(call, self.read_time(received)))
+        # Without a beginning, the history is that of the last days.
+        return Page(orders, is_cut=call.path.endswith("history") and "startTime" not in call.params)
 
     def read_trades(self, received: Received, shown: Shown, symbol: str) -> tuple[tuple[Fill, ...], str]:
         """Return trades of an order, oldest first, and where older ones are: the end of their stretch, and a cursor."""

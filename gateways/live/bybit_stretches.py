@@ -1,15 +1,14 @@
 """The stretches of time in which Bybit's lists are told: seven days at once, however long ago an order was placed."""
 
-import msgspec
+from collections.abc import Iterator
 
 from domain.market import DAY_MS, HOUR_MS, Instant
 from gateways.live.dialect import Shown
-from gateways.live.wire import Call
 
 SPAN_MS = 7 * DAY_MS
 """The longest stretch of time that a list is told of at once, and that of one asked for without any."""
 KEPT_MS = 730 * DAY_MS
-"""How long trades are kept."""
+"""How long orders and trades are kept."""
 
 
 def stretch(begin: Instant) -> dict[str, str]:
@@ -17,11 +16,19 @@ def stretch(begin: Instant) -> dict[str, str]:
     return {"startTime": str(begin), "endTime": str(begin + SPAN_MS)}
 
 
-def following(call: Call, now: Instant) -> Call | None:
-    """Return what asks for the stretch after the one of a call; None where that has not begun."""
-    until = int(call.params["endTime"])
-    others = {name: value for name, value in call.params.items() if name != "cursor"}
-    return msgspec.structs.replace(call, params={**others, **stretch(until)}) if until < now else None
+def stretches(since: Instant, now: Instant) -> Iterator[dict[str, str]]:
+    """Yield what asks for all time from an instant on, the newest stretch first; for the newest where none is known.
+
+    A stop that goes on as another order is shown by an earlier stretch than that one is, if its price was reached late.
+    """
+    if not since:
+        yield {}
+        return
+    begin = now + HOUR_MS - SPAN_MS  # The venue's clocks may differ.
+    yield stretch(begin)
+    while begin > max(since, now - KEPT_MS):
+        begin -= SPAN_MS
+        yield stretch(begin)
 
 
 def place_in_trades(shown: Shown) -> tuple[Instant, str]:

@@ -141,11 +141,11 @@ class Dialect(Protocol):
     def find(self, client_id: str, symbol: str) -> Sequence[Call]:
         """Ask for one order by its client id, in one place after the other: it is in none if all of them say so."""
 
-    def listings(self, symbol: str, since: Instant) -> Sequence[Sequence[Call]]:
+    def listings(self, symbol: str, since: Instant, now: Instant) -> Sequence[Sequence[Call]]:
         """Ask for the symbol's orders: the same question put another way.
 
         Each group of lists would show any order that was placed at `since` or later, if none of them is cut; the
-        next group is asked where one is.
+        next group is asked where one is.  Of what two lists of a group show, that of the first is what counts.
         """
 
     def trades_of(self, shown: Shown, symbol: str) -> Call:

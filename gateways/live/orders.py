@@ -102,13 +102,15 @@ class Orders:
 
     async def _find_in_list(self, client_id: str, symbol: str, since: Instant) -> Shown | OrderNotFound | Unproven:
         """Look an order up in lists; where those of one kind have left some out, in those of the next."""
-        for calls in self._dialect.listings(symbol, max(0, since - LOOK_BACK_MS)):
-            found = [await self._find_in_pages(client_id, call) for call in calls]
-            if shown := next((each for each in found if isinstance(each, Shown)), None):
-                return shown
-            if failed := next((each for each in found if isinstance(each, Unproven)), None):
-                return failed
-            if "cut" not in found:
+        for calls in self._dialect.listings(symbol, max(0, since - LOOK_BACK_MS), self._requests.clock.now_ms()):
+            is_cut = False
+            for call in calls:
+                found = await self._find_in_pages(client_id, call)
+                # Also where one fails: what it would have shown may be later than what the next one shows.
+                if isinstance(found, Shown | Unproven):
+                    return found
+                is_cut = is_cut or found == "cut"
+            if not is_cut:
                 return OrderNotFound(client_id)
         return Unproven(client_id, "not among the orders that were listed, and there may be more")
 

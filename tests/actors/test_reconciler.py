@@ -60,7 +60,9 @@ class Lines:
         self.said.append(event)
 
 
-def a_reconciler(*past: Event, policies: Policies | None = None, log: Lines | None = None) -> Alone:
+def a_reconciler(
+    *past: Event, policies: Policies | None = None, log: Lines | None = None, resting: tuple[str, ...] = ()
+) -> Alone:
     instruments = {"COINUSDT": INSTRUMENTS["COINUSDT"]}
     alone = Alone(
         "reconciler",
@@ -72,6 +74,7 @@ def a_reconciler(*past: Event, policies: Policies | None = None, log: Lines | No
             policies=policies or Policies(),
             profile=PROFILE,
             log=log or Lines(),
+            resting=resting,
         ),
     )
     alone.happen(*(past or (STARTED, OPENED)))
@@ -262,6 +265,18 @@ def test_no_difference_counts_while_nobody_has_answered_for_an_order() -> None:
     assert [finding.kind for finding in the_verdict(alone).findings] == ["deposit"]
 
 
+def test_an_order_in_a_symbol_that_rests_keeps_no_verdict_waiting_though_nobody_ever_answers_for_it() -> None:
+    terms = some_terms(symbol="GONEUSDT", base="GONE")
+    alone = a_reconciler(resting=("GONEUSDT",))
+    alone.happen(OrderIntended(terms, 1, 0), OrderUnresolved(terms.client_id, "no such symbol"))
+    alone.tell(OrdersCertain())
+    for _ in range(3):
+        answer(alone, RICHER)
+        alone.rest(LAG_S + 1)
+
+    assert [finding.kind for finding in the_verdict(alone).findings] == ["deposit"]
+
+
 def test_a_look_does_not_count_during_which_an_order_came_and_went() -> None:
     alone = a_reconciler()
     alone.tell(OrdersCertain())
@@ -336,3 +351,15 @@ def test_an_unknown_order_of_ours_is_cancelled_until_the_venue_has_it_no_more() 
     alone.rest(60)
     assert len(alone.told_of(CancelOrder)) == 2
     assert len(alone.said_of(Reconciled)) == 1
+
+
+def test_an_order_without_a_client_id_is_told_and_nobodys_is_cancelled() -> None:
+    orders = tuple(OpenOrder("", f"v{number}", "COINUSDT", "buy", "limit", D(1), D(0), D(1)) for number in (8, 9))
+    alone = a_reconciler(policies=Policies(order_manual="flatten"))
+    alone.tell(OrdersCertain())
+    for _ in range(3):
+        answer(alone, AccountSeen(AGREES.balances, orders))
+        alone.rest(LAG_S + 1)
+
+    assert [finding.policy for finding in the_verdict(alone).findings] == ["report", "report"]
+    assert alone.told_of(CancelOrder) == []

@@ -273,7 +273,7 @@ def test_lists_show_a_stop_and_what_it_became_as_one_order_and_others_as_they_ar
     stop = order("h1", "Triggered", **STOP, **resting), order("h1", **BECAME, **resting)
     rows = (*stop, order("", orderId="20", **resting), order("", orderId="21", **resting))
 
-    page = bybit.read_list(received(*rows), bybit.listings("BTCUSDT", 1)[0][0])
+    page = bybit.read_list(received(*rows), bybit.listings("BTCUSDT", 1, 1)[0][0])
     resting_orders, _ = bybit.read_open_orders(received(*rows))
 
     assert [each.venue_id for each in page.orders] == ["19", "20", "21"]
@@ -350,6 +350,44 @@ def test_no_fill_is_lost_of_an_order_that_ended_while_nobody_was_there_for_weeks
     assert by_id == OrderNotFound(terms.client_id)
     assert isinstance(found, OrderSeen), found
     assert (found.state, [fill.quantity for fill in found.fills]) == ("canceled", [D("0.5")])
+
+
+@pytest.mark.parametrize("of_stop", ["Triggered", "Deactivated"])
+def test_no_fill_is_lost_of_a_stop_that_went_on_as_another_order_weeks_after_it_was_placed(
+    desk: Desk, of_stop: str
+) -> None:
+    terms, now = desk.terms(), now_ms()
+    placed, reached = now - 30 * DAY, now - 10 * DAY
+    stop = order(terms.client_id, of_stop, orderId="18", createdTime=str(placed), updatedTime=str(reached))
+    became = order(terms.client_id, "Filled", "0.5", createdTime=str(reached), updatedTime=str(reached))
+    trade = a_trade(1, "0.5", execTime=str(reached))
+
+    def behave(request: Request) -> bytes:
+        if request.path == TRADES:
+            return listed(trade)
+        rows = ((became, reached), (stop, placed))
+        return listed(*[row for row, at in rows if request.path == HISTORY and in_stretch(request, at)])
+
+    desk.behaves(behave)
+    desk.look_up(terms.client_id, placed)
+    found = desk.look_up(terms.client_id, placed)
+
+    assert isinstance(found, OrderSeen), found
+    assert (found.venue_id, found.state, [fill.quantity for fill in found.fills]) == ("19", "filled", [D("0.5")])
+
+
+def test_a_stop_that_has_given_way_is_not_over_where_the_list_of_what_it_became_was_lost(desk: Desk) -> None:
+    client_id, since = desk.terms().client_id, now_ms()
+
+    def behave(request: Request) -> bytes:
+        if "orderLinkId" in request.params:
+            return listed()
+        return SPOILED["its internal error"] if request.path == REALTIME else listed(order(client_id, "Deactivated"))
+
+    desk.behaves(behave)
+    desk.look_up(client_id, since)
+
+    assert isinstance(desk.look_up(client_id, since), Unproven)
 
 
 def test_trades_that_the_venue_keeps_no_more_leave_an_order_unproven_and_are_asked_for_no_longer(desk: Desk) -> None:
