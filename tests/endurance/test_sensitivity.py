@@ -8,7 +8,7 @@ from tests.endurance.sensitivity import hunt
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-RARE = {"a_finished_orders_late_fills_are_passed_over"}
+RARE = {"a_finished_orders_late_fills_are_passed_over", "reservations_are_not_restored"}
 """They take more seeds than there is time for on every change; `python -m tests.endurance.sensitivity` finds them."""
 QUICK = [mutant for mutant in MUTANTS if mutant.__name__ not in RARE][::3]
 """Every other one of the rest, for there is no time for all of them on every change."""
