@@ -63,6 +63,8 @@ class BreakerState(msgspec.Struct):
     pending: list[Pending] = msgspec.field(default_factory=list)
     in_flight: dict[str, InFlight] = msgspec.field(default_factory=dict)
     """By proposal."""
+    void: dict[str, str] = msgspec.field(default_factory=dict)
+    """Strategy of each proposal whose order never came to be: it is offered again, and until then keeps its room."""
     proposals: dict[str, str] = msgspec.field(default_factory=dict)
     """Proposal of each entry order, by client id."""
     unresolved: dict[str, str] = msgspec.field(default_factory=dict)
@@ -103,10 +105,10 @@ class BreakerState(msgspec.Struct):
 class BreakerMemory(StructMemory[BreakerState]):
     """Folds what is held, what is approved, what was lost, and what operators ordered."""
 
-    version = 6
+    version = 7
     """Since 3, an entry is known with what its quantity was made of; since 4, which laws did not hold, and entries wait
     for a start's verdict; since 5, what was taken into the books before it had a price; since 6, why a symbol is
-    halted says of an order that it is one."""
+    halted says of an order that it is one; since 7, what proved absent keeps its room until it is offered again."""
 
     def __init__(self, instruments: Mapping[str, Instrument], quote: str) -> None:
         super().__init__(BreakerState(book=Book(quote)))
@@ -156,6 +158,7 @@ class BreakerMemory(StructMemory[BreakerState]):
     def take_bars(self, at: Instant, bars: tuple[Bar, ...]) -> None:
         """Take bars in that closed together."""
         state = self.state
+        self._give_up_void()
         for bar in bars:
             if bar.symbol in state.unvalued:
                 self._value(bar.symbol, bar.close)
@@ -165,6 +168,7 @@ class BreakerMemory(StructMemory[BreakerState]):
 
     def take_run(self, run: Sequence[Closing]) -> None:
         """Take closings in that follow each other, with nothing else in between."""
+        self._give_up_void()
         state, watch = self.state, self.state.watch
         book, marks, marked_at = state.book, state.marks, state.marked_at
         cash, held = book.cash.get(book.quote, ZERO), book.held()
@@ -206,9 +210,10 @@ class BreakerMemory(StructMemory[BreakerState]):
                 OrderCanceled(client_id=client_id)
                 | OrderExpired(client_id=client_id)
                 | OrderRejected(client_id=client_id)
-                | OrderAbsent(client_id=client_id)
             ):
                 self._finished(client_id)
+            case OrderAbsent(client_id=client_id):
+                self._is_void(client_id)
             case BreakerTripped(limit=limit):
                 state.watch.trip(limit)
             case BreakerReset(limit=limit):
@@ -265,6 +270,7 @@ class BreakerMemory(StructMemory[BreakerState]):
         return any(asset in book.markets for asset in book.unpriced(self.state.marks))
 
     def _offer_answered(self, answer: OfferAnswered) -> None:
+        self._give_up_void(answer.strategy)
         for index, proposal in enumerate(answer.proposals):
             if isinstance(proposal, Entry):
                 name = proposal_id(strategy=answer.strategy, at=answer.at, attempt=answer.attempt, index=index)
@@ -294,6 +300,25 @@ class BreakerMemory(StructMemory[BreakerState]):
         self.state.unresolved.pop(client_id, None)
         self.state.orders.pop(client_id, None)
         self._release(self.state.proposals.pop(client_id, ""))
+
+    def _is_void(self, client_id: str) -> None:
+        """Keep the room of an entry that never came to be.
+
+        What was proposed beside it is judged as if it had: else a death between the two would give away what the same
+        proposal is to have when it is made again.
+        """
+        state = self.state
+        name = state.proposals.pop(client_id, "")
+        if name in state.in_flight:
+            state.void[name] = state.in_flight.pop(name).strategy
+        self._finished(client_id)
+
+    def _give_up_void(self, strategy: str = "") -> None:
+        """Let go of the room of what one strategy has been asked for again, or nobody is to be asked for any more."""
+        void = self.state.void
+        for name in [name for name, whose in void.items() if strategy in ("", whose)] if void else ():
+            del void[name]
+            self._release(name)
 
     def _release(self, name: str) -> None:
         self.state.reservations.release(name)

@@ -251,7 +251,6 @@ def test_a_verdict_that_was_not_released_is_given_by_the_next_life() -> None:
         OrderCanceled("h1", "answer"),
         OrderExpired("h1", "report"),
         OrderRejected("h1", "NO", "no", "answer"),
-        OrderAbsent("h1", "a test", PROPOSAL),
         filled("3"),
     ],
     ids=lambda end: type(end).__name__,
@@ -266,6 +265,22 @@ def test_the_end_of_an_order_lets_go_of_what_was_set_aside(end: Event) -> None:
     assert known(alone).reservations.total == 0
     assert known(alone).in_flight == {}
     assert known(alone).orders == {}
+
+
+@pytest.mark.parametrize("then", ["offered again", "the next bars"])
+def test_an_entry_that_never_came_to_be_keeps_its_room_until_it_is_offered_again(then: str) -> None:
+    alone = a_breaker(OPENED, BOTH)
+    alone.happen(answered(an_entry(40)), intended(some_terms(quantity=40), PROPOSAL))
+    alone.happen(OrderAbsent("h1", "a test", PROPOSAL))
+
+    alone.happen(answered(an_entry(100), strategy="two"))
+    if then == "offered again":
+        alone.happen(answered(an_entry(40), attempt=1))
+    else:
+        alone.happen(bars_closed(T0 + MINUTE_MS), answered(an_entry(40), at=T0 + MINUTE_MS))
+
+    assert [(event.strategy, event.quantity) for event in alone.said_of(OrderApproved)] == [("one", 40), ("one", 40)]
+    assert known(alone).void == {}
 
 
 def test_an_approval_that_the_executor_denied_lets_go_of_what_was_set_aside() -> None:
