@@ -267,20 +267,39 @@ def test_the_end_of_an_order_lets_go_of_what_was_set_aside(end: Event) -> None:
     assert known(alone).orders == {}
 
 
-@pytest.mark.parametrize("then", ["offered again", "the next bars"])
-def test_an_entry_that_never_came_to_be_keeps_its_room_until_it_is_offered_again(then: str) -> None:
-    alone = a_breaker(OPENED, BOTH)
-    alone.happen(answered(an_entry(40)), intended(some_terms(quantity=40), PROPOSAL))
+def never_come_to_be(alone: Alone) -> None:
+    """Have an entry approved that takes all the room of its symbol, and whose order proves absent."""
+    alone.happen(answered(an_entry(40)))
+    alone.happen(intended(some_terms(quantity=40), PROPOSAL))
     alone.happen(OrderAbsent("h1", "a test", PROPOSAL))
 
+
+def test_an_entry_that_never_came_to_be_keeps_its_room_until_it_is_offered_again() -> None:
+    alone = a_breaker(OPENED, BOTH)
+    never_come_to_be(alone)
+
     alone.happen(answered(an_entry(100), strategy="two"))
-    if then == "offered again":
-        alone.happen(answered(an_entry(40), attempt=1))
-    else:
-        alone.happen(bars_closed(T0 + MINUTE_MS), answered(an_entry(40), at=T0 + MINUTE_MS))
+    alone.happen(answered(an_entry(40), attempt=1))
 
     assert [(event.strategy, event.quantity) for event in alone.said_of(OrderApproved)] == [("one", 40), ("one", 40)]
     assert known(alone).void == {}
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_the_room_of_what_nobody_is_asked_for_again_ends_with_the_next_bars(together: bool) -> None:
+    alone = a_breaker(OPENED, BOTH)
+    never_come_to_be(alone)
+
+    later = T0 + MINUTE_MS
+    if together:
+        breaker = alone.system.actor("breaker")
+        assert isinstance(breaker, Breaker)
+        breaker.take_run([(later, (a_bar(later),)), (later + MINUTE_MS, (a_bar(later + MINUTE_MS),))])
+    else:
+        alone.happen(bars_closed(later))
+
+    assert known(alone).void == {}
+    assert known(alone).reservations.total == 0
 
 
 def test_an_approval_that_the_executor_denied_lets_go_of_what_was_set_aside() -> None:
