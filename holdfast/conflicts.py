@@ -28,6 +28,11 @@ OVER = {
 """Whether a difference is still in force, by its policy; what halts is, until somebody resumes."""
 
 
+def done_about(finding: Finding) -> str:
+    """Say what becomes of a difference."""
+    return "cancelled" if finding.policy == "flatten" and not finding.is_about_money else DONE[finding.policy]
+
+
 def conflicts(home: Path, count: int) -> list[dict[str, Any]]:
     """Return the newest differences of this and of earlier processes, the newest first; instants in market time.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.reconciliation import said_of
-from holdfast.conflicts import DONE
+from holdfast.conflicts import done_about
 from messages.codec import decode
 from messages.node import BreakerAsked, OperatorCommanded, OrdersAsked, VenueWordAsked
 from messages.reconciliation import Reconciled
@@ -87,7 +87,7 @@ class Outcomes:
 
 def _said(verdict: Any) -> str:
     assert isinstance(verdict, Reconciled)
-    found = [f"{said_of(finding)}: {DONE[finding.policy]}" for finding in verdict.findings]
+    found = [f"{said_of(finding)}: {done_about(finding)}" for finding in verdict.findings]
     return "; ".join(found) or "books and account agree"
 
 

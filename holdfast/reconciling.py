@@ -21,7 +21,7 @@ from holdfast.admin.client import AdminClient, NodeUnreachable
 from holdfast.cli.asking import SOCKET
 from holdfast.config.problems import ConfigurationError, Problem
 from holdfast.config.settings import Settings
-from holdfast.conflicts import DONE
+from holdfast.conflicts import done_about
 from holdfast.ground import Past, look_at_home, remembering
 from holdfast.mending.books import BOOK
 from holdfast.parts import Parts, gather, policies_of
@@ -152,10 +152,9 @@ def _view(memory: ReconcilerMemory, account: AccountSeen, parts: Parts, *, is_ru
     rows = []
     for finding in compared.findings:
         row = told(finding)
-        is_order = finding.kind.startswith("order")
-        would = "cancelled" if is_order and finding.policy == "flatten" else DONE[finding.policy]
+        would = done_about(finding)
         shares: Mapping[str, Decimal] = {}
-        if not is_order and finding.policy not in ("halt", "report"):
+        if finding.is_about_money and finding.policy not in ("halt", "report"):
             shares = dict(shares_of(finding, state.book))
         of = ", ".join(f"{amount:+f} {holder or 'nobody'}" for holder, amount in shares.items())
         rows.append(row | {"would": _once_certain(f"{would} ({of})" if of else would, finding, compared, state.orders)})

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from holdfast.torture.judge import judge
-from holdfast.torture.report import spread
+from holdfast.torture.report import Report, spread
 from holdfast.torture.round import Round
 from holdfast.torture.run import run_torture
 from holdfast.torture.wanted import TAKES_IN, Wanted
@@ -157,20 +157,17 @@ def test_nothing_is_told_where_nothing_has_died(tmp_path: Path, monkeypatch: pyt
         run_torture(Wanted(kills=80, real=0, seed=4, keep=tmp_path / "kept"), show=lambda *_: None)
 
 
-def test_what_is_wrong_is_told_with_the_command_that_does_it_again(tmp_path: Path) -> None:
-    program = (sys.executable, "-m", "tests.endurance.mutated", "fees_are_forgotten")
-    wanted = Wanted(
-        kills=4,
-        real=0,
-        seed=4,
-        settle_within_s=8.0,
-        keep=tmp_path / "kept",
-        program=program,
-        warm=(*program, "--warm"),
-        overrides=("strategies.hasty.parameters.enter=1",),
-    )
+def tortured_with(tmp_path: Path, bug: str, **wanted: Any) -> Report:
+    """Torture nodes that have a bug, all of them forked."""
+    program = (sys.executable, "-m", "tests.endurance.mutated", bug)
+    given: dict[str, Any] = {"real": 0, "seed": 4, "settle_within_s": 15.0, "keep": tmp_path / "kept"} | wanted
+    return run_torture(Wanted(**given, program=program, warm=(*program, "--warm")), show=lambda *_: None)
 
-    report = run_torture(wanted, show=lambda kills, violations: None)
+
+def test_what_is_wrong_is_told_with_the_command_that_does_it_again(tmp_path: Path) -> None:
+    overrides = ("strategies.hasty.parameters.enter=1",)
+
+    report = tortured_with(tmp_path, "fees_are_forgotten", kills=4, settle_within_s=8.0, overrides=overrides)
 
     assert any("the journal does not know it" in violation for violation in report.violations)
     again = "holdfast torture --seed 4 --kills 4 --real 0 --set strategies.hasty.parameters.enter=1"
@@ -180,39 +177,16 @@ def test_what_is_wrong_is_told_with_the_command_that_does_it_again(tmp_path: Pat
 
 
 def test_a_verdict_that_says_nothing_of_a_deposit_is_a_violation(tmp_path: Path) -> None:
-    program = (sys.executable, "-m", "tests.endurance.mutated", "a_verdict_names_nothing")
     deposits = tmp_path / "deposits.toml"
     deposits.write_text('fault = [{ kind = "deposit", asset = "USDT", amount = "250", every_s = 2 }]\n')
-    wanted = Wanted(
-        kills=3,
-        real=0,
-        seed=4,
-        settle_within_s=15.0,
-        keep=tmp_path / "kept",
-        program=program,
-        warm=(*program, "--warm"),
-        scenario=deposits,
-        overrides=TAKES_IN,
-    )
 
-    report = run_torture(wanted, show=lambda kills, violations: None)
+    report = tortured_with(tmp_path, "a_verdict_names_nothing", kills=3, scenario=deposits, overrides=TAKES_IN)
 
     assert any("names 0 USDT by nobody here, and the ledger has" in each for each in report.violations)
 
 
 def test_what_a_node_does_as_it_ends_in_order_is_judged_too(tmp_path: Path) -> None:
-    program = (sys.executable, "-m", "tests.endurance.mutated", "an_order_is_sent_at_the_end")
-    wanted = Wanted(
-        kills=2,
-        real=0,
-        seed=4,
-        settle_within_s=15.0,
-        keep=tmp_path / "kept",
-        program=program,
-        warm=(*program, "--warm"),
-    )
-
-    report = run_torture(wanted, show=lambda kills, violations: None)
+    report = tortured_with(tmp_path, "an_order_is_sent_at_the_end", kills=2)
 
     assert any("h01zzzz0000e00 is at the exchange" in each for each in report.violations), report.violations
 
